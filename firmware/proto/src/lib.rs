@@ -1,0 +1,8 @@
+//! Protocol state machines without I/O.
+//!
+//! Time is an argument ([`smoltcp::time::Instant`], microseconds), randomness a generator the
+//! owner passes in, bytes come and go as slices. Each machine has getters, `handle_*` for what
+//! arrives, verbs for what the owner wants, and `poll_*` for what is to be sent, when to call
+//! again and what happened: one mutation, then drain.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! What a board must offer: Ethernet ports, frames and their pool, link state.
+#![no_std]

@@ -1,0 +1,3 @@
+//! `gatelet-sim`: see `gatelet-sim --help`.
+
+fn main() {}
