@@ -6,3 +6,4 @@
 //! again and what happened: one mutation, then drain.
 #![no_std]
 #![forbid(unsafe_code)]
+pub mod pppoe;
