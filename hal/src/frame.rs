@@ -1,0 +1,185 @@
+//! One frame: owned, moved, never copied; with room in front and behind.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::pool::Shelf;
+use crate::{HEADROOM, MAX_FRAME_LEN, PortId, TAILROOM};
+
+const BUFFER_LEN: usize = (HEADROOM + MAX_FRAME_LEN + TAILROOM).next_multiple_of(4);
+
+/// The memory of one frame. Its start is on a multiple of four, so that positions inside tell alignment.
+#[repr(C, align(4))]
+pub(crate) struct Buffer([u8; BUFFER_LEN]);
+
+impl Buffer {
+    pub(crate) const fn new() -> Self {
+        Self([0; BUFFER_LEN])
+    }
+}
+
+/// An Ethernet frame, or the IP packet that is left of one: a window of bytes in a buffer of the pool, with
+/// free room on both sides, so that headers come and go without a copy.
+///
+/// ```text
+///  0            start                      end           1632
+///  │  headroom    │          bytes()         │  tailroom   │
+///  └── ◄ push_front ── pull_front ►  ◄ truncate ── push_back ► ──┘
+/// ```
+///
+/// Dropping it returns the buffer. It is not `Send`: frames stay on the executor that took them.
+pub struct Frame<'p> {
+    shelf: &'p dyn Shelf,
+    /// Owned from `take` to drop. A raw pointer, because a `&mut` would still claim the buffer in a caller's
+    /// frame at the moment `drop` gives it back.
+    buffer: NonNull<Buffer>,
+    /// `start <= end <= BUFFER_LEN`, always.
+    start: u16,
+    end: u16,
+    index: u16,
+    port: PortId,
+}
+
+impl<'p> Frame<'p> {
+    /// # Safety
+    /// `shelf.take(port)` just gave `index` and `buffer`.
+    pub(crate) unsafe fn from_shelf(
+        shelf: &'p dyn Shelf,
+        buffer: NonNull<Buffer>,
+        index: u16,
+        port: PortId,
+    ) -> Self {
+        Self { shelf, buffer, start: HEADROOM as u16, end: HEADROOM as u16, index, port }
+    }
+
+    /// Whose quota the frame came from.
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// The content.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the buffer is ours until drop and always initialised (it begins as zeros), and
+        // `start <= end <= BUFFER_LEN`, so the window lies inside it.
+        unsafe {
+            let first = self.buffer.cast::<u8>().add(usize::from(self.start));
+            core::slice::from_raw_parts(first.as_ptr(), self.len())
+        }
+    }
+
+    /// The content, to be rewritten in place.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let (start, len) = (self.start, self.len());
+        self.window_mut(start, len)
+    }
+
+    /// The length of the content in bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        usize::from(self.end - self.start)
+    }
+
+    /// Whether there is no content.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Free bytes in front.
+    #[inline]
+    pub fn headroom(&self) -> usize {
+        usize::from(self.start)
+    }
+
+    /// Free bytes behind.
+    #[inline]
+    pub fn tailroom(&self) -> usize {
+        BUFFER_LEN - usize::from(self.end)
+    }
+
+    /// Empties the frame, with `headroom` bytes free in front: [`HEADROOM`] for an Ethernet frame,
+    /// [`IP_HEADROOM`](Self::IP_HEADROOM) for an IP packet. More than the buffer has counts as all of it.
+    pub fn clear(&mut self, headroom: usize) {
+        self.start = headroom.min(BUFFER_LEN) as u16;
+        self.end = self.start;
+    }
+
+    /// Where an IP packet begins in a buffer: behind the room for an Ethernet header, on a multiple of four.
+    pub const IP_HEADROOM: usize = HEADROOM + 14;
+
+    /// Grows the frame by `n` bytes in front and lends them, to be written by the caller: they hold whatever
+    /// was there. `None`, and no change, without the room.
+    #[inline]
+    #[must_use]
+    pub fn push_front(&mut self, n: usize) -> Option<&mut [u8]> {
+        let start = usize::from(self.start).checked_sub(n)?;
+        self.start = start as u16;
+        Some(self.window_mut(start as u16, n))
+    }
+
+    /// Takes `n` bytes off the front, as after parsing a header. False, and no change, if there are fewer.
+    #[inline]
+    #[must_use]
+    pub fn pull_front(&mut self, n: usize) -> bool {
+        let fits = n <= self.len();
+        if fits {
+            self.start += n as u16;
+        }
+        fits
+    }
+
+    /// Grows the frame by `n` bytes behind and lends them, to be written by the caller: they hold whatever was
+    /// there. `None`, and no change, without the room.
+    #[inline]
+    #[must_use]
+    pub fn push_back(&mut self, n: usize) -> Option<&mut [u8]> {
+        if n > self.tailroom() {
+            return None;
+        }
+        let end = self.end;
+        self.end += n as u16;
+        Some(self.window_mut(end, n))
+    }
+
+    /// Appends a copy of `bytes`. False, and no change, without the room.
+    #[must_use]
+    pub fn extend(&mut self, bytes: &[u8]) -> bool {
+        self.push_back(bytes.len()).map(|room| room.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Shortens the content to its first `len` bytes; a shorter one stays as it is.
+    #[inline]
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.end = self.start + len as u16;
+        }
+    }
+
+    /// `start + len <= BUFFER_LEN` is the callers' to hold: all of them derive it from `end`.
+    #[inline]
+    fn window_mut(&mut self, start: u16, len: usize) -> &mut [u8] {
+        debug_assert!(usize::from(start) + len <= BUFFER_LEN);
+        // SAFETY: as in `bytes`, and `&mut self` makes this the only reference into the buffer.
+        unsafe {
+            let first = self.buffer.cast::<u8>().add(usize::from(start));
+            core::slice::from_raw_parts_mut(first.as_ptr(), len)
+        }
+    }
+}
+
+impl Drop for Frame<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: index and port are those `take` was called with, and a frame is dropped once; no reference
+        // into the buffer outlives it, because all borrow the frame.
+        unsafe { self.shelf.give_back(self.index, self.port) }
+    }
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("port", &self.port).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
