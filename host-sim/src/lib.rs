@@ -1,1 +1,25 @@
 //! The simulator and the Linux runner.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`clock`], [`executor`] | virtual and real time under the embassy time driver, per thread |
+//! | [`world`] | the runtime under test, its link, and the peers at the other end |
+//! | [`link`] | an Ethernet link that loses, delays, repeats, reorders, corrupts, and can be cut |
+//! | [`peers`] | access concentrators and what stands behind them |
+//! | [`scenario`] | a world, a script of faults and what is expected, from a TOML file |
+//! | [`timeline`], [`pcap`] | what happened, for people and for Wireshark |
+//! | [`year`] | the same random year against every redial policy |
+//! | [`linux`] | real time, real interfaces |
+//! | [`cli`] | the command line |
+
+pub mod cli;
+pub mod clock;
+pub mod executor;
+pub mod link;
+pub mod linux;
+pub mod pcap;
+pub mod peers;
+pub mod scenario;
+pub mod timeline;
+pub mod world;
+pub mod year;

@@ -1,3 +1,5 @@
 //! `gatelet-sim`: see `gatelet-sim --help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    gatelet_sim::cli::main()
+}

@@ -1,0 +1,1 @@
+//! Simulated peers: access concentrators and what stands behind them.

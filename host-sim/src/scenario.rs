@@ -1,0 +1,1 @@
+//! Scenarios: a world, a script of faults, and what is expected.
