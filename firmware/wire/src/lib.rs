@@ -1,7 +1,99 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
-//! `PPPoE` (RFC 2516), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and the
-//! authentication packets (RFC 1334, 1994, 2759).
+//! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
+//! the authentication packets (RFC 1334, 1994, 2759).
 //!
-//! No state, no time, no heap; no input makes it panic.
+//! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
+//! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
+//! [`BufferTooSmall`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+pub mod ethernet;
+pub mod ppp;
+pub mod pppoe;
+
+mod cursor;
+
+pub use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
+
+/// Why bytes from the network are not what they should be. Each variant is a reason worth counting
+/// of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The input ends before the fixed part of the header does.
+    Truncated,
+    /// `PPPoE`: VER or TYPE is not 1 (RFC 2516 §4).
+    Version,
+    /// A length field claims more than has arrived.
+    LengthOverrun,
+    /// A length field claims less than the header it stands in.
+    LengthTooShort,
+    /// 802.1Q: VLAN id 0xFFF is reserved.
+    VlanId,
+    /// `PPPoE`: a session id that must not be used: 0xFFFF anywhere, 0 with session data
+    /// (RFC 2516 §4).
+    SessionId,
+    /// `PPPoE`: a tag reaches beyond the payload, or a tag header is cut off (RFC 2516 §4).
+    TagOverrun,
+    /// `PPPoE`: a tag of fixed size has another size.
+    TagLength,
+    /// `PPPoE`: a tag that may stand once stands twice, with two values.
+    DuplicateTag,
+    /// PPP: the protocol field is not two octets, even then odd (RFC 1661 §2).
+    ProtocolField,
+    /// PPP: an option reaches beyond the packet, or its length is below two (RFC 1661 §6).
+    OptionOverrun,
+    /// PPP: an option of fixed size has another size (RFC 1661 §6).
+    OptionLength,
+    /// An authentication packet with a code its protocol does not know.
+    UnknownCode,
+    /// A counted field of an authentication packet (name, password, value, message) reaches beyond
+    /// the packet, or has a size its algorithm does not know.
+    FieldLength,
+    /// MS-CHAPv2: the text of a Success or Failure does not have the form RFC 2759 §5 and §6 ask.
+    Text,
+}
+
+impl Malformed {
+    /// What is wrong, in a few words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated header",
+            Self::Version => "wrong version or type",
+            Self::LengthOverrun => "length field beyond the data",
+            Self::LengthTooShort => "length field below the header",
+            Self::VlanId => "reserved VLAN id",
+            Self::SessionId => "invalid session id",
+            Self::TagOverrun => "tag beyond the payload",
+            Self::TagLength => "tag of wrong size",
+            Self::DuplicateTag => "contradicting duplicate tag",
+            Self::ProtocolField => "invalid PPP protocol field",
+            Self::OptionOverrun => "option beyond the packet",
+            Self::OptionLength => "option of wrong size",
+            Self::UnknownCode => "unknown authentication code",
+            Self::FieldLength => "field beyond the packet",
+            Self::Text => "unreadable MS-CHAPv2 text",
+        }
+    }
+}
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// The buffer lent for emitting, or a length field of the format, is too small for the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BufferTooSmall;
+
+impl core::fmt::Display for BufferTooSmall {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("buffer too small")
+    }
+}
+
+impl core::error::Error for BufferTooSmall {}
