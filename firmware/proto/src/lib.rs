@@ -7,3 +7,4 @@
 #![no_std]
 #![forbid(unsafe_code)]
 pub mod pppoe;
+pub mod redial;
