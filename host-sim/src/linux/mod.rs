@@ -1,12 +1,14 @@
-//! Real time on Linux interfaces.
+//! The router on Linux: the same runtime as on a board, in real time. The line is an Ethernet
+//! interface, the session's IP traffic a TUN device, the ledger a file.
+//!
+//! ```text
+//!   modem ══ WAN ══ packet socket ─┐                          ┌─ TUN ══ the host: ping, curl, iperf3
+//!            (or a TAP device) ────┴─► run_port ─► run_router ┴─► ledger file, timeline, pcap
+//! ```
 
-use std::process::ExitCode;
+pub mod args;
+pub mod interface;
+pub mod packet_socket;
+pub mod tuntap;
 
-/// Arguments of `linux`.
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-/// Runs the command.
-pub fn run(_args: &Args) -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use args::{Args, Attach};

@@ -1,0 +1,249 @@
+//! The command line of `gatelet-sim linux`.
+#![allow(clippy::doc_markdown)] // the comments are the help text, where backticks would show
+
+use std::path::PathBuf;
+
+use smoltcp::wire::EthernetAddress;
+
+/// Dial a real line: PPPoE on an Ethernet interface, the session's traffic on a TUN device.
+///
+/// Needs root, or CAP_NET_ADMIN and CAP_NET_RAW. Ctrl-C hangs up (Terminate-Request, PADT) and
+/// ends; a second Ctrl-C ends at once.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Interface the modem is at: any Ethernet interface, or a TAP device that no one holds.
+    #[arg(long, value_name = "IFACE")]
+    pub wan: String,
+
+    /// How to reach it; `auto` attaches to a free TAP device and opens a packet socket on all else.
+    #[arg(long, value_enum, default_value_t = Attach::Auto, value_name = "HOW")]
+    pub attach: Attach,
+
+    #[allow(missing_docs)] // a comment here would replace the command's own help
+    #[command(flatten)]
+    pub line: Line,
+
+    #[allow(missing_docs)] // a comment here would replace the command's own help
+    #[command(flatten)]
+    pub host: Host,
+
+    #[allow(missing_docs)] // a comment here would replace the command's own help
+    #[command(flatten)]
+    pub expert: Expert,
+}
+
+/// How the WAN interface is used.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// A free TAP device as such, all else by packet socket.
+    Auto,
+    /// The far end of a TAP device.
+    Tap,
+    /// A packet socket.
+    Packet,
+}
+
+/// What the carrier gave you.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "The line")]
+pub struct Line {
+    /// User name of the account.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub user: String,
+
+    /// Password of the account. Others on this machine can read a command line: prefer
+    /// --password-file.
+    #[arg(long, value_name = "PASSWORD", conflicts_with = "password_file")]
+    pub password: Option<String>,
+
+    /// File whose first line is the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Preset with the carrier's habits: how long it locks out, whether it answers echo.
+    #[arg(long, value_name = "PRESET", default_value = "generic", value_parser = ["generic", "unicom", "telecom", "mobile"])]
+    pub carrier: String,
+
+    /// 802.1Q tag of the line, with a priority (0-7) if the carrier wants one.
+    #[arg(long, value_name = "ID[:PRIORITY]", value_parser = parse_vlan)]
+    pub vlan: Option<(u16, u8)>,
+
+    /// Take only offers of this service (Service-Name).
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+
+    /// Take only offers of the access concentrator of this name (AC-Name).
+    #[arg(long, value_name = "NAME")]
+    pub ac_name: Option<String>,
+
+    /// Take only offers of the access concentrator at this hardware address.
+    #[arg(long, value_name = "MAC", value_parser = parse_mac)]
+    pub ac_mac: Option<EthernetAddress>,
+
+    /// Hardware address to dial with, for lines bound to the address of an older router.
+    #[arg(long, value_name = "MAC", value_parser = parse_mac)]
+    pub mac: Option<EthernetAddress>,
+
+    /// Ask for an MTU of 1500 (RFC 4638); the interface's own MTU must be 1508 or more.
+    #[arg(long)]
+    pub jumbo: bool,
+
+    /// Weakest authentication to consent to.
+    #[arg(long, value_enum, value_name = "PROTOCOL", default_value_t = MinimumAuth::Pap)]
+    pub minimum_auth: MinimumAuth,
+
+    /// Do not ask for IPv6.
+    #[arg(long)]
+    pub no_ipv6: bool,
+}
+
+/// The weakest authentication protocol to consent to, weakest first.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinimumAuth {
+    /// The password goes over the line in clear.
+    Pap,
+    /// CHAP with MD5.
+    Chap,
+    /// MS-CHAPv2: both ends prove that they know the password.
+    Mschapv2,
+}
+
+/// What happens on this machine.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "This machine")]
+pub struct Host {
+    /// Name of the TUN device for the session's traffic.
+    #[arg(long, value_name = "NAME", default_value = "gatelet0")]
+    pub tun: String,
+
+    /// Send this machine's Internet traffic through the session: a default IPv4 route with this
+    /// metric.
+    #[arg(long, value_name = "METRIC", num_args = 0..=1, default_missing_value = "0")]
+    pub default_route: Option<u16>,
+
+    /// File to write the carrier's name servers to, in the format of resolv.conf.
+    #[arg(long, value_name = "FILE")]
+    pub resolv_conf: Option<PathBuf>,
+
+    /// What must be remembered between runs not to be locked out [default:
+    /// /var/lib/gatelet/IFACE.json as root, else ~/.local/state/gatelet/IFACE.json]
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+
+    /// Record the line to this file (pcap).
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+
+    /// One JSON object a line in place of the timeline.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Figures of the redial policy, for lines that are known to differ from the preset.
+#[derive(clap::Args, Clone, Debug)]
+#[command(
+    next_help_heading = "Redial policy (experts: a short hold or a large budget gets a line locked out)"
+)]
+pub struct Expert {
+    /// Silence once the line seems locked, in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub hold: Option<u32>,
+
+    /// Discovery messages (PADI and PADR) allowed in a time.
+    #[arg(long, value_name = "COUNT/SECONDS", value_parser = parse_budget)]
+    pub budget: Option<(u32, u32)>,
+
+    /// Dials allowed in a time.
+    #[arg(long, value_name = "COUNT/SECONDS", value_parser = parse_budget)]
+    pub dial_budget: Option<(u32, u32)>,
+
+    /// LCP echo: probe always, only when nothing else arrives, or never.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub echo: Option<EchoMode>,
+
+    /// Seconds between two LCP echo requests.
+    #[arg(long, value_name = "SECONDS")]
+    pub echo_interval: Option<u32>,
+}
+
+/// When LCP echo requests are sent.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchoMode {
+    /// At every interval.
+    On,
+    /// At every interval in which nothing else arrived.
+    Adaptive,
+    /// Never.
+    Off,
+}
+
+fn parse_vlan(text: &str) -> Result<(u16, u8), String> {
+    let (id, priority) = text.split_once(':').unwrap_or((text, "0"));
+    let id = id.parse().ok().filter(|id| (1..=4094).contains(id));
+    let priority = priority.parse().ok().filter(|priority| *priority <= 7);
+    id.zip(priority)
+        .ok_or_else(|| "a VLAN id from 1 to 4094, and after a colon a priority from 0 to 7".into())
+}
+
+fn parse_mac(text: &str) -> Result<EthernetAddress, String> {
+    let mut address = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut address {
+        *byte = parts
+            .next()
+            .filter(|part| part.len() == 2)
+            .and_then(|part| u8::from_str_radix(part, 16).ok())
+            .ok_or("six bytes in hexadecimal, such as 02:00:5e:00:53:01")?;
+    }
+    if parts.next().is_some() {
+        return Err("a hardware address has six bytes".into());
+    }
+    let address = EthernetAddress(address);
+    if address.is_unicast() { Ok(address) } else { Err("not the address of one machine (unicast)".into()) }
+}
+
+fn parse_budget(text: &str) -> Result<(u32, u32), String> {
+    let (count, seconds) = text.split_once('/').ok_or("a count and seconds, such as 4/60")?;
+    match (count.parse(), seconds.parse()) {
+        (Ok(count @ 1..), Ok(seconds @ 1..)) => Ok((count, seconds)),
+        _ => Err("a count and seconds, both at least 1, such as 4/60".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vlan_ids_and_priorities() {
+        assert_eq!(parse_vlan("7"), Ok((7, 0)));
+        assert_eq!(parse_vlan("4094:5"), Ok((4094, 5)));
+        for bad in ["0", "4095", "7:8", "", ":", "x", "7:1:1"] {
+            assert!(parse_vlan(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hardware_addresses() {
+        assert_eq!(parse_mac("02:00:5e:00:53:01"), Ok(EthernetAddress([2, 0, 0x5e, 0, 0x53, 1])));
+        assert_eq!(parse_mac("02-00-5E-00-53-01"), Ok(EthernetAddress([2, 0, 0x5e, 0, 0x53, 1])));
+        for bad in [
+            "",
+            "02:00:5e:00:53",
+            "02:00:5e:00:53:01:02",
+            "ff:ff:ff:ff:ff:ff",
+            "+2:00:5e:00:53:01",
+            "0:0:0:0:0:0",
+        ] {
+            assert!(parse_mac(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn budgets() {
+        assert_eq!(parse_budget("4/60"), Ok((4, 60)));
+        for bad in ["4", "0/60", "4/0", "-1/60", "4/60/1"] {
+            assert!(parse_budget(bad).is_err(), "{bad}");
+        }
+    }
+}
