@@ -6,9 +6,17 @@
 //!            (or a TAP device) ────┴─► run_port ─► run_router ┴─► ledger file, timeline, pcap
 //! ```
 
+use std::process::ExitCode;
+
 pub mod args;
 pub mod interface;
 pub mod packet_socket;
 pub mod tuntap;
 
 pub use args::{Args, Attach};
+
+/// Dials the line until Ctrl-C.
+pub fn run(args: &Args) -> ExitCode {
+    eprintln!("gatelet-sim: {}: not joined to the runtime yet", args.wan);
+    ExitCode::FAILURE
+}
