@@ -17,6 +17,7 @@ pub mod clock;
 pub mod executor;
 pub mod link;
 pub mod linux;
+pub mod message;
 pub mod pcap;
 pub mod peers;
 pub mod scenario;

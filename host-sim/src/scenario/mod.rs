@@ -1,1 +1,3 @@
 //! Scenarios: a world, a script of faults, and what is expected.
+
+pub mod values;
