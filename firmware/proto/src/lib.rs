@@ -6,6 +6,8 @@
 //! again and what happened: one mutation, then drain.
 #![no_std]
 #![forbid(unsafe_code)]
+
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
+pub mod text;
