@@ -1,3 +1,52 @@
-//! `cargo xtask help`.
+//! `cargo xtask`: sets a machine up, tests the whole workspace, keeps the peer lab.
 
-fn main() {}
+mod lab;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, tests and the peer lab of Gatelet.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing: Rust targets, Debian packages, the lab's image
+    Setup,
+    /// Everything: setup, builds without std, host tests, interoperability with a real concentrator
+    Test,
+    /// Build the firmware crates for the boards' targets, and check that no allocator is needed
+    Firmware,
+    /// Dial the lab's concentrator with the real binary and judge it
+    Interop(test::Interop),
+    /// The peer lab: a virtual machine that plays the provider of a PPPoE line
+    Lab {
+        #[command(subcommand)]
+        command: lab::Command,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Setup => setup::all(),
+        Task::Test => test::everything(),
+        Task::Firmware => setup::rust_targets().and_then(|()| test::firmware()),
+        Task::Interop(arguments) => setup::all().and_then(|()| test::interop(&arguments)),
+        Task::Lab { command } => lab::run(&command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What `cargo xtask test` runs.
+
+use std::env;
+use std::path::PathBuf;
+
+use crate::lab;
+use crate::run::{Outcome, Steps, cargo, run};
+use crate::setup::{self, TARGETS};
+
+/// The crates that run on the boards: no std, no heap.
+const FIRMWARE: [&str; 5] =
+    ["gatelet-wire", "gatelet-proto", "gatelet-router", "gatelet-runtime", "gatelet-hal"];
+
+/// `cargo xtask interop …`
+#[derive(clap::Args, Default)]
+pub(crate) struct Interop {
+    /// Run only the checks whose name contains one of these
+    pub(crate) only: Vec<String>,
+    /// Name the checks and end
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Keep captures and logs in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// All steps, in the order in which they fail soonest.
+pub(crate) fn everything() -> Outcome {
+    let mut steps = Steps::new(4);
+    let outcome = steps
+        .step("set-up", setup::all)
+        .and_then(|()| steps.step("firmware crates for the boards' targets, without std or heap", firmware))
+        .and_then(|()| steps.step("tests on this host", host))
+        .and_then(|()| {
+            steps.step("interoperability with a real concentrator", || interop(&Interop::default()))
+        });
+    if outcome.is_ok() {
+        steps.summary();
+    }
+    outcome
+}
+
+/// Builds the firmware crates for all targets of the boards.
+pub(crate) fn firmware() -> Outcome {
+    let mut command = cargo(&["build", "--quiet"]);
+    command.args(FIRMWARE.iter().flat_map(|name| ["--package", name]));
+    command.args(TARGETS.iter().flat_map(|target| ["--target", target]));
+    run(&mut command)?;
+    for target in TARGETS {
+        println!("   {target}: built");
+    }
+    Ok(())
+}
+
+/// Unit, property, transcript and scenario tests, and the fuzz corpora.
+fn host() -> Outcome {
+    run(&mut cargo(&["test", "--workspace"]))
+}
+
+/// The suite against the lab's concentrator.
+pub(crate) fn interop(arguments: &Interop) -> Outcome {
+    let mut command = cargo(&["test", "--quiet", "--package", "gatelet-sim", "--test", "lab", "--"]);
+    command.args(&arguments.only);
+    if arguments.list {
+        command.arg("--list");
+    }
+    if let Some(keep) = &arguments.keep {
+        let here = env::current_dir().map_err(|error| error.to_string())?;
+        command.arg("--keep").arg(here.join(keep));
+    }
+    command.env("GATELET_LAB_IMAGE", lab::image()?);
+    command.env("GATELET_LAB_SCRIPTS", lab::scripts());
+    run(&mut command)
+}
