@@ -45,6 +45,14 @@ impl<W: Write> Writer<W> {
         self.output.write_all(kept)
     }
 
+    /// Hands what is buffered to the output: from here on a reader sees it.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
     /// Flushes and gives the output back.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 pub mod args;
 pub mod interface;
 pub mod packet_socket;
+pub mod port;
 pub mod tuntap;
 
 pub use args::{Args, Attach};

@@ -1,0 +1,251 @@
+//! The WAN interface as the router's port.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use embassy_futures::select::select;
+use gatelet_hal::{EthernetPort, Frame, HEADROOM, LinkState, MAX_FRAME_LEN, Ready};
+use nix::libc;
+use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
+
+use super::args::Attach;
+use super::interface::Interface;
+use super::packet_socket::PacketSocket;
+use super::tuntap::{Kind, TunTap};
+use crate::executor::readable;
+use crate::pcap;
+
+/// Bytes of an Ethernet header and an 802.1Q tag: an interface's MTU counts neither, and every
+/// Linux interface takes a tagged frame of its full MTU.
+const HEADER_LEN: usize = 14 + 4;
+
+/// An Ethernet interface of this machine as an [`EthernetPort`].
+pub struct WanPort {
+    wire: Wire,
+    interface: Interface,
+    hardware_address: EthernetAddress,
+    max_frame_len: usize,
+    link: LinkState,
+    link_news: LinkNews,
+    capture: Option<Capture>,
+    /// The frame that `wait` found; empty if there is none.
+    arrived: Vec<u8>,
+}
+
+/// A recording of the line.
+pub type Capture = pcap::Writer<BufWriter<File>>;
+
+enum Wire {
+    Packet(PacketSocket),
+    Tap(TunTap),
+}
+
+impl WanPort {
+    /// Opens the interface `name`. A TAP device that `attach` asks for is made if there is none.
+    ///
+    /// # Errors
+    /// A sentence for the person who typed the name.
+    pub fn open(
+        name: &str,
+        attach: Attach,
+        address: Option<EthernetAddress>,
+        capture: Option<Capture>,
+    ) -> Result<Self, String> {
+        let (wire, interface) = open_wire(name, attach, address).map_err(|error| explain(name, &error))?;
+        Self::with(wire, interface, address, capture).map_err(|error| explain(name, &error))
+    }
+
+    fn with(
+        wire: Wire,
+        interface: Interface,
+        address: Option<EthernetAddress>,
+        capture: Option<Capture>,
+    ) -> io::Result<Self> {
+        interface.set_up(true)?;
+        let own = interface.hardware_address()?;
+        let hardware_address = address.unwrap_or(match wire {
+            Wire::Packet(_) => own,
+            // The TAP's own address is that of the kernel's end; ours is its neighbour, the same
+            // at every start (a concentrator knows a session by it).
+            Wire::Tap(_) => neighbour(own),
+        });
+        let max_frame_len = (interface.mtu()? + HEADER_LEN).min(MAX_FRAME_LEN);
+        let link = link_state(&interface);
+        let link_news = LinkNews::open()?;
+        let arrived = Vec::with_capacity(MAX_FRAME_LEN);
+        Ok(Self { wire, interface, hardware_address, max_frame_len, link, link_news, capture, arrived })
+    }
+
+    /// Whether the frames pass a packet socket (and not a TAP device).
+    pub fn is_packet_socket(&self) -> bool {
+        matches!(self.wire, Wire::Packet(_))
+    }
+
+    /// Fetches the next frame unless there is one already; tells whether there is one now. An
+    /// interface that fails has no carrier: [`LinkNews`] tells the rest.
+    fn fetch(&mut self) -> bool {
+        if self.arrived.is_empty() {
+            self.arrived.resize(MAX_FRAME_LEN, 0);
+            let received = match &mut self.wire {
+                Wire::Packet(socket) => socket.receive(&mut self.arrived),
+                Wire::Tap(tap) => tap.receive(&mut self.arrived),
+            };
+            self.arrived.truncate(received.ok().flatten().unwrap_or(0));
+            record(&mut self.capture, &self.arrived);
+        }
+        !self.arrived.is_empty()
+    }
+
+    fn fd(&self) -> RawFd {
+        match &self.wire {
+            Wire::Packet(socket) => socket.fd().as_raw_fd(),
+            Wire::Tap(tap) => tap.fd().as_raw_fd(),
+        }
+    }
+}
+
+impl<'p> EthernetPort<'p> for WanPort {
+    fn hardware_address(&self) -> EthernetAddress {
+        self.hardware_address
+    }
+
+    fn max_frame_len(&self) -> usize {
+        self.max_frame_len
+    }
+
+    fn link_state(&self) -> LinkState {
+        self.link
+    }
+
+    async fn wait(&mut self, to_transmit: bool) -> Ready {
+        loop {
+            let ready = Ready { receive: self.fetch(), transmit: to_transmit };
+            if ready.receive || ready.transmit {
+                return ready;
+            }
+            if let Some(capture) = &mut self.capture {
+                // Idle: whoever reads along, or what is left after a kill, has every frame.
+                let _ = capture.flush();
+            }
+            select(readable(self.fd()), readable(self.link_news.0.as_raw_fd())).await;
+            if self.link_news.drain() {
+                let link = link_state(&self.interface);
+                if link != self.link {
+                    self.link = link;
+                    return Ready::default();
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, frame: &mut Frame<'p>) -> bool {
+        frame.clear(HEADROOM);
+        let fits = self.fetch() && self.arrived.len() <= self.max_frame_len && frame.extend(&self.arrived);
+        self.arrived.clear();
+        fits
+    }
+
+    async fn transmit(&mut self, frame: Frame<'p>) -> bool {
+        if frame.len() > self.max_frame_len {
+            return false;
+        }
+        let sent = match &self.wire {
+            Wire::Packet(socket) => socket.transmit(frame.bytes()),
+            Wire::Tap(tap) => tap.transmit(frame.bytes()),
+        };
+        if sent.is_ok() {
+            record(&mut self.capture, frame.bytes());
+        }
+        sent.is_ok()
+    }
+}
+
+fn open_wire(name: &str, attach: Attach, address: Option<EthernetAddress>) -> io::Result<(Wire, Interface)> {
+    let tap = || TunTap::attach(name, Kind::Tap).map(|tap| (tap.interface().clone(), tap));
+    match attach {
+        Attach::Packet => {}
+        Attach::Tap => return tap().map(|(interface, tap)| (Wire::Tap(tap), interface)),
+        Attach::Auto if Interface::named(name)?.is_tap() => {
+            // Held by another process, it is a wire to that process: use this end of it.
+            if let Ok((interface, tap)) = tap() {
+                return Ok((Wire::Tap(tap), interface));
+            }
+        }
+        Attach::Auto => {}
+    }
+    let interface = Interface::named(name)?;
+    let own = interface.hardware_address()?;
+    let socket = PacketSocket::open(&interface, address.filter(|address| *address != own))?;
+    Ok((Wire::Packet(socket), interface))
+}
+
+/// What to do about an interface that cannot be opened.
+fn explain(name: &str, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO) => {
+            format!("there is no interface {name}; `ip link` lists those of this machine")
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            format!("{name}: permission denied; run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+        }
+        Some(libc::EBUSY) => format!("the TAP device {name} is held by another process"),
+        _ => format!("{name}: {error}"),
+    }
+}
+
+fn link_state(interface: &Interface) -> LinkState {
+    // An interface that is gone has no carrier either.
+    if interface.is_running().unwrap_or(false) { LinkState::Up } else { LinkState::Down }
+}
+
+/// Another unicast, locally administered address made from `own`.
+fn neighbour(own: EthernetAddress) -> EthernetAddress {
+    let mut address = own;
+    address.0[0] = (address.0[0] & !1) | 2;
+    address.0[5] ^= 1;
+    address
+}
+
+fn record(capture: &mut Option<Capture>, frame: &[u8]) {
+    if let Some(writer) = capture.as_mut().filter(|_| !frame.is_empty()) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        if let Err(error) = writer.write(now, frame) {
+            eprintln!("gatelet-sim: the capture ends here: {error}");
+            *capture = None;
+        }
+    }
+}
+
+/// A netlink socket that hears of every change to an interface.
+struct LinkNews(OwnedFd);
+
+impl LinkNews {
+    fn open() -> io::Result<Self> {
+        use nix::sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket};
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, libc::RTMGRP_LINK as u32))?;
+        Ok(Self(fd))
+    }
+
+    /// Takes all messages; tells whether there was any. What they say is read from the interface.
+    fn drain(&self) -> bool {
+        let mut any = false;
+        let mut buffer = [0; 4096];
+        loop {
+            match nix::sys::socket::recv(
+                self.0.as_raw_fd(),
+                &mut buffer,
+                nix::sys::socket::MsgFlags::MSG_DONTWAIT,
+            ) {
+                // Too many at once: some were lost, which is news too.
+                Ok(1..) | Err(nix::errno::Errno::ENOBUFS) => any = true,
+                _ => return any,
+            }
+        }
+    }
+}
