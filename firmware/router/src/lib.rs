@@ -1,3 +1,27 @@
-//! The router between the ports. One owner, synchronous, never awaits.
+//! The router between the ports: one owner, synchronous, never awaits.
+//!
+//! ```text
+//!                     ┌─────────────────────── Router ───────────────────────┐
+//!   port ── frame ──► │ handle_frame ──► Wan: Discovery, ppp::Link, Engine   │ ──► poll_transmit
+//!   stack ─ packet ─► │ handle_stack_packet        │ session data: headers   │       port or stack
+//!   owner ─ command ► │ handle_command             │ pushed and pulled,      │ ──► poll_event
+//!   flash ─ done ───► │ handle_stored              │ nothing copied          │ ──► poll_store
+//!   clock ──────────► │ handle_timeout             ▼                         │ ──► poll_at
+//!                     └──────────────────────────────────────────────────────┘
+//! ```
+//!
+//! After each `handle_*` the owner drains `poll_transmit`, `poll_store` and `poll_event` until they
+//! answer `None`, then sleeps until [`Router::poll_at`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+mod counters;
+mod router;
+mod wan;
+
+pub use counters::{Counters, Dropped};
+pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};
+pub use wan::{
+    Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanConfig, WanCounters, WanEvent, WanId, WanState,
+    WanStatus,
+};

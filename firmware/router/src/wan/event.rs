@@ -1,0 +1,257 @@
+//! What a WAN tells: each step with who and why, and its state at any moment.
+
+use gatelet_hal::LinkState;
+use gatelet_proto::ppp::{self, LinkEvent, Phase};
+use gatelet_proto::pppoe::{self, DiscoveryMessage, NAME_MAX, Refusal, TEXT_MAX};
+use gatelet_proto::redial::{Advice, Failure, HangUpReason, LastSession, Note};
+use gatelet_wire::{EthernetAddress, Ipv4Address};
+use heapless::String;
+use smoltcp::time::{Duration, Instant};
+
+/// A WAN, by number in the order of [`Router::add_wan`](crate::Router::add_wan).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WanId(pub u8);
+
+/// One step of a WAN. What is `…Sent` is ours, what is `…Received` is the concentrator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WanEvent {
+    /// The port has carrier.
+    LinkUp,
+    /// The port has lost its carrier.
+    LinkDown,
+    /// The redial engine has us dial, or send a single PADI to see whether anybody is there.
+    DialBegun {
+        /// A single PADI.
+        probe: bool,
+    },
+    /// A PADT for a session that we remember and do not have any more.
+    StaleSessionCleared(LastSession),
+    /// A PADI went out.
+    PadiSent {
+        /// Which of this dial, from 1.
+        attempt: u8,
+    },
+    /// A PADI or PADR is due, and the budget holds it back.
+    Deferred {
+        /// Which.
+        message: DiscoveryMessage,
+        /// Until when.
+        until: Instant,
+    },
+    /// An acceptable PADO: we ask this concentrator.
+    PadoReceived {
+        /// The concentrator.
+        ac_mac: EthernetAddress,
+        /// Its AC-Name.
+        ac_name: String<NAME_MAX>,
+        /// It had been kept as fallback, and the first choice failed.
+        fallback: bool,
+    },
+    /// A further acceptable PADO, kept as fallback.
+    PadoKept {
+        /// The concentrator.
+        ac_mac: EthernetAddress,
+        /// Its AC-Name.
+        ac_name: String<NAME_MAX>,
+    },
+    /// A PADR went out.
+    PadrSent {
+        /// To whom.
+        ac_mac: EthernetAddress,
+        /// Which to this concentrator, from 1.
+        attempt: u8,
+    },
+    /// A PADO or PADS refused us with an error tag.
+    RefusalReceived(Refusal),
+    /// PADS: there is a session.
+    PadsReceived {
+        /// The concentrator.
+        ac_mac: EthernetAddress,
+        /// The session.
+        session_id: u16,
+        /// PPP-Max-Payload, where both agreed to one (RFC 4638).
+        max_payload: Option<u16>,
+    },
+    /// A PADS for a session we do not want; it is ended with a PADT.
+    SurplusPadsReceived {
+        /// The concentrator.
+        ac_mac: EthernetAddress,
+        /// The session.
+        session_id: u16,
+    },
+    /// The concentrator ended our session.
+    PadtReceived {
+        /// The session.
+        session_id: u16,
+        /// What it had to say; mostly nothing.
+        text: String<TEXT_MAX>,
+    },
+    /// We ended a session.
+    PadtSent {
+        /// To whom.
+        ac_mac: EthernetAddress,
+        /// The session.
+        session_id: u16,
+        /// Why.
+        reason: PadtReason,
+    },
+    /// A step of PPP. `Ipv4Up` and `Ipv6Up` come as [`Up`](Self::Up) and [`Ipv6Up`](Self::Ipv6Up).
+    Ppp(LinkEvent),
+    /// IPv4 is up.
+    Up {
+        /// What IPCP gave us.
+        ipv4: Ipv4Status,
+        /// The longest IP packet, in bytes.
+        mtu: u16,
+        /// From the first PADI of this dial.
+        since_dial: Duration,
+    },
+    /// IPv6 is up, as far as link-local addresses go.
+    Ipv6Up {
+        /// What IPV6CP gave us.
+        ipv6: Ipv6Status,
+        /// The longest IP packet, in bytes.
+        mtu: u16,
+        /// From the first PADI of this dial.
+        since_dial: Duration,
+    },
+    /// The path does not carry what RFC 4638 promised: the MTU falls to 1492 for what we send, and
+    /// the next dial asks for no more.
+    BlackHole {
+        /// The size that did not come back.
+        size: u16,
+    },
+    /// We end the session, or the dial.
+    HangingUp {
+        /// Why.
+        reason: HangUpReason,
+    },
+    /// The dial or session is over.
+    Down {
+        /// In the engine's reading.
+        failure: Failure,
+        /// How long it was up, if it was.
+        uptime: Option<Duration>,
+    },
+    /// What the engine does next, why, until when. Told whenever it changes.
+    Advice(Advice),
+    /// Something the engine wants people to know.
+    Note(Note),
+}
+
+/// Why we sent a PADT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PadtReason {
+    /// A session that we had before a reboot, or before the line went dead.
+    Stale,
+    /// We hung up.
+    HangUp,
+    /// PPP failed or was ended by the peer: the session is of no more use.
+    LinkEnded,
+    /// A PADS we had not asked for, or not any more.
+    Surplus,
+    /// Data of a session nobody here has.
+    UnknownSession,
+}
+
+/// Where a WAN stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WanState {
+    /// No session and no dial; see the advice for what is waited for.
+    Idle,
+    /// Between PADI and PADS.
+    Discovery,
+    /// A session whose PPP is on its way up.
+    Negotiating(Phase),
+    /// IPv4 or IPv6 flows.
+    Up,
+    /// Terminate-Request is out; PADT follows.
+    Closing,
+}
+
+/// A session, as far as people want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// The concentrator.
+    pub ac_mac: EthernetAddress,
+    /// Its AC-Name.
+    pub ac_name: String<NAME_MAX>,
+    /// `SESSION_ID`.
+    pub id: u16,
+}
+
+/// What IPCP gave us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv4Status {
+    /// Our address.
+    pub address: Ipv4Address,
+    /// The peer's, if it told.
+    pub peer: Option<Ipv4Address>,
+    /// DNS servers, as far as it told.
+    pub dns: [Option<Ipv4Address>; 2],
+}
+
+/// What IPV6CP gave us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv6Status {
+    /// Our interface identifier: the link-local address is fe80:: and this.
+    pub local: [u8; 8],
+    /// The peer's, if it told.
+    pub peer: Option<[u8; 8]>,
+}
+
+/// A WAN at one moment.
+#[derive(Debug, Clone)]
+pub struct WanStatus {
+    /// Where it stands.
+    pub state: WanState,
+    /// The port's carrier.
+    pub link: LinkState,
+    /// The session, if there is one.
+    pub session: Option<SessionStatus>,
+    /// IPv4, while it is up.
+    pub ipv4: Option<Ipv4Status>,
+    /// IPv6, while it is up.
+    pub ipv6: Option<Ipv6Status>,
+    /// The longest IP packet in bytes; 0 without a session.
+    pub mtu: u16,
+    /// Since when IPv4 or IPv6 flows.
+    pub up_since: Option<Instant>,
+    /// What the redial engine does, why, until when.
+    pub advice: Advice,
+    /// How the last dial or session ended.
+    pub last_failure: Option<Failure>,
+    /// What was received, sent and dropped.
+    pub counters: WanCounters,
+}
+
+/// What one WAN received, sent and dropped since it was added. Wraps around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WanCounters {
+    /// PADIs sent.
+    pub padi_sent: u32,
+    /// PADRs sent.
+    pub padr_sent: u32,
+    /// PADTs sent.
+    pub padt_sent: u32,
+    /// Control packets of PPP sent.
+    pub ppp_sent: u32,
+    /// Control packets of PPP received.
+    pub ppp_received: u32,
+    /// IP packets sent.
+    pub ip_sent: u32,
+    /// IP packets received.
+    pub ip_received: u32,
+    /// Bytes of IP sent.
+    pub ip_sent_bytes: u64,
+    /// Bytes of IP received.
+    pub ip_received_bytes: u64,
+    /// Sessions that PADS opened.
+    pub sessions: u32,
+    /// Session frames that arrived before their PADS and were held.
+    pub held: u32,
+    /// What Discovery dropped.
+    pub discovery: pppoe::Counters,
+    /// What the PPP of the present session, or the last one, dropped.
+    pub link: ppp::Counters,
+}
