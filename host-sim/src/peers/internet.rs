@@ -1,0 +1,192 @@
+//! What lies behind the concentrator: an Internet that answers pings and DNS questions, enough to prove a datapath.
+//!
+//! Reading list: RFC 792 and RFC 4443 (echo), RFC 1035 §4 (DNS messages).
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet,
+    Ipv4Repr, Ipv6Address, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
+};
+
+/// The address every name resolves to, from the documentation range (RFC 5737).
+pub const HOST: Ipv4Address = Ipv4Address::new(192, 0, 2, 80);
+/// The DNS servers a concentrator hands out.
+pub const DNS: [Ipv4Address; 2] = [Ipv4Address::new(192, 0, 2, 53), Ipv4Address::new(192, 0, 2, 54)];
+
+const DNS_PORT: u16 = 53;
+const HOP_LIMIT: u8 = 60;
+
+/// The answer to an IPv4 packet from the subscriber with `address`; `None` if there is none, or if the source is not
+/// the subscriber's own (reverse path check).
+pub fn answer_ipv4(packet: &[u8], address: Ipv4Address) -> Option<Vec<u8>> {
+    let checksums = ChecksumCapabilities::default();
+    let packet = Ipv4Packet::new_checked(packet).ok()?;
+    let request = Ipv4Repr::parse(&packet, &checksums).ok()?;
+    if request.src_addr != address {
+        return None;
+    }
+    match request.next_header {
+        IpProtocol::Icmp => {
+            let Icmpv4Repr::EchoRequest { ident, seq_no, data } =
+                Icmpv4Repr::parse(&Icmpv4Packet::new_checked(packet.payload()).ok()?, &checksums).ok()?
+            else {
+                return None;
+            };
+            let reply = Icmpv4Repr::EchoReply { ident, seq_no, data };
+            let (mut bytes, header) = ipv4_reply(&request, reply.buffer_len());
+            reply.emit(&mut Icmpv4Packet::new_unchecked(&mut bytes[header..]), &checksums);
+            Some(bytes)
+        }
+        IpProtocol::Udp => {
+            let (source, destination) =
+                (IpAddress::Ipv4(request.src_addr), IpAddress::Ipv4(request.dst_addr));
+            let udp = UdpPacket::new_checked(packet.payload()).ok()?;
+            let ports = UdpRepr::parse(&udp, &source, &destination, &checksums).ok()?;
+            if ports.dst_port != DNS_PORT {
+                return None;
+            }
+            let answer = answer_dns(udp.payload())?;
+            let reply = UdpRepr { src_port: DNS_PORT, dst_port: ports.src_port };
+            let (mut bytes, header) = ipv4_reply(&request, reply.header_len() + answer.len());
+            reply.emit(
+                &mut UdpPacket::new_unchecked(&mut bytes[header..]),
+                &destination,
+                &source,
+                answer.len(),
+                |payload| payload.copy_from_slice(&answer),
+                &checksums,
+            );
+            Some(bytes)
+        }
+        _ => None,
+    }
+}
+
+/// The answer to an IPv6 packet: only pings of the concentrator's own link-local address are answered.
+pub fn answer_ipv6(packet: &[u8], interface_identifier: [u8; 8]) -> Option<Vec<u8>> {
+    let checksums = ChecksumCapabilities::default();
+    let packet = Ipv6Packet::new_checked(packet).ok()?;
+    let request = Ipv6Repr::parse(&packet).ok()?;
+    if request.dst_addr != link_local(interface_identifier) || request.next_header != IpProtocol::Icmpv6 {
+        return None;
+    }
+    let icmp = Icmpv6Packet::new_checked(packet.payload()).ok()?;
+    let Icmpv6Repr::EchoRequest { ident, seq_no, data } =
+        Icmpv6Repr::parse(&request.src_addr, &request.dst_addr, &icmp, &checksums).ok()?
+    else {
+        return None;
+    };
+    let reply = Icmpv6Repr::EchoReply { ident, seq_no, data };
+    let header = Ipv6Repr {
+        src_addr: request.dst_addr,
+        dst_addr: request.src_addr,
+        next_header: IpProtocol::Icmpv6,
+        payload_len: reply.buffer_len(),
+        hop_limit: HOP_LIMIT,
+    };
+    let mut bytes = vec![0; header.buffer_len() + reply.buffer_len()];
+    header.emit(&mut Ipv6Packet::new_unchecked(&mut bytes));
+    reply.emit(
+        &request.dst_addr,
+        &request.src_addr,
+        &mut Icmpv6Packet::new_unchecked(&mut bytes[header.buffer_len()..]),
+        &checksums,
+    );
+    Some(bytes)
+}
+
+/// fe80::/64 with this interface identifier (RFC 5072 §5).
+pub fn link_local(interface_identifier: [u8; 8]) -> Ipv6Address {
+    let mut octets = [0; 16];
+    octets[..2].copy_from_slice(&[0xFE, 0x80]);
+    octets[8..].copy_from_slice(&interface_identifier);
+    octets.into()
+}
+
+fn ipv4_reply(request: &Ipv4Repr, payload_len: usize) -> (Vec<u8>, usize) {
+    let header = Ipv4Repr {
+        src_addr: request.dst_addr,
+        dst_addr: request.src_addr,
+        next_header: request.next_header,
+        payload_len,
+        hop_limit: HOP_LIMIT,
+    };
+    let mut bytes = vec![0; header.buffer_len() + payload_len];
+    header.emit(&mut Ipv4Packet::new_unchecked(&mut bytes), &ChecksumCapabilities::default());
+    (bytes, header.buffer_len())
+}
+
+/// Answers a query with one question: type A with [`HOST`], anything else with no records.
+fn answer_dns(query: &[u8]) -> Option<Vec<u8>> {
+    const HEADER: usize = 12;
+    let (header, questions) = query.split_at_checked(HEADER)?;
+    if header[2] & 0x80 != 0 || header[4..6] != [0, 1] {
+        return None; // a response, or not exactly one question
+    }
+    let mut name = 0;
+    while *questions.get(name)? != 0 {
+        name += usize::from(questions[name]) + 1;
+    }
+    let question = questions.get(..name + 5)?;
+    let is_a = question[name + 1..] == [0, 1, 0, 1];
+    let mut reply = vec![header[0], header[1], 0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0];
+    reply.extend_from_slice(question);
+    if is_a {
+        reply.extend_from_slice(&[0xC0, HEADER as u8, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        reply.extend_from_slice(&HOST.octets());
+    }
+    Some(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBSCRIBER: Ipv4Address = Ipv4Address::new(100, 64, 0, 7);
+
+    fn ping_from(source: Ipv4Address) -> Vec<u8> {
+        let echo = Icmpv4Repr::EchoRequest { ident: 7, seq_no: 1, data: b"gatelet" };
+        let header = Ipv4Repr {
+            src_addr: source,
+            dst_addr: HOST,
+            next_header: IpProtocol::Icmp,
+            payload_len: echo.buffer_len(),
+            hop_limit: 64,
+        };
+        let mut bytes = vec![0; header.buffer_len() + echo.buffer_len()];
+        header.emit(&mut Ipv4Packet::new_unchecked(&mut bytes), &ChecksumCapabilities::default());
+        echo.emit(
+            &mut Icmpv4Packet::new_unchecked(&mut bytes[header.buffer_len()..]),
+            &ChecksumCapabilities::default(),
+        );
+        bytes
+    }
+
+    #[test]
+    fn a_ping_comes_back_with_its_data() {
+        let reply = answer_ipv4(&ping_from(SUBSCRIBER), SUBSCRIBER).expect("answered");
+        let packet = Ipv4Packet::new_checked(&reply[..]).unwrap();
+        assert!(packet.verify_checksum());
+        assert_eq!((packet.src_addr(), packet.dst_addr()), (HOST, SUBSCRIBER));
+        let icmp = Icmpv4Packet::new_checked(packet.payload()).unwrap();
+        assert_eq!(
+            Icmpv4Repr::parse(&icmp, &ChecksumCapabilities::default()),
+            Ok(Icmpv4Repr::EchoReply { ident: 7, seq_no: 1, data: b"gatelet" })
+        );
+    }
+
+    #[test]
+    fn somebody_elses_source_address_is_dropped() {
+        assert_eq!(answer_ipv4(&ping_from(HOST), SUBSCRIBER), None);
+    }
+
+    #[test]
+    fn a_name_resolves() {
+        let query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02up\x04test\x00\x00\x01\x00\x01";
+        let reply = answer_dns(query).expect("answered");
+        assert_eq!(reply[..4], [0x12, 0x34, 0x81, 0x80]);
+        assert_eq!(reply[reply.len() - 4..], HOST.octets());
+        assert_eq!(answer_dns(&reply), None, "never answers an answer");
+        assert_eq!(answer_dns(&query[..20]), None);
+    }
+}
