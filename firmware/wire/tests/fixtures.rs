@@ -404,7 +404,9 @@ fn ipcp_options() {
         assert_eq!(options.expect(name), expected, "{name}");
         let written = emitted(|buffer| {
             let mut writer = ppp::Writer::new(buffer, Protocol::Ipcp, code, 1);
-            expected.iter().for_each(|option| option.write(&mut writer));
+            for option in expected {
+                option.write(&mut writer);
+            }
             writer.finish()
         });
         assert_eq!(written, load(&format!("ppp/{name}")), "{name}");
@@ -424,7 +426,9 @@ fn ipv6cp_options() {
     assert_eq!(options.expect(name), expected);
     let written = emitted(|buffer| {
         let mut writer = ppp::Writer::new(buffer, Protocol::Ipv6cp, Code::ConfigureRequest, 1);
-        expected.iter().for_each(|option| option.write(&mut writer));
+        for option in expected {
+            option.write(&mut writer);
+        }
         writer.finish()
     });
     assert_eq!(written, load("ppp/ipv6cp-configure-request"));

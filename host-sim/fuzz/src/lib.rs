@@ -1,0 +1,33 @@
+//! A fuzz target per parser and per state machine, as plain functions.
+//!
+//! Each takes any octets and panics if what it promises does not hold. Three things call them: the
+//! fuzzing binaries in `fuzz_targets/`, the test that replays the committed corpus (`tests/replay.rs`,
+//! part of `cargo test`), and `gatelet-fuzz run` for looking at a single input.
+//!
+//! To add a target: write its function in the module it belongs to, name it in [`TARGETS`], copy one
+//! of `fuzz_targets/*.rs`, and give `corpus/<name>/` its first seeds. The replay test complains about
+//! what was forgotten.
+#![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
+
+pub mod wire;
+
+/// A fuzz target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Names the binary in `fuzz_targets/` and the directory in `corpus/`.
+    pub name: &'static str,
+    /// Panics if a promise does not hold for this input.
+    pub run: fn(&[u8]),
+    /// The directory of `firmware/wire/testdata` whose fixtures are seeds, if there is one.
+    pub fixtures: Option<&'static str>,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "wire_ethernet", run: wire::ethernet, fixtures: Some("ethernet") },
+    Target { name: "wire_pppoe", run: wire::pppoe, fixtures: Some("pppoe") },
+    Target { name: "wire_ppp", run: wire::ppp, fixtures: Some("ppp") },
+    Target { name: "wire_pap", run: wire::pap, fixtures: Some("pap") },
+    Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
+    Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
+];
