@@ -22,9 +22,18 @@ use smoltcp::time::Instant;
 /// No deadline: the task waits for a waker only.
 const NEVER: u64 = u64::MAX;
 
-/// Virtual time of the world on this thread (zero outside of any world).
+/// The age of the world on this thread (zero outside of any world). `embassy-time` tells the time since
+/// the machine in it was switched on.
 pub fn now() -> Instant {
-    Instant::from_micros(i64::try_from(embassy_time_driver::now()).unwrap_or(i64::MAX))
+    let micros = CURRENT.with_borrow(|current| current.as_ref().map_or(0, |schedule| schedule.now()));
+    Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// Waits until the world is `at` old.
+pub async fn sleep_until(at: Instant) {
+    let micros = u64::try_from(at.total_micros()).unwrap_or(0);
+    let booted = CURRENT.with_borrow(|current| current.as_ref().map_or(0, |schedule| schedule.booted));
+    embassy_time::Timer::at(embassy_time::Instant::from_micros(micros.saturating_sub(booted))).await;
 }
 
 /// Whether time jumps or passes.
@@ -41,8 +50,10 @@ pub(crate) struct Schedule {
     id: u32,
     /// Virtual mode: microseconds since the world began.
     now: Cell<u64>,
-    /// Real mode: when the world began.
+    /// Real mode: what the time was at `booted`.
     began: Option<std::time::Instant>,
+    /// When the machine was switched on, in microseconds since the world began: zero of `embassy-time`.
+    booted: u64,
     sequence: Cell<u64>,
     tasks: RefCell<Vec<TaskSchedule>>,
     ready: RefCell<VecDeque<usize>>,
@@ -77,11 +88,13 @@ impl Drop for Installed {
 }
 
 impl Schedule {
-    pub(crate) fn new(mode: Mode) -> Rc<Self> {
+    pub(crate) fn new(mode: Mode, now: Instant) -> Rc<Self> {
         static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        let booted = u64::try_from(now.total_micros()).unwrap_or(0);
         Rc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            now: Cell::new(0),
+            now: Cell::new(booted),
+            booted,
             began: (mode == Mode::Real).then(std::time::Instant::now),
             sequence: Cell::new(0),
             tasks: RefCell::default(),
@@ -96,7 +109,10 @@ impl Schedule {
 
     pub(crate) fn now(&self) -> u64 {
         match self.began {
-            Some(began) => u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            Some(began) => {
+                let elapsed = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.booted.saturating_add(elapsed)
+            }
             None => self.now.get(),
         }
     }
@@ -280,14 +296,16 @@ embassy_time_driver::time_driver_impl!(static DRIVER: ThreadClock = ThreadClock)
 
 impl Driver for ThreadClock {
     fn now(&self) -> u64 {
-        CURRENT.with_borrow(|current| current.as_ref().map_or(0, |schedule| schedule.now()))
+        CURRENT.with_borrow(|current| {
+            current.as_ref().map_or(0, |schedule| schedule.now().saturating_sub(schedule.booted))
+        })
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         CURRENT.with_borrow(|current| {
             let schedule = current.as_ref().expect("a timer is awaited inside a world");
             let task = schedule.owns(waker).expect("a timer is awaited by a task of the world on its thread");
-            schedule.schedule(at, task);
+            schedule.schedule(at.saturating_add(schedule.booted), task);
         });
     }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use smoltcp::time::Instant;
 
 use crate::clock::Schedule;
-pub use crate::clock::{Mode, now, readable, writable};
+pub use crate::clock::{Mode, now, readable, sleep_until, writable};
 
 /// Polls at one and the same instant before the world counts as livelocked. A burst over a link
 /// without delay costs a few polls a frame; tens of thousands without a microsecond passing are a bug.
@@ -66,7 +66,13 @@ impl std::error::Error for Stuck {}
 impl<'a> Executor<'a> {
     /// A world without tasks, at time zero.
     pub fn new(mode: Mode) -> Self {
-        Self { schedule: Schedule::new(mode), mode, tasks: Vec::new(), pacer: None }
+        Self::booting_at(mode, Instant::ZERO)
+    }
+
+    /// A machine that is switched on when the world is `now` old: its own clock (`embassy-time`) begins
+    /// at zero, as a board's does; [`now`] and [`Executor::now`] go on telling the world's time.
+    pub fn booting_at(mode: Mode, now: Instant) -> Self {
+        Self { schedule: Schedule::new(mode, now), mode, tasks: Vec::new(), pacer: None }
     }
 
     /// Has `pacer` called before each jump of a virtual clock.
@@ -257,6 +263,20 @@ mod tests {
         first.run_until(wait(10)).unwrap();
         assert_eq!(first.now(), Instant::from_secs(20));
         assert_eq!(second.now(), Instant::from_secs(3));
+    }
+
+    #[test]
+    fn a_machine_that_boots_later_has_a_clock_of_its_own() {
+        let mut executor = Executor::booting_at(Mode::Virtual, Instant::from_secs(100));
+        let main = async {
+            assert_eq!(embassy_time::Instant::now().as_ticks(), 0);
+            Timer::after_secs(5).await;
+            assert_eq!(now(), Instant::from_secs(105));
+            sleep_until(Instant::from_secs(110)).await;
+            embassy_time::Instant::now().as_secs()
+        };
+        assert_eq!(executor.run_until(main), Ok(10));
+        assert_eq!(executor.now(), Instant::from_secs(110));
     }
 
     #[test]
