@@ -23,6 +23,11 @@ impl Ont {
         Self { bridges_at: Some(Instant::ZERO) }
     }
 
+    /// One that begins to bridge at `at`.
+    pub fn bridging_at(at: Instant) -> Self {
+        Self { bridges_at: Some(at) }
+    }
+
     /// Power returns, or a reboot begins. Returns when it will bridge.
     pub fn boot(&mut self, now: Instant, rng: &mut dyn Rng) -> Instant {
         let spread = BOOT.1.total_micros() - BOOT.0.total_micros();

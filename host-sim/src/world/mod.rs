@@ -3,7 +3,14 @@
 //! Peers are sans-IO [`Node`]s: they are handed frames and timeouts and put what they send, and what
 //! there is to tell about it, into an [`Outbox`].
 
+mod meter;
+mod network;
+
 use smoltcp::time::Instant;
+
+pub use self::meter::Meter;
+pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC};
+use crate::timeline::Tone;
 
 /// A peer at the far end of a link: an access concentrator, a LAN host, ...
 pub trait Node {
@@ -25,6 +32,36 @@ pub struct Remark {
     pub what: String,
     /// Why, e.g. "10 PADIs within 60 s".
     pub why: String,
+}
+
+/// How remarks begin, the tag they get in the timeline, and their tone.
+const REMARKS: [(&str, &str, Tone); 9] = [
+    ("a session is up", "session-up", Tone::Plain),
+    ("ends the session", "kick", Tone::Bad),
+    ("forgets the session", "session-forgotten", Tone::Bad),
+    ("locks the client out", "lockout", Tone::Bad),
+    ("refuses the credentials", "credentials-refused", Tone::Bad),
+    ("refuses the session", "session-refused", Tone::Bad),
+    ("restarts", "restart", Tone::Bad),
+    ("sends PADT", "padt", Tone::Bad),
+    ("sends a stale PADT", "stale-padt", Tone::Notice),
+];
+
+impl Remark {
+    /// The tag of its entry in the timeline.
+    pub fn tag(&self) -> &'static str {
+        self.kind().0
+    }
+
+    /// The tone of its entry in the timeline.
+    pub fn tone(&self) -> Tone {
+        self.kind().1
+    }
+
+    fn kind(&self) -> (&'static str, Tone) {
+        let known = REMARKS.iter().find(|(beginning, _, _)| self.what.starts_with(beginning));
+        known.map_or(("remark", Tone::Plain), |&(_, tag, tone)| (tag, tone))
+    }
 }
 
 /// What a [`Node`] sends and tells. Reused from call to call: no allocation per frame.
@@ -71,6 +108,11 @@ impl Outbox {
     /// Takes the remarks out.
     pub fn take_remarks(&mut self) -> impl Iterator<Item = Remark> {
         self.remarks.drain(..)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.remarks.is_empty()
     }
 
     /// Forgets everything, keeps the room.

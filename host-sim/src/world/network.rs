@@ -1,0 +1,414 @@
+//! Everything outside the router: cable, ONT, line, concentrator, and a director who decides what befalls them.
+//!
+//! ```text
+//!   router ═══ cable ═══ ONT ─── line (delay, loss, cut) ─── concentrator ── Internet
+//!      ▲         ▲        ▲        ▲                             ▲
+//!      └─────────┴────────┴────────┴── Director: power, faults ──┘
+//! ```
+//!
+//! Sans-IO but for the two wakers: the task that drives it sleeps until [`Network::poll_at`], the router's
+//! port waits for frames.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::task::Waker;
+
+use chacha20::ChaCha8Rng;
+use gatelet_hal::LinkState;
+use gatelet_router::Command;
+use rand_core::SeedableRng;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
+
+use super::meter::Meter;
+use super::{Node, Outbox};
+use crate::link::{End, Link, Quality};
+use crate::pcap;
+use crate::peers::concentrator::Concentrator;
+use crate::peers::ont::Ont;
+use crate::timeline::{Actor, Entry, Timeline, Tone};
+
+/// The router's port on the WAN side (RFC 7042 §2.1.2: documentation range, locally administered).
+pub const ROUTER_MAC: EthernetAddress = EthernetAddress([0x02, 0x00, 0x5E, 0x00, 0x53, 0x01]);
+
+/// Rounds in which everything is due again at one instant before the world counts as spinning.
+const SPIN_LIMIT: u32 = 10_000;
+
+/// Decides what befalls the world, and when.
+pub trait Director {
+    /// When [`Director::act`] is wanted.
+    fn poll_at(&self) -> Option<Instant>;
+
+    /// Does what is due.
+    fn act(&mut self, now: Instant, network: &mut Network);
+
+    /// Something happened (also what it did itself).
+    fn notice(&mut self, entry: &Entry) {
+        let _ = entry;
+    }
+}
+
+/// The router's switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// It runs.
+    On,
+    /// It does not; what is not in flash is gone.
+    Off,
+    /// It is being reset: off and on within an instant, retained memory stays.
+    Reset,
+}
+
+/// Something a user does with the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Pings a host on the Internet.
+    Ping(Ipv4Address),
+    /// Looks up a name at the DNS servers that IPCP gave.
+    Resolve(String),
+}
+
+/// The world around the router.
+pub struct Network {
+    /// From the router's port to the concentrator. Change its quality at will.
+    pub link: Link,
+    /// The concentrator, with all it can be made to do.
+    pub concentrator: Concentrator,
+    /// What happened.
+    pub timeline: Timeline,
+    /// Counts what passed the router's port.
+    pub meter: Meter,
+    /// The network's own randomness, for directors.
+    pub rng: ChaCha8Rng,
+    /// Further peers on the segment.
+    pub others: Vec<Box<dyn Node>>,
+    ont: Ont,
+    ont_bridges: bool,
+    cable: bool,
+    power: Power,
+    now: Instant,
+    outbox: Outbox,
+    news: VecDeque<Entry>,
+    inbox: VecDeque<Vec<u8>>,
+    capture: Option<pcap::Writer<Box<dyn Write>>>,
+    capture_error: Option<std::io::Error>,
+    commands: VecDeque<Command>,
+    errands: VecDeque<Errand>,
+    /// The task that polls.
+    driver: Option<Waker>,
+    /// The router's port.
+    port: Option<Waker>,
+    /// Who takes commands to the router, and who runs errands.
+    clerk: Option<Waker>,
+    runner: Option<Waker>,
+}
+
+impl Network {
+    /// A network with power on, the cable in, and a line of `quality`.
+    pub fn new(concentrator: Concentrator, quality: Quality, timeline: Timeline, seed: u64) -> Self {
+        Self {
+            link: Link::new(quality, seed),
+            concentrator,
+            timeline,
+            meter: Meter::default(),
+            rng: ChaCha8Rng::seed_from_u64(!seed),
+            others: Vec::new(),
+            ont: Ont::up(),
+            ont_bridges: true,
+            cable: true,
+            power: Power::On,
+            now: Instant::ZERO,
+            outbox: Outbox::new(),
+            news: VecDeque::new(),
+            inbox: VecDeque::new(),
+            capture: None,
+            capture_error: None,
+            commands: VecDeque::new(),
+            errands: VecDeque::new(),
+            driver: None,
+            port: None,
+            clerk: None,
+            runner: None,
+        }
+    }
+
+    /// Has every frame that passes the router's port written to `output`.
+    ///
+    /// # Errors
+    /// What the output says to the file header.
+    pub fn capture(&mut self, output: Box<dyn Write>) -> std::io::Result<()> {
+        self.capture = Some(pcap::Writer::new(output)?);
+        Ok(())
+    }
+
+    /// Ends the capture.
+    ///
+    /// # Errors
+    /// The first error that writing it met.
+    pub fn end_capture(&mut self) -> std::io::Result<()> {
+        if let Some(error) = self.capture_error.take() {
+            return Err(error);
+        }
+        self.capture.take().map_or(Ok(()), |capture| capture.finish().map(drop))
+    }
+
+    /// The present moment, as of the last poll.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Puts a line into the timeline.
+    pub fn tell(&mut self, actor: Actor, tag: &'static str, tone: Tone, what: String, why: String) {
+        let entry = Entry { at: self.now, actor, tag, what, why, tone };
+        self.timeline.push(entry.clone());
+        self.news.push_back(entry);
+        wake(&self.driver);
+    }
+
+    // What a director can do.
+
+    /// Pulls the cable out of the router's port, or puts it back.
+    pub fn set_cable(&mut self, plugged: bool) {
+        self.cable = plugged;
+        self.carrier_changed();
+    }
+
+    /// Switches the ONT on or off. On, it bridges after it has booted: 60 to 120 s, or `boot`.
+    pub fn set_ont_power(&mut self, on: bool, boot: Option<Duration>) {
+        if on {
+            let bridges_at = self.ont.boot(self.now, &mut self.rng);
+            if let Some(boot) = boot {
+                self.ont = Ont::bridging_at(self.now + boot);
+            }
+            let wait = boot.unwrap_or(bridges_at - self.now);
+            let seconds = wait.secs();
+            self.tell(
+                Actor::Line,
+                "ont-boots",
+                Tone::Plain,
+                "the ONT boots; its Ethernet lamp is on".into(),
+                format!("the optical line follows in {seconds} s"),
+            );
+        } else {
+            self.ont.power_off();
+        }
+        self.ont_bridges = self.ont.bridges(self.now);
+        self.carrier_changed();
+    }
+
+    /// The router's switch.
+    pub fn set_power(&mut self, power: Power) {
+        self.power = power;
+        wake(&self.driver);
+    }
+
+    /// Where the router's switch stands.
+    pub fn power(&self) -> Power {
+        self.power
+    }
+
+    /// Makes the concentrator do something that may send frames.
+    pub fn with_concentrator(&mut self, act: impl FnOnce(Instant, &mut Concentrator, &mut Outbox)) {
+        act(self.now, &mut self.concentrator, &mut self.outbox);
+        self.flush();
+        wake(&self.driver);
+    }
+
+    /// The line itself did something to the client: the next dial is not of its own making.
+    pub fn line_failed(&mut self) {
+        self.concentrator.line_failed(ROUTER_MAC);
+    }
+
+    /// Gives the router a command, as its owner would.
+    pub fn command(&mut self, command: Command) {
+        self.commands.push_back(command);
+        wake(&self.clerk);
+    }
+
+    /// Sends a user on an errand.
+    pub fn errand(&mut self, errand: Errand) {
+        self.errands.push_back(errand);
+        wake(&self.runner);
+    }
+
+    // What the router's box needs.
+
+    /// The carrier at the router's port.
+    pub fn carrier(&self) -> LinkState {
+        if self.cable && self.ont.carrier() { LinkState::Up } else { LinkState::Down }
+    }
+
+    /// Takes a frame from the router's port. False if there is no carrier.
+    pub fn transmit(&mut self, now: Instant, frame: &[u8]) -> bool {
+        self.now = now;
+        if self.carrier() == LinkState::Down {
+            return false;
+        }
+        self.meter.count(now, End::Router, frame);
+        self.record(frame);
+        if self.ont_bridges {
+            self.link.send(now, End::Router, frame);
+            wake(&self.driver);
+        }
+        true
+    }
+
+    /// Whether a frame waits for the router's port.
+    pub fn has_frame(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Hands the next frame for the router's port to `take`.
+    pub fn receive<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let frame = self.inbox.pop_front()?;
+        let result = take(&frame);
+        self.link.recycle(frame);
+        Some(result)
+    }
+
+    /// What waits at the port when the router is switched off is gone.
+    pub fn drop_received(&mut self) {
+        while self.receive(|_| ()).is_some() {}
+    }
+
+    /// The next command for the router.
+    pub fn take_command(&mut self, waker: &Waker) -> Option<Command> {
+        keep(&mut self.clerk, waker);
+        self.commands.pop_front()
+    }
+
+    /// The next errand.
+    pub fn take_errand(&mut self, waker: &Waker) -> Option<Errand> {
+        keep(&mut self.runner, waker);
+        self.errands.pop_front()
+    }
+
+    /// Has `waker` woken when a frame comes or the carrier changes.
+    pub fn wake_port(&mut self, waker: &Waker) {
+        keep(&mut self.port, waker);
+    }
+
+    /// Has `waker` woken when the network must be polled earlier than it said.
+    pub fn wake_driver(&mut self, waker: &Waker) {
+        keep(&mut self.driver, waker);
+    }
+
+    // What drives it.
+
+    /// Does everything that is due at `now`.
+    pub fn poll(&mut self, now: Instant, director: &mut dyn Director) {
+        self.now = now;
+        let mut rounds = 0;
+        while self.poll_once(director) {
+            rounds += 1;
+            assert!(rounds < SPIN_LIMIT, "the network is due again and again at {now}");
+        }
+    }
+
+    /// When [`Network::poll`] has something to do again, as far as the network itself goes.
+    pub fn poll_at(&self) -> Option<Instant> {
+        let ont = if self.ont_bridges { None } else { self.ont.poll_at(self.now) };
+        let others = self.others.iter().filter_map(|node| node.poll_at());
+        [self.link.poll_at(), self.concentrator.poll_at(), ont].into_iter().flatten().chain(others).min()
+    }
+
+    fn poll_once(&mut self, director: &mut dyn Director) -> bool {
+        let now = self.now;
+        let mut busy = false;
+        while let Some((end, frame)) = self.link.receive(now) {
+            busy = true;
+            if !self.ont_bridges {
+                self.link.recycle(frame);
+            } else if end == End::Peers {
+                self.deliver(&frame);
+                self.link.recycle(frame);
+            } else if self.carrier() == LinkState::Down || self.power != Power::On {
+                self.link.recycle(frame);
+            } else {
+                self.meter.count(now, End::Peers, &frame);
+                self.record(&frame);
+                self.inbox.push_back(frame);
+                wake(&self.port);
+            }
+        }
+        if self.concentrator.poll_at().is_some_and(|at| at <= now) {
+            busy = true;
+            self.concentrator.handle_timeout(now, &mut self.outbox);
+        }
+        for node in &mut self.others {
+            if node.poll_at().is_some_and(|at| at <= now) {
+                busy = true;
+                node.handle_timeout(now, &mut self.outbox);
+            }
+        }
+        self.flush();
+        if !self.ont_bridges && self.ont.bridges(now) {
+            busy = true;
+            self.ont_bridges = true;
+            let what = "the ONT is ready; its optical lamp is on";
+            self.tell(Actor::Line, "ont-ready", Tone::Plain, what.into(), String::new());
+        }
+        while let Some(entry) = self.news.pop_front() {
+            director.notice(&entry);
+        }
+        if director.poll_at().is_some_and(|at| at <= now) {
+            busy = true;
+            director.act(now, self);
+        }
+        busy
+    }
+
+    fn deliver(&mut self, frame: &[u8]) {
+        self.concentrator.handle_frame(self.now, frame, &mut self.outbox);
+        for node in &mut self.others {
+            node.handle_frame(self.now, frame, &mut self.outbox);
+        }
+        self.flush();
+    }
+
+    /// Sends and tells what the peers have put out.
+    fn flush(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for frame in outbox.frames() {
+            self.link.send(self.now, End::Peers, frame);
+        }
+        for remark in outbox.take_remarks() {
+            self.tell(Actor::Carrier, remark.tag(), remark.tone(), remark.what, remark.why);
+        }
+        outbox.clear();
+        self.outbox = outbox;
+    }
+
+    fn carrier_changed(&mut self) {
+        if self.carrier() == LinkState::Down {
+            self.drop_received();
+        }
+        wake(&self.port);
+        wake(&self.driver);
+    }
+
+    fn record(&mut self, frame: &[u8]) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.write(self.now, frame)
+        {
+            self.capture = None;
+            self.capture_error = Some(error);
+        }
+    }
+}
+
+fn wake(waker: &Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake_by_ref();
+    }
+}
+
+fn keep(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(kept) if kept.will_wake(waker) => {}
+        _ => *slot = Some(waker.clone()),
+    }
+}
