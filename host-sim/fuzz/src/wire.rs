@@ -1,10 +1,11 @@
 //! The parsers of `gatelet-wire`. What is read is written back, and must be what was read.
 
+use gatelet_wire::BufferTooSmall;
+use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, Writer, chap, ipcp, ipv6cp, pap};
 use gatelet_wire::pppoe::{self, Packet, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, ethernet};
 
 /// What writing may add to what was read: a Msg-Length, a retry flag, a header around an option.
 const MARGIN: usize = 64;
@@ -14,6 +15,12 @@ pub fn ethernet(frame: &[u8]) {
     let Ok((header, payload)) = ethernet::Header::parse(frame) else { return };
     assert_eq!(header.len() + payload.len(), frame.len());
     assert_eq!(emitted(frame, |buffer| header.emit(buffer)), frame[..header.len()]);
+
+    let Some(tag) = header.vlan else { return };
+    for vlan in [VlanTag { id: tag.id | 0xFFF, ..tag }, VlanTag { priority: tag.priority | 8, ..tag }] {
+        let wrong = ethernet::Header { vlan: Some(vlan), ..header };
+        assert_eq!(wrong.emit(&mut [0; 18]), Err(BufferTooSmall), "such a tag cannot be written");
+    }
 }
 
 /// An Ethernet payload of either `PPPoE` `EtherType`: header, tags.
@@ -27,15 +34,23 @@ pub fn pppoe(bytes: &[u8]) {
         for tag in packet.tags().flatten() {
             writer.push(tag.kind, tag.value);
         }
-        writer.push_some(TagKind::EndOfList, None).finish()
+        writer.push_some(TagKind::HostUniq, None).finish()
     });
     assert_eq!(written[pppoe::HEADER_LEN..], bytes[pppoe::HEADER_LEN..written.len()]);
+    let ended = emitted(bytes, |buffer| {
+        let mut writer = pppoe::Writer::new(buffer, packet.code, packet.session_id);
+        writer.push_some(TagKind::EndOfList, Some(b"")).push(TagKind::AcName, b"not a tag").finish()
+    });
+    let ended = Packet::parse(&ended).expect("just written");
+    assert_eq!(ended.tags().next(), None, "nothing follows an End-Of-List");
 
     let set = TagSet::parse(&packet);
     if packet.tags().any(|tag| tag.is_err()) {
         assert!(set.is_err(), "an unreadable list has no tags");
     }
+    assert!(pppoe::is_session_id(packet.session_id) || packet.session_id == 0);
     if packet.code == pppoe::Code::Session {
+        assert!(pppoe::is_session_id(packet.session_id));
         let mut header = [0xA5; pppoe::HEADER_LEN];
         let payload_len = u16::try_from(packet.payload.len()).expect("LENGTH has 16 bits");
         pppoe::emit_session_header(&mut header, packet.session_id, payload_len);
