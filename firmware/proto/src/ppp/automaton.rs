@@ -154,6 +154,7 @@ type Cell = Option<(Actions, State)>;
 
 /// RFC 1661 §4.1, rows and columns as printed there.
 #[rustfmt::skip]
+#[expect(clippy::unnecessary_wraps, reason = "cells with an entry stand beside dashes")]
 static TABLE: [[Cell; 10]; 16] = {
     use State::{AckRcvd, AckSent, Closed, Closing, Initial, Opened, ReqSent, Starting, Stopped, Stopping};
 
@@ -376,9 +377,9 @@ mod tests {
         // Requests cross, then the acknowledgements cross.
         let (_, ours) = transition(ours, Event::ConfigureRequestGood).unwrap();
         let (_, theirs) = transition(theirs, Event::ConfigureRequestGood).unwrap();
-        let (up_here, ours) = transition(ours, Event::ConfigureAck).unwrap();
-        let (up_there, theirs) = transition(theirs, Event::ConfigureAck).unwrap();
+        let (our_actions, ours) = transition(ours, Event::ConfigureAck).unwrap();
+        let (their_actions, theirs) = transition(theirs, Event::ConfigureAck).unwrap();
         assert_eq!((ours, theirs), (State::Opened, State::Opened));
-        assert!(up_here.contains(Actions::TLU) && up_there.contains(Actions::TLU));
+        assert!(our_actions.contains(Actions::TLU) && their_actions.contains(Actions::TLU));
     }
 }

@@ -77,7 +77,7 @@ pub enum LinkEvent {
     Ipv4Down,
     /// IPV6CP is Opened.
     Ipv6Up {
-        /// Our interface identifier: the link-local address is fe80:: and this.
+        /// Our interface identifier: the link-local address is `fe80::` and this.
         local: [u8; 8],
         /// The peer's, if it told.
         peer: Option<[u8; 8]>,
@@ -190,6 +190,8 @@ pub enum LinkFailure {
         /// Whether the peer sent any LCP packet at all.
         peer_heard: bool,
     },
+    /// The peer answered but never agreed.
+    LcpNoConvergence,
     /// The peer refused LCP itself: Code-Reject of a code that must be known.
     LcpRejected,
     /// Our own packets come back (RFC 1661 §6.4).

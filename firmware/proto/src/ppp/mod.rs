@@ -19,8 +19,15 @@
 pub mod auth;
 pub mod automaton;
 mod config;
+mod echo;
 mod event;
+mod io;
+mod ipcp;
+mod ipv6cp;
+mod lcp;
 mod link;
+mod negotiation;
+mod session;
 
 pub use config::{Credentials, Echo, LastIpv4, LinkConfig, Timers};
 pub use event::{
