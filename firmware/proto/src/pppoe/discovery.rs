@@ -312,7 +312,7 @@ impl Discovery {
     }
 
     /// Writes the message that is due into `buffer`, from the `PPPoE` header on, and says whom it is
-    /// for. `None` if none is due, or `buffer` is too small for it (250 bytes are enough).
+    /// for. `None` if none is due, or `buffer` is too small for it (260 bytes are enough).
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(EthernetAddress, usize)> {
         let max_payload = self.config.max_payload.map(u16::to_be_bytes);
         let max_payload = max_payload.as_ref().map(<[u8; 2]>::as_slice);
@@ -340,8 +340,14 @@ impl Discovery {
                 let asked = self.asked.iter_mut().find(|asked| asked.ac_mac == offer.ac_mac);
                 match asked {
                     Some(asked) => *asked = offer.clone(),
-                    // There are as many places as there are offers in one attempt.
-                    None => drop(self.asked.push(offer.clone())),
+                    None => {
+                        // Offers that came while others failed can make more than there are places:
+                        // the one that was asked first is the least likely to answer yet.
+                        if self.asked.is_full() {
+                            self.asked.remove(0);
+                        }
+                        drop(self.asked.push(offer.clone()));
+                    }
                 }
                 Some((offer.ac_mac, len))
             }
