@@ -9,6 +9,8 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod input;
+pub mod pppoe;
 pub mod wire;
 
 /// A fuzz target.
@@ -30,4 +32,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_pap", run: wire::pap, fixtures: Some("pap") },
     Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
+    Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
 ];
