@@ -60,9 +60,8 @@ pub trait EthernetPort<'p> {
     /// Cancel-safe: nothing is lost if the future is dropped, and a later call sees what this one would have.
     async fn wait(&mut self, to_transmit: bool) -> Ready;
 
-    /// Puts the frame that has arrived into `frame`, whose former content is overwritten. False if there was
-    /// none, or it was unusable (longer than [`max_frame_len`](Self::max_frame_len), a bus error); `frame` is
-    /// then empty.
+    /// Puts the frame that has arrived into `frame`, which the pump hands over empty. False if there was none,
+    /// or it was unusable (longer than [`max_frame_len`](Self::max_frame_len), a bus error).
     async fn receive(&mut self, frame: &mut Frame<'p>) -> bool;
 
     /// Sends `frame`, which begins with its destination address. Never waits for the far end: false, and the

@@ -1,0 +1,179 @@
+//! Everything the tasks share, in one value: the queues between them, commands in, events out.
+
+use embassy_net::{Config, Stack, StackResources};
+use embassy_sync::blocking_mutex::raw::RawMutex;
+use embassy_sync::channel::{Channel, DynamicReceiver, DynamicSender};
+use embassy_sync::mutex::Mutex;
+use embassy_sync::pubsub::{DynSubscriber, PubSubChannel};
+use embassy_sync::signal::Signal;
+use embassy_sync::watch::DynReceiver;
+use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
+use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
+use smoltcp::time::Instant;
+
+use crate::queues::{PortQueues, StackQueues};
+use crate::{IpDevice, LedgerStore, Session, WanRunner, port, router};
+
+/// Commands that may wait for the router.
+const COMMANDS: usize = 4;
+/// Events kept for a subscriber that lags; it is told how many it missed beyond them.
+const EVENTS: usize = 32;
+/// How many may listen to events at once: a timeline, a console, the firmware's own logic.
+const SUBSCRIBERS: usize = 4;
+
+/// An event of the router and its moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedEvent {
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub event: RouterEvent,
+}
+
+/// What the tasks of a Gatelet share: bounded queues between `PORTS` ports, the router, and the IP stacks of
+/// `WANS` sessions. Nothing in it is static and no task owns it, so that a process may hold many.
+///
+/// `M` is the mutex of all of it: `NoopRawMutex` where one executor runs all tasks.
+pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 1> {
+    pub(crate) pool: Pool<'p>,
+    pub(crate) ports: [PortQueues<'p, M>; PORTS],
+    pub(crate) stacks: [StackQueues<'p, M>; WANS],
+    pub(crate) commands: Channel<M, Command, COMMANDS>,
+    pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
+    pub(crate) status: StatusDesk<M>,
+}
+
+/// Where tasks ask the router, which nobody but its own task can reach, how a WAN is.
+pub(crate) struct StatusDesk<M: RawMutex> {
+    /// One asks at a time.
+    turn: Mutex<M, ()>,
+    pub(crate) question: Signal<M, WanId>,
+    pub(crate) answer: Signal<M, Option<WanStatus>>,
+}
+
+impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORTS, WANS> {
+    /// Empty queues. Ports are numbered from `PortId(0)`, WANs from `WanId(0)`.
+    pub fn new(pool: Pool<'p>) -> Self {
+        Self {
+            pool,
+            ports: [const { PortQueues::new() }; PORTS],
+            stacks: [const { StackQueues::new() }; WANS],
+            commands: Channel::new(),
+            events: PubSubChannel::new(),
+            status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
+        }
+    }
+
+    /// Runs the router: the task that owns it. Returns after [`Command::Shutdown`], when every session has been
+    /// ended and the ports have had 100 ms for the last frames.
+    ///
+    /// The router needs its ports ([`Router::add_port`]) and WANs ([`Router::add_wan`]) first; `store` is where its
+    /// ledgers go.
+    pub async fn run_router(&self, router: &mut Router<'p>, store: &mut impl LedgerStore) {
+        router::run(self, router, store).await;
+    }
+
+    /// Pumps a port's frames, for ever: one task per port.
+    ///
+    /// # Panics
+    /// If `id` is not below `PORTS`.
+    pub async fn run_port(&self, id: PortId, port: impl EthernetPort<'p>) -> ! {
+        port::pump(&self.ports[usize::from(id.0)], self.pool, id, port).await
+    }
+
+    /// A WAN's IP stack, and what runs it. It is up while the session is, with the address and the name servers
+    /// the carrier gave. `seed` is to be random; `resources` set the number of sockets.
+    ///
+    /// `None` if the pool has no frame for [`PortId::LOCAL`], or the session has more followers than there is
+    /// room for. Either the stack or [`stack_queue`](Self::stack_queue) should be used for one WAN, not both.
+    ///
+    /// # Panics
+    /// If `wan` is not below `WANS`.
+    pub fn wan_stack<'a, const SOCKETS: usize>(
+        &'a self,
+        wan: WanId,
+        resources: &'a mut StackResources<SOCKETS>,
+        seed: u64,
+    ) -> Option<(Stack<'a>, WanRunner<'a, 'p>)> {
+        let queues = &self.stacks[usize::from(wan.0)];
+        let device = IpDevice {
+            to_stack: queues.to_stack.channel.dyn_receiver(),
+            from_stack: queues.from_stack.channel.dyn_sender(),
+            session: self.session(wan)?,
+            pool: self.pool,
+            spare: self.pool.take(PortId::LOCAL)?,
+            up: false,
+        };
+        let session = self.session(wan)?;
+        let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
+        Some((stack, WanRunner { runner, stack, session }))
+    }
+
+    /// The IP packets of a WAN as plain queues, for who has a stack of his own: a receiver of the frames that
+    /// begin with an IP header, and a sender for such frames (taken from the pool and
+    /// [cleared](Frame::clear) to [`Frame::IP_HEADROOM`]).
+    ///
+    /// # Panics
+    /// If `wan` is not below `WANS`.
+    pub fn stack_queue(&self, wan: WanId) -> (DynamicReceiver<'_, Frame<'p>>, DynamicSender<'_, Frame<'p>>) {
+        let queues = &self.stacks[usize::from(wan.0)];
+        (queues.to_stack.channel.dyn_receiver(), queues.from_stack.channel.dyn_sender())
+    }
+
+    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if four follow it already.
+    ///
+    /// # Panics
+    /// If `wan` is not below `WANS`.
+    pub fn session(&self, wan: WanId) -> Option<DynReceiver<'_, Option<Session>>> {
+        self.stacks[usize::from(wan.0)].session.dyn_receiver()
+    }
+
+    /// Where commands for the router go; a sender waits while four are pending.
+    pub fn commands(&self) -> DynamicSender<'_, Command> {
+        self.commands.dyn_sender()
+    }
+
+    /// Listens to the router's events from now on. `None` if four listen already.
+    pub fn events(&self) -> Option<DynSubscriber<'_, TimedEvent>> {
+        self.events.dyn_subscriber().ok()
+    }
+
+    /// How a WAN is at this moment, `None` if the router has no such. Needs the router's task to run.
+    pub async fn wan_status(&self, wan: WanId) -> Option<WanStatus> {
+        let _turn = self.status.turn.lock().await;
+        // The answer to somebody who stopped waiting for it.
+        self.status.answer.reset();
+        self.status.question.signal(wan);
+        self.status.answer.wait().await
+    }
+
+    /// What was dropped on the way between a port and the router.
+    ///
+    /// # Panics
+    /// If `id` is not below `PORTS`.
+    pub fn port_counters(&self, id: PortId) -> PortCounters {
+        let queues = &self.ports[usize::from(id.0)];
+        PortCounters {
+            frames: self.pool.counters(id),
+            ingress_full: queues.ingress.full.value(),
+            egress_full: queues.egress.full.value(),
+            unusable: queues.unusable.value(),
+            refused: queues.refused.value(),
+        }
+    }
+}
+
+/// What was dropped at a port, in frames. Wraps around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortCounters {
+    /// The port's account in the pool; `out_of_frames` counts what was received and found no frame.
+    pub frames: PoolCounters,
+    /// Received while the router had a full queue of the port's frames to look at.
+    pub ingress_full: u32,
+    /// To be sent while a full queue waited for the port.
+    pub egress_full: u32,
+    /// Received and of no use: too long for the port, or damaged on the bus.
+    pub unusable: u32,
+    /// To be sent and not taken by the driver: too long for it.
+    pub refused: u32,
+}

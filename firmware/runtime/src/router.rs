@@ -1,0 +1,240 @@
+//! The router's task: the only owner of the [`Router`], which is synchronous, between queues that are not.
+//!
+//! One turn takes at most [`BURST`] frames of each port and each stack, then the rest of the inputs, then carries
+//! out whatever the router has to say; after each turn the other tasks run. So a flood on one port delays
+//! another port, or a timer, by a turn.
+
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
+use embassy_futures::select::select;
+use embassy_futures::yield_now;
+use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
+use embassy_sync::channel::Channel;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Timer};
+use gatelet_hal::{Frame, PortId};
+use gatelet_proto::redial::Ledger;
+use gatelet_router::{Egress, Router, RouterEvent, WanId};
+use smoltcp::time::Instant;
+
+use crate::fmt::{Debug, Show, info, warning};
+use crate::gatelet::{Gatelet, TimedEvent};
+use crate::queues::FrameQueue;
+use crate::{LedgerStore, Session, clock};
+
+/// How many frames of one queue are handled before the next queue's turn.
+const BURST: usize = 8;
+
+/// How long the ports get to send the last frames before a shutdown is called done.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Runs until the router has shut down.
+pub(crate) async fn run<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &mut Router<'p>,
+    store: &mut impl LedgerStore,
+) {
+    let desk = LedgerDesk { to_write: Channel::new(), written: Signal::new() };
+    select(route(gatelet, router, &desk), write_ledgers(&desk, store)).await;
+    Timer::after(LINGER).await;
+}
+
+/// Between the router and the flash, which takes its time: the router goes on meanwhile.
+struct LedgerDesk {
+    to_write: Channel<NoopRawMutex, (WanId, Ledger), 1>,
+    /// Which, and whether it could be written.
+    written: Signal<NoopRawMutex, (WanId, bool)>,
+}
+
+/// Writes one ledger after the other. `written` cannot be overwritten unseen: the router gives out the next ledger
+/// in the turn that takes the last result.
+async fn write_ledgers(desk: &LedgerDesk, store: &mut impl LedgerStore) {
+    loop {
+        let (wan, ledger) = desk.to_write.receive().await;
+        let stored = store.store(wan, &ledger).await;
+        if let Err(error) = &stored {
+            warning!("wan {}: {}", Show(wan.0), Show(error));
+        }
+        desk.written.signal((wan, stored.is_ok()));
+    }
+}
+
+async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &mut Router<'p>,
+    desk: &LedgerDesk,
+) {
+    let mut writing = false;
+    loop {
+        let now = clock::now();
+        take_inputs(gatelet, router, desk, &mut writing, now);
+        let Progress::GoOn = carry_out(gatelet, router, desk, &mut writing, now) else { return };
+        // Everything in the queues was put there by other tasks: let them run before looking again.
+        yield_now().await;
+        let deadline = router.poll_at();
+        if deadline.is_none_or(|deadline| deadline > clock::now()) {
+            wait(gatelet, desk, deadline).await;
+        }
+    }
+}
+
+fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &mut Router<'p>,
+    desk: &LedgerDesk,
+    writing: &mut bool,
+    now: Instant,
+) {
+    for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
+        if let Some(state) = queues.link.try_take() {
+            router.handle_link(now, id, state);
+        }
+    }
+    for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
+        for frame in burst(&queues.ingress) {
+            router.handle_frame(now, id, frame);
+            transmit(gatelet, router, now);
+        }
+    }
+    for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
+        for frame in burst(&queues.from_stack) {
+            router.handle_stack_packet(now, wan, frame);
+            transmit(gatelet, router, now);
+        }
+    }
+    while let Ok(command) = gatelet.commands.try_receive() {
+        router.handle_command(now, command);
+    }
+    if let Some((wan, stored)) = desk.written.try_take() {
+        *writing = false;
+        router.handle_stored(now, wan, stored);
+    }
+    if router.poll_at().is_some_and(|deadline| deadline <= now) {
+        router.handle_timeout(now);
+    }
+    if let Some(wan) = gatelet.status.question.try_take() {
+        gatelet.status.answer.signal(router.wan(wan));
+    }
+}
+
+enum Progress {
+    GoOn,
+    ShutDown,
+}
+
+/// Carries out all the router has to say.
+fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &mut Router<'p>,
+    desk: &LedgerDesk,
+    writing: &mut bool,
+    now: Instant,
+) -> Progress {
+    transmit(gatelet, router, now);
+    if !*writing && let Some(record) = router.poll_store(now) {
+        // There is room: the last one is written, so it was fetched.
+        *writing = desk.to_write.try_send(record).is_ok();
+    }
+    let mut progress = Progress::GoOn;
+    let mut sessions_changed = false;
+    while let Some(event) = router.poll_event() {
+        match &event {
+            RouterEvent::Wan(wan, event) => {
+                info!("wan {}: {}", Show(wan.0), Debug(event));
+                sessions_changed = true;
+            }
+            RouterEvent::ShutDown => progress = Progress::ShutDown,
+        }
+        gatelet.events.immediate_publisher().publish_immediate(TimedEvent { at: now, event });
+    }
+    if sessions_changed {
+        publish_sessions(gatelet, router);
+    }
+    progress
+}
+
+/// Puts what the router has to send where it belongs.
+fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &mut Router<'p>,
+    now: Instant,
+) {
+    while let Some((egress, frame)) = router.poll_transmit(now) {
+        // The router has no other ports and WANs than the firmware gave it; what it has beyond the queues of this
+        // `Gatelet` is nowhere to be sent.
+        match egress {
+            Egress::Port(id) => {
+                if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
+                    port.egress.push(frame);
+                }
+            }
+            Egress::Stack(wan) => {
+                if let Some(stack) = gatelet.stacks.get(usize::from(wan.0)) {
+                    stack.to_stack.push(frame);
+                }
+            }
+        }
+    }
+}
+
+/// Tells those who follow a session what it gives now.
+fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'_, M, PORTS, WANS>,
+    router: &Router<'_>,
+) {
+    for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
+        let session = router.wan(wan).and_then(|status| Session::of(&status));
+        queues.session.sender().send_if_modified(|known| {
+            let changed = known.flatten() != session;
+            *known = Some(session);
+            changed
+        });
+    }
+}
+
+/// At most [`BURST`] frames of a queue.
+fn burst<'q, 'p, M: RawMutex>(queue: &'q FrameQueue<'p, M>) -> impl Iterator<Item = Frame<'p>> + use<'q, 'p, M> {
+    core::iter::from_fn(|| queue.channel.try_receive().ok()).take(BURST)
+}
+
+/// Until there is an input or `deadline` has come.
+async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'_, M, PORTS, WANS>,
+    desk: &LedgerDesk,
+    deadline: Option<Instant>,
+) {
+    let mut timer = deadline.map(clock::at);
+    poll_fn(|cx| {
+        // Every source is asked, so that each has our waker, whichever of them is ready.
+        let mut ready = timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
+        for port in &gatelet.ports {
+            ready |= port.ingress.channel.poll_ready_to_receive(cx).is_ready();
+            ready |= signaled(&port.link, cx);
+        }
+        for stack in &gatelet.stacks {
+            ready |= stack.from_stack.channel.poll_ready_to_receive(cx).is_ready();
+        }
+        ready |= gatelet.commands.poll_ready_to_receive(cx).is_ready();
+        ready |= signaled(&desk.written, cx);
+        ready |= signaled(&gatelet.status.question, cx);
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Whether a signal is there, without taking it; if not, `cx` is woken by it.
+fn signaled<M: RawMutex, T: Send>(signal: &Signal<M, T>, cx: &mut Context<'_>) -> bool {
+    if signal.signaled() {
+        return true;
+    }
+    // Polled once and dropped, the future leaves the waker registered. A signal that came in between is put back.
+    match pin!(signal.wait()).poll(cx) {
+        Poll::Ready(value) => {
+            signal.signal(value);
+            true
+        }
+        Poll::Pending => false,
+    }
+}
