@@ -40,13 +40,14 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
         } else if outgoing.is_none() {
             outgoing = queues.egress.channel.try_receive().ok();
         }
-        let ready = match select(port.wait(outgoing.is_some()), next(&queues.egress, outgoing.is_none())).await {
-            Either::First(ready) => ready,
-            Either::Second(frame) => {
-                outgoing = Some(frame);
-                continue;
-            }
-        };
+        let ready =
+            match select(port.wait(outgoing.is_some()), next(&queues.egress, outgoing.is_none())).await {
+                Either::First(ready) => ready,
+                Either::Second(frame) => {
+                    outgoing = Some(frame);
+                    continue;
+                }
+            };
         if ready.receive {
             if !port.receive(&mut spare).await {
                 queues.unusable.increment();

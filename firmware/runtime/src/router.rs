@@ -195,7 +195,9 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
 }
 
 /// At most [`BURST`] frames of a queue.
-fn burst<'q, 'p, M: RawMutex>(queue: &'q FrameQueue<'p, M>) -> impl Iterator<Item = Frame<'p>> + use<'q, 'p, M> {
+fn burst<'q, 'p, M: RawMutex>(
+    queue: &'q FrameQueue<'p, M>,
+) -> impl Iterator<Item = Frame<'p>> + use<'q, 'p, M> {
     core::iter::from_fn(|| queue.channel.try_receive().ok()).take(BURST)
 }
 
