@@ -246,9 +246,12 @@ async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
         });
         let (tag, tone, what, why) = match errand.await {
             Errand::Ping(target) => match ping(stack, target).await {
-                Some(took) => {
-                    ("ping", Tone::Good, format!("ping {target}: answered"), format!("after {}", format_duration(took)))
-                }
+                Some(took) => (
+                    "ping",
+                    Tone::Good,
+                    format!("ping {target}: answered"),
+                    format!("after {}", format_duration(took)),
+                ),
                 None => ("ping-lost", Tone::Bad, format!("ping {target}: no answer"), String::new()),
             },
             Errand::Resolve(name) => {
@@ -256,7 +259,9 @@ async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
                 match answer.ok().and_then(|addresses| addresses.first().copied()) {
                     Some(address) => {
                         let server = stack.config_v4().and_then(|config| config.dns_servers.first().copied());
-                        let why = server.map_or(String::new(), |server| format!("says {server}, the DNS server IPCP gave"));
+                        let why = server.map_or(String::new(), |server| {
+                            format!("says {server}, the DNS server IPCP gave")
+                        });
                         ("resolved", Tone::Good, format!("{name} is {address}"), why)
                     }
                     None => ("resolve-failed", Tone::Bad, format!("{name}: no answer"), String::new()),
@@ -272,8 +277,7 @@ async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
 async fn ping(stack: Stack<'_>, target: smoltcp::wire::Ipv4Address) -> Option<Duration> {
     let (mut received, mut sent) = ([0; 256], [0; 256]);
     let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
-    let mut manager =
-        PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
+    let mut manager = PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
     let mut params = PingParams::new(target);
     params.set_count(1).set_payload(b"Gatelet was here").set_rate_limit(Wait::from_ticks(0));
     params.set_timeout(Wait::from_micros(PATIENCE.total_micros()));
@@ -307,7 +311,8 @@ impl<'p> EthernetPort<'p> for Port<'_> {
             network.wake_port(cx.waker());
             let link = network.carrier();
             let changed = core::mem::replace(&mut self.link, link) != link;
-            let ready = Ready { receive: network.has_frame(), transmit: to_transmit && link == LinkState::Up };
+            let ready =
+                Ready { receive: network.has_frame(), transmit: to_transmit && link == LinkState::Up };
             if changed || ready.receive || ready.transmit { Poll::Ready(ready) } else { Poll::Pending }
         })
         .await
