@@ -6,6 +6,7 @@
 pub mod flash;
 mod gateway;
 mod meter;
+pub mod mirror;
 mod network;
 
 use smoltcp::time::Instant;
