@@ -24,7 +24,7 @@ const MAX_WIDTH: usize = 140;
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     /// Print names only
     #[arg(long)]
     names: bool,
@@ -32,7 +32,7 @@ pub struct ListArgs {
 
 /// Arguments of `run`.
 #[derive(Debug, Default, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Name of a scenario (see `list`) or path of a TOML file
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = FIRST)]
     scenario: String,
@@ -54,7 +54,7 @@ pub struct RunArgs {
 }
 
 /// `list`
-pub fn list(args: &ListArgs) -> ExitCode {
+pub(super) fn list(args: &ListArgs) -> ExitCode {
     let scenarios = scenario::bundled();
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     let mut output = std::io::stdout().lock();
@@ -74,7 +74,7 @@ pub fn list(args: &ListArgs) -> ExitCode {
 }
 
 /// `run`
-pub fn run(args: &RunArgs) -> ExitCode {
+pub(super) fn run(args: &RunArgs) -> ExitCode {
     let name = if args.scenario.is_empty() { FIRST } else { &args.scenario };
     match execute(name, args) {
         Ok(report) if report.passed => ExitCode::SUCCESS,
