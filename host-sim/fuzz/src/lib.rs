@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
 pub mod input;
+pub mod ppp;
 pub mod pppoe;
 pub mod wire;
 
@@ -33,4 +34,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
+    Target { name: "ppp_link", run: ppp::link, fixtures: None },
 ];

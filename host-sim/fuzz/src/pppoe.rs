@@ -175,11 +175,11 @@ impl Owner {
                     assert!(is_session_id(session.id));
                     assert!(!self.discovery.is_active());
                     self.assert_asked(session.ac_mac);
-                    self.check_farewell(&session);
+                    check_farewell(&session);
                 }
                 Event::SurplusPads(session) => {
                     self.assert_asked(session.ac_mac);
-                    self.check_farewell(&session);
+                    check_farewell(&session);
                 }
                 Event::Offer { ac_mac, .. } | Event::OfferKept { ac_mac, .. } => {
                     assert!(self.offered.contains(&ac_mac));
@@ -199,14 +199,15 @@ impl Owner {
         let asked = self.sent.iter().any(|(to, host_uniq, _)| *to == ac_mac && *host_uniq == self.host_uniq);
         assert!(asked, "a session with one who was not asked");
     }
+}
 
-    fn check_farewell(&self, session: &gatelet_proto::pppoe::Session) {
-        let mut buffer = [0; 330];
-        let length = session.emit_padt(&mut buffer, Some("bye")).expect("room enough");
-        let padt = Packet::parse(&buffer[..length]).expect("well-formed");
-        assert_eq!(session.handle_padt(session.ac_mac, &padt).as_deref(), Ok("bye"));
-        assert!(session.handle_padt(concentrator(99), &padt).is_err(), "another's word does not count");
-    }
+/// The PADT that ends a session names it, and only its concentrator may send the like.
+fn check_farewell(session: &gatelet_proto::pppoe::Session) {
+    let mut buffer = [0; 330];
+    let length = session.emit_padt(&mut buffer, Some("bye")).expect("room enough");
+    let padt = Packet::parse(&buffer[..length]).expect("well-formed");
+    assert_eq!(session.handle_padt(session.ac_mac, &padt).as_deref(), Ok("bye"));
+    assert!(session.handle_padt(concentrator(99), &padt).is_err(), "another's word does not count");
 }
 
 /// The address of a concentrator; every eighth has one that is no host's.
