@@ -29,6 +29,16 @@ pub fn now() -> Instant {
     Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
+/// Has `waker`, a task's of this world, woken when the world is `at` old.
+pub fn wake_at(at: Instant, waker: &Waker) {
+    CURRENT.with_borrow(|current| {
+        let Some(schedule) = current else { return };
+        if let Some(task) = schedule.owns(waker) {
+            schedule.schedule(u64::try_from(at.total_micros()).unwrap_or(0), task);
+        }
+    });
+}
+
 /// Waits until the world is `at` old.
 pub async fn sleep_until(at: Instant) {
     let micros = u64::try_from(at.total_micros()).unwrap_or(0);

@@ -18,6 +18,7 @@ pub mod executor;
 pub mod link;
 pub mod linux;
 pub mod message;
+pub mod narrate;
 pub mod pcap;
 pub mod peers;
 pub mod scenario;

@@ -70,6 +70,8 @@ pub struct Entry {
     pub why: String,
     /// How that is.
     pub tone: Tone,
+    /// Until when it lasts, where it is a wait.
+    pub until: Option<Instant>,
 }
 
 /// Called with each entry as it happens.
@@ -195,7 +197,15 @@ mod tests {
     use super::*;
 
     fn entry(at: Instant, what: &str, why: &str) -> Entry {
-        Entry { at, actor: Actor::Router, tag: "test", what: what.into(), why: why.into(), tone: Tone::Good }
+        Entry {
+            at,
+            actor: Actor::Router,
+            tag: "test",
+            what: what.into(),
+            why: why.into(),
+            tone: Tone::Good,
+            until: None,
+        }
     }
 
     #[test]

@@ -1,3 +1,18 @@
-//! Scenarios: a world, a script of faults, and what is expected.
+//! Scenarios: a world, a script of faults, and what is expected, from a TOML file.
+//!
+//! The files under `host-sim/scenarios` are part of the program; [`File`] says how they are written.
 
+mod expect;
+mod fault;
+mod file;
+mod library;
+mod run;
+mod script;
 pub mod values;
+
+pub use self::expect::{Check, Expectation};
+pub use self::fault::{Fault, FaultFile, When};
+pub use self::file::{ConcentratorFile, File, RouterFile};
+pub use self::library::{Bundled, bundled, find, topology};
+pub use self::run::{Options, Report, run};
+pub use self::script::Script;

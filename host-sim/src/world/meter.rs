@@ -27,6 +27,8 @@ pub struct Meter {
     pub echoes: u64,
     /// IP packets, both ways.
     pub ip: u64,
+    /// Frames the router sent that are neither PPPoE discovery nor a PPP packet we know.
+    pub unknown_from_router: u64,
     /// The most PADIs and PADRs within any 60 s.
     pub most_discovery_in_a_minute: usize,
     recent: VecDeque<Instant>,
@@ -47,6 +49,7 @@ impl Meter {
             Message::Padi if from == End::Router => self.padi += 1,
             Message::Padr if from == End::Router => self.padr += 1,
             Message::Padt if from == End::Router => self.padt += 1,
+            Message::Other if from == End::Router => self.unknown_from_router += 1,
             _ => {}
         }
         if from == End::Router && message.is_counted_discovery() {

@@ -3,11 +3,15 @@
 //! Peers are sans-IO [`Node`]s: they are handed frames and timeouts and put what they send, and what
 //! there is to tell about it, into an [`Outbox`].
 
+pub mod flash;
+mod gateway;
 mod meter;
+pub mod mirror;
 mod network;
 
 use smoltcp::time::Instant;
 
+pub use self::gateway::{Gateway, Run};
 pub use self::meter::Meter;
 pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC};
 use crate::timeline::Tone;

@@ -86,6 +86,8 @@ pub struct Network {
     ont_bridges: bool,
     cable: bool,
     power: Power,
+    /// The switch was touched, and the box has not acted on it yet.
+    power_touched: bool,
     now: Instant,
     outbox: Outbox,
     news: VecDeque<Entry>,
@@ -117,6 +119,7 @@ impl Network {
             ont_bridges: true,
             cable: true,
             power: Power::On,
+            power_touched: false,
             now: Instant::ZERO,
             outbox: Outbox::new(),
             news: VecDeque::new(),
@@ -159,7 +162,11 @@ impl Network {
 
     /// Puts a line into the timeline.
     pub fn tell(&mut self, actor: Actor, tag: &'static str, tone: Tone, what: String, why: String) {
-        let entry = Entry { at: self.now, actor, tag, what, why, tone };
+        self.push(Entry { at: self.now, actor, tag, what, why, tone, until: None });
+    }
+
+    /// Puts an entry into the timeline and before the director.
+    pub fn push(&mut self, entry: Entry) {
         self.timeline.push(entry.clone());
         self.news.push_back(entry);
         wake(&self.driver);
@@ -198,6 +205,7 @@ impl Network {
 
     /// The router's switch.
     pub fn set_power(&mut self, power: Power) {
+        self.power_touched |= power != self.power;
         self.power = power;
         wake(&self.driver);
     }
@@ -232,6 +240,25 @@ impl Network {
     }
 
     // What the router's box needs.
+
+    /// Whether the box must act on its switch.
+    pub fn power_was_touched(&self) -> bool {
+        self.power_touched
+    }
+
+    /// Where the switch was left. From here on a reset is over.
+    pub fn settle_power(&mut self) -> Power {
+        self.power_touched = false;
+        if self.power == Power::Reset {
+            self.power = Power::On;
+        }
+        self.power
+    }
+
+    /// Brings the clock up to date, for who tells something between two polls.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
 
     /// The carrier at the router's port.
     pub fn carrier(&self) -> LinkState {

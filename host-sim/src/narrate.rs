@@ -1,0 +1,317 @@
+//! What the router reports, as lines of a timeline.
+
+use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
+use gatelet_proto::pppoe::RefusalKind;
+use gatelet_proto::redial::{Advice, Doing, HangUpReason, Language, Note};
+use gatelet_router::{PadtReason, RouterEvent, WanEvent};
+use gatelet_wire::ppp::Protocol;
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
+
+use crate::scenario::values::format_duration;
+use crate::timeline::{Actor, Entry, Tone, clock};
+
+/// A line of the timeline for `event`, which happened at `at` of the router's clock, which began when the
+/// world was `booted` old. `None` for steps that another event tells better.
+pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry> {
+    let line = match event {
+        RouterEvent::ShutDown => Line::new("shut-down", "shut down: every session is ended"),
+        RouterEvent::Wan(_, event) => wan(event, at, booted)?,
+    };
+    Some(Entry {
+        at: world(at, booted),
+        actor: Actor::Router,
+        tag: line.tag,
+        what: line.what,
+        why: line.why,
+        tone: line.tone,
+        until: line.until,
+    })
+}
+
+/// A moment of the router's clock in the world's.
+fn world(at: Instant, booted: Instant) -> Instant {
+    at + (booted - Instant::ZERO)
+}
+
+struct Line {
+    tag: &'static str,
+    what: String,
+    why: String,
+    tone: Tone,
+    until: Option<Instant>,
+}
+
+impl Line {
+    fn new(tag: &'static str, what: impl Into<String>) -> Self {
+        Self { tag, what: what.into(), why: String::new(), tone: Tone::Plain, until: None }
+    }
+
+    fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    fn tone(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    fn until(mut self, until: Option<Instant>) -> Self {
+        self.until = until;
+        self
+    }
+}
+
+fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
+    Some(match event {
+        WanEvent::LinkUp => Line::new("link-up", "carrier on the WAN port"),
+        WanEvent::LinkDown => Line::new("link-down", "no carrier on the WAN port").tone(Tone::Bad),
+        WanEvent::DialBegun { probe: false } => Line::new("dial", "dials"),
+        WanEvent::DialBegun { probe: true } => {
+            Line::new("probe", "sends one PADI").because("to see whether anybody is there")
+        }
+        WanEvent::StaleSessionCleared(session) => {
+            Line::new("stale-session-cleared", format!("PADT for the old session {:#06x}", session.id))
+                .because("the concentrator may still hold it")
+        }
+        WanEvent::PadiSent { attempt: 1 } => Line::new("padi", "PADI"),
+        WanEvent::PadiSent { attempt } => {
+            Line::new("padi", format!("PADI again ({attempt})")).because("no PADO yet")
+        }
+        WanEvent::Deferred { message, until } => {
+            Line::new("deferred", format!("{} waits {}", upper(message), format_duration(*until - at)))
+                .because("the discovery budget is used up: more would look like an attack")
+                .until(Some(world(*until, booted)))
+        }
+        WanEvent::PadoReceived { ac_mac, ac_name, fallback } => {
+            let why = if *fallback { "kept as fallback; the first choice failed" } else { "" };
+            Line::new("pado", format!("PADO from {}", named(*ac_mac, ac_name))).because(why)
+        }
+        WanEvent::PadoKept { ac_mac, ac_name } => {
+            Line::new("pado-kept", format!("PADO from {}", named(*ac_mac, ac_name)))
+                .because("kept as fallback")
+        }
+        WanEvent::PadrSent { attempt: 1, .. } => Line::new("padr", "PADR"),
+        WanEvent::PadrSent { attempt, .. } => {
+            Line::new("padr", format!("PADR again ({attempt})")).because("no PADS yet")
+        }
+        WanEvent::RefusalReceived(refusal) => {
+            let kind = match refusal.kind {
+                RefusalKind::ServiceName => "Service-Name-Error",
+                RefusalKind::AcSystem => "AC-System-Error",
+                RefusalKind::Generic => "Generic-Error",
+            };
+            Line::new("refusal", format!("refused: {kind}")).because(quoted(&refusal.text)).tone(Tone::Bad)
+        }
+        WanEvent::PadsReceived { session_id, max_payload, .. } => {
+            let why = max_payload.map_or(String::new(), |octets| format!("PPP-Max-Payload {octets}"));
+            Line::new("pads", format!("PADS: session {session_id:#06x}")).because(why)
+        }
+        WanEvent::SurplusPadsReceived { session_id, .. } => {
+            Line::new("surplus-pads", format!("a surplus PADS: session {session_id:#06x}"))
+                .because("ended with a PADT")
+        }
+        WanEvent::PadtReceived { session_id, text } => {
+            Line::new("padt-received", format!("PADT: session {session_id:#06x} is over"))
+                .because(quoted(text))
+                .tone(Tone::Bad)
+        }
+        WanEvent::PadtSent { session_id, reason, .. } => {
+            Line::new("padt-sent", format!("PADT for session {session_id:#06x}")).because(match reason {
+                PadtReason::Stale => "left over from before",
+                PadtReason::HangUp => "hung up",
+                PadtReason::LinkEnded => "PPP has ended",
+                PadtReason::Surplus => "nobody asked for it",
+                PadtReason::UnknownSession => "data for a session that nobody here has",
+            })
+        }
+        WanEvent::Ppp(event) => return ppp(event),
+        WanEvent::Up { ipv4, mtu, since_dial } => {
+            let dns: Vec<String> = ipv4.dns.iter().flatten().map(Ipv4Address::to_string).collect();
+            let dns = if dns.is_empty() { "no DNS".into() } else { format!("DNS {}", dns.join(" and ")) };
+            Line::new("up", format!("UP: {}", ipv4.address))
+                .because(format!("{dns}, MTU {mtu}, {} after the first PADI", format_duration(*since_dial)))
+                .tone(Tone::Good)
+        }
+        WanEvent::Ipv6Up { mtu, since_dial, .. } => Line::new("ipv6-up", "IPv6 is up (link-local)")
+            .because(format!("MTU {mtu}, {} after the first PADI", format_duration(*since_dial))),
+        WanEvent::BlackHole { size } => {
+            Line::new("black-hole", format!("{size} octets do not come back: MTU 1492 from now on"))
+                .because("the path does not carry what RFC 4638 promised")
+                .tone(Tone::Notice)
+        }
+        WanEvent::HangingUp { reason } => Line::new("hanging-up", "hangs up").because(match reason {
+            HangUpReason::User => "the user asked for it",
+            HangUpReason::Nightly => "the nightly reconnect, before the carrier does it by day",
+            HangUpReason::NoTraffic => "addressed, but no traffic passes",
+            HangUpReason::Abandoned => "the dial leads nowhere",
+        }),
+        WanEvent::Down { failure, uptime } => {
+            let after = uptime.map_or(String::new(), |uptime| format!(" after {}", format_duration(uptime)));
+            Line::new("down", format!("down{after}: {} ({})", failure.name(), failure.windows_code()))
+                .because(failure.sentence(Language::English))
+                .tone(Tone::Bad)
+        }
+        WanEvent::Advice(given) => return advice(given, at, booted),
+        WanEvent::Note(given) => note(given, at, booted),
+    })
+}
+
+fn ppp(event: &LinkEvent) -> Option<Line> {
+    Some(match event {
+        LinkEvent::LcpUp { peer_mru, auth, .. } => {
+            let auth = auth.map_or("no authentication wanted", |method| method.name());
+            Line::new("lcp-up", "LCP is open").because(format!("MRU {peer_mru}, {auth}"))
+        }
+        LinkEvent::AuthSent { method } => {
+            Line::new("auth-sent", format!("credentials sent ({})", method.name()))
+        }
+        LinkEvent::Authenticated { text, .. } => {
+            Line::new("authenticated", "authenticated").because(quoted(text))
+        }
+        LinkEvent::AuthRefused { text, code, .. } => {
+            let code = code.map_or(String::new(), |code| format!(" (E={code})"));
+            Line::new("auth-refused", format!("authentication refused{code}"))
+                .because(quoted(text))
+                .tone(Tone::Bad)
+        }
+        LinkEvent::NcpUnavailable { ncp, reason } => {
+            Line::new("ncp-unavailable", format!("{ncp:?} is not available")).because(format!("{reason:?}"))
+        }
+        LinkEvent::TerminatedByPeer { text } => {
+            Line::new("terminated", "Terminate-Request from the concentrator")
+                .because(quoted(text))
+                .tone(Tone::Bad)
+        }
+        LinkEvent::PeerIgnoresEcho => {
+            Line::new("peer-ignores-echo", "the concentrator does not answer LCP echo, though data flows")
+                .tone(Tone::Notice)
+        }
+        LinkEvent::PaddedEcho { size, answered } => {
+            let what = if *answered { "came back" } else { "did not come back" };
+            Line::new("padded-echo", format!("an echo of {size} octets {what}"))
+                .because("does the path carry RFC 4638's size?")
+        }
+        LinkEvent::Repeated { protocol, attempt, cause } => {
+            let name = name(*protocol);
+            Line::new("repeated", format!("{name}: sent again ({attempt})")).because(match cause {
+                RepeatCause::Timeout => "no answer in time",
+                RepeatCause::PeerStarted => "the concentrator has only just begun to listen",
+                RepeatCause::VerdictLost => "the concentrator went on, so its verdict was lost",
+            })
+        }
+        LinkEvent::PeerTimer { protocol, message, waited } => {
+            let message = match message {
+                PeerMessage::ConfigureRequest => "its Configure-Request",
+                PeerMessage::ConfigureRequestAgain => "its Configure-Request again",
+                PeerMessage::Challenge => "its Challenge",
+                PeerMessage::ChallengeAgain => "its Challenge again",
+            };
+            let what =
+                format!("{}: {} late, waiting for {message}", name(*protocol), format_duration(*waited));
+            Line::new("peer-timer", what).because("only the concentrator's own timer can repeat it")
+        }
+        // Told by `Up`, `Ipv6Up` and `Down`.
+        LinkEvent::Ipv4Up { .. } | LinkEvent::Ipv6Up { .. } | LinkEvent::Ipv4Down | LinkEvent::Ipv6Down => {
+            return None;
+        }
+        LinkEvent::Failed(_) | LinkEvent::Closed => return None,
+    })
+}
+
+fn advice(advice: &Advice, at: Instant, booted: Instant) -> Option<Line> {
+    let tone = match advice.doing {
+        // Told by the steps themselves.
+        Doing::Dialing | Doing::Polling | Doing::Up | Doing::HangingUp | Doing::NoLink => return None,
+        Doing::Hold(_) | Doing::ColdStartInHold => Tone::Notice,
+        _ => Tone::Plain,
+    };
+    let until = advice.until.filter(|&until| until > at);
+    let wait = until.map_or(String::new(), |until| {
+        format!(" for {}, until {}", format_duration(until - at), clock(world(until, booted)))
+    });
+    let (what, why) = match advice.doing {
+        Doing::Stopped => ("stays off line", "until the user dials"),
+        Doing::BackOff => ("waits before the next dial", ""),
+        _ => ("waits", ""),
+    };
+    let why = if why.is_empty() { advice.doing.sentence(Language::English) } else { why };
+    Some(
+        Line::new(advice.doing.name(), format!("{what}{wait}"))
+            .because(why)
+            .tone(tone)
+            .until(until.map(|until| world(until, booted))),
+    )
+}
+
+fn note(note: &Note, at: Instant, booted: Instant) -> Line {
+    let line = match note {
+        Note::HoldBegun { until, .. } => {
+            let what = format!("HOLD: not one PADI for {}", format_duration(*until - at));
+            Line::new("hold", what).tone(Tone::Notice).until(Some(world(*until, booted)))
+        }
+        Note::HoldLifted => Line::new("hold-lifted", "the hold is lifted").tone(Tone::Notice),
+        Note::DialHeld { until } => {
+            let what = format!("does not dial yet: on hold until {}", clock(world(*until, booted)));
+            Line::new("dial-held", what).tone(Tone::Notice)
+        }
+        Note::LineLooksDead => Line::new("line-looks-dead", "THE LINE LOOKS DEAD").tone(Tone::Bad),
+        Note::LineDark => Line::new("line-dark", "the line is dark").tone(Tone::Notice),
+        Note::ForcedDisconnect { after } => {
+            let what = format!("the carrier's regular disconnect after {}", format_duration(*after));
+            Line::new("forced-disconnect", what).tone(Tone::Notice)
+        }
+        Note::EchoSwitchedOff => Line::new("echo-off", "LCP echo is switched off").tone(Tone::Notice),
+        Note::LedgerUnreadable => {
+            Line::new("ledger-unreadable", "the ledger cannot be read").tone(Tone::Notice)
+        }
+        Note::LedgerNotStored => {
+            Line::new("ledger-not-stored", "the ledger cannot be written").tone(Tone::Notice)
+        }
+    };
+    line.because(note.sentence(Language::English))
+}
+
+fn upper(message: &gatelet_proto::pppoe::DiscoveryMessage) -> String {
+    format!("{message:?}").to_uppercase()
+}
+
+fn name(protocol: Protocol) -> String {
+    format!("{protocol:?}").to_uppercase()
+}
+
+fn named(mac: EthernetAddress, name: &str) -> String {
+    if name.is_empty() { mac.to_string() } else { name.to_owned() }
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("“{text}”") }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelet_proto::redial::{Failure, HoldReason};
+    use gatelet_router::WanId;
+    use smoltcp::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moments_are_told_in_the_worlds_time() {
+        let until = Instant::from_secs(400);
+        let event = WanEvent::Note(Note::HoldBegun { until, reason: HoldReason::Silence });
+        let at = Instant::from_secs(60);
+        let entry = entry(&RouterEvent::Wan(WanId(0), event), at, Instant::from_secs(1000)).unwrap();
+        assert_eq!((entry.at, entry.until), (Instant::from_secs(1060), Some(Instant::from_secs(1400))));
+        assert_eq!((entry.tag, entry.what.as_str()), ("hold", "HOLD: not one PADI for 5 min 40 s"));
+    }
+
+    #[test]
+    fn a_failure_comes_with_its_windows_code() {
+        let event = WanEvent::Down { failure: Failure::NoPado, uptime: Some(Duration::from_secs(61)) };
+        let entry = entry(&RouterEvent::Wan(WanId(0), event), Instant::ZERO, Instant::ZERO).unwrap();
+        assert!(entry.what.starts_with("down after 1 min 1 s: "), "{}", entry.what);
+        assert!(entry.what.contains("678"), "{}", entry.what);
+    }
+}

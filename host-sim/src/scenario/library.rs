@@ -1,0 +1,79 @@
+//! The scenarios that are part of the program: the files of `host-sim/scenarios`.
+
+use super::File;
+
+/// A scenario of the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Bundled {
+    /// Its name: that of its file.
+    pub name: &'static str,
+    /// The file.
+    pub text: &'static str,
+}
+
+macro_rules! library {
+    ($($name:literal)*) => {
+        /// In the order `list` shows them.
+        const LIBRARY: &[Bundled] = &[$(Bundled {
+            name: $name,
+            text: include_str!(concat!("../../scenarios/", $name, ".toml")),
+        }),*];
+    };
+}
+
+library! {
+    "unicom"
+}
+
+/// All of them.
+pub fn bundled() -> &'static [Bundled] {
+    LIBRARY
+}
+
+/// The one of that name.
+pub fn find(name: &str) -> Option<Bundled> {
+    LIBRARY.iter().copied().find(|scenario| scenario.name == name)
+}
+
+impl Bundled {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`File::parse`]; a test sees to it that there are none.
+    pub fn parse(&self) -> Result<File, String> {
+        File::parse(self.text)
+    }
+
+    /// The topology: the comment the file opens with.
+    pub fn topology(&self) -> String {
+        topology(self.text)
+    }
+}
+
+/// The comment a scenario file opens with, without its marks.
+pub fn topology(text: &str) -> String {
+    let comment = text.lines().take_while(|line| line.starts_with('#'));
+    let lines = comment.map(|line| line.strip_prefix("# ").unwrap_or(line.trim_start_matches('#')));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_listed_and_draws_its_topology() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        let mut names: Vec<String> = LIBRARY.iter().map(|scenario| scenario.name.to_owned()).collect();
+        files.sort();
+        names.sort();
+        assert_eq!(files, names);
+        for scenario in LIBRARY {
+            assert!(scenario.topology().lines().count() >= 2, "{}", scenario.name);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The router's box: the runtime that boards run, between its switch, its flash and its port.
+//!
+//! It lives from power-on to power-off. Each life has its own clock (`embassy-time` begins at zero), its own
+//! memory and its own tasks; what a life hands to the next is what flash holds and, over a reset, a ledger
+//! in retained memory.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use embassy_net::icmp::PacketMetadata;
+use embassy_net::icmp::ping::{PingManager, PingParams};
+use embassy_net::{Stack, StackResources};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::pubsub::WaitResult;
+use embassy_time::Duration as Wait;
+use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
+use gatelet_proto::redial::{Boot, Ledger};
+use gatelet_router::{Router, WanConfig, WanId};
+use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use rand_core::{Rng, SeedableRng};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::EthernetAddress;
+
+use super::flash::{CAPACITY, Flash};
+use super::network::{Director, Errand, Network, Power, ROUTER_MAC};
+use crate::clock;
+use crate::executor::{Executor, Mode, Pacer, Stuck};
+use crate::narrate;
+use crate::scenario::values::format_duration;
+use crate::timeline::{Actor, Tone};
+
+/// Frames of the box's pool: what a small board can afford.
+const FRAMES: usize = 24;
+/// Set aside for the WAN port, and for what the router makes itself.
+const RESERVED: u16 = 8;
+const WAN_PORT: PortId = PortId(0);
+const WAN: WanId = WanId(0);
+/// Sockets of the `wan` stack: ping and DNS.
+const SOCKETS: usize = 4;
+/// How long a user waits for a ping.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The box.
+pub struct Gateway {
+    /// What its owner has set.
+    pub config: WanConfig,
+    /// What its WAN port can carry: 1514 for plain Ethernet.
+    pub max_frame_len: usize,
+    /// Whether the `wan` stack runs in it (errands need it).
+    pub stack: bool,
+    flash: Flash,
+    /// Survives a reset, not a power cut.
+    retained: Option<Ledger>,
+    rng: chacha20::ChaCha8Rng,
+}
+
+/// A world to run.
+pub struct Run<'a> {
+    /// Whether time jumps or passes.
+    pub mode: Mode,
+    /// When it ends.
+    pub end: Instant,
+    /// Called before a virtual clock jumps.
+    pub pacer: Option<Box<dyn FnMut(Instant, Instant, &Network) + 'a>>,
+}
+
+impl Gateway {
+    /// A new box, never switched on. `seed` decides every random number it uses.
+    pub fn new(config: WanConfig, seed: u64) -> Self {
+        Self {
+            config,
+            max_frame_len: 1514,
+            stack: true,
+            flash: Flash::new(),
+            retained: None,
+            rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
+        }
+    }
+
+    /// Its flash.
+    pub fn flash(&self) -> &Flash {
+        &self.flash
+    }
+
+    /// Runs the box in `network` until the end.
+    ///
+    /// # Errors
+    /// [`Stuck`], if its tasks spin.
+    pub fn run(
+        &mut self,
+        network: &RefCell<Network>,
+        director: &RefCell<dyn Director + '_>,
+        mut run: Run<'_>,
+    ) -> Result<(), Stuck> {
+        let mut now = network.borrow().now();
+        while now < run.end {
+            let power = network.borrow_mut().settle_power();
+            now = match power {
+                Power::Off => self.rest(network, director, &mut run, now)?,
+                Power::On | Power::Reset => self.live(network, director, &mut run, now)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Without power: the world goes on.
+    fn rest(
+        &mut self,
+        network: &RefCell<Network>,
+        director: &RefCell<dyn Director + '_>,
+        run: &mut Run<'_>,
+        now: Instant,
+    ) -> Result<Instant, Stuck> {
+        self.retained = None;
+        let mut executor = Executor::booting_at(run.mode, now);
+        let (end, pacer) = (run.end, pacer(network, run));
+        pacer.map(|pacer| executor.set_pacer(pacer));
+        executor.run_until(drive(network, director, end))?;
+        Ok(executor.now())
+    }
+
+    /// From power-on to power-off.
+    fn live(
+        &mut self,
+        network: &RefCell<Network>,
+        director: &RefCell<dyn Director + '_>,
+        run: &mut Run<'_>,
+        booted: Instant,
+    ) -> Result<Instant, Stuck> {
+        let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
+        let pool = frames.pool();
+        for port in [WAN_PORT, PortId::LOCAL] {
+            pool.reserve(port, RESERVED).expect("the pool has as many frames");
+        }
+        let gatelet: Gatelet<'_, NoopRawMutex> = Gatelet::new(pool);
+        let mut resources = StackResources::<SOCKETS>::new();
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let stack_seed = self.rng.next_u64();
+        let mut router = Router::new(pool, seed);
+        router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
+        let mut store = FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+        let retained = self.retained.take();
+        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(network));
+        let now = {
+            let mut executor = Executor::booting_at(run.mode, booted);
+            let (end, pacer) = (run.end, pacer(network, run));
+            pacer.map(|pacer| executor.set_pacer(pacer));
+            executor.spawn("port", gatelet.run_port(WAN_PORT, port));
+            executor.spawn("events", tell_events(&gatelet, network, booted));
+            executor.spawn("commands", carry_commands(&gatelet, network));
+            if with_stack {
+                let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
+                let (stack, runner) = wan.expect("a frame is reserved, and nobody else follows the session");
+                executor.spawn("stack", runner.run());
+                executor.spawn("user", run_errands(stack, network));
+            }
+            let router = &mut router;
+            executor.spawn("router", async {
+                let (boot, ledger) = match retained {
+                    Some(ledger) => (Boot::Warm, Some(ledger)),
+                    None => (Boot::Cold, store.load(WAN).await),
+                };
+                let wan = router.add_wan(gatelet_runtime::now(), config, boot, ledger);
+                assert_eq!(wan, Some(WAN), "a router has room for a WAN");
+                gatelet.run_router(router, &mut store).await;
+            });
+            executor.run_until(drive(network, director, end))?;
+            executor.now()
+        };
+        let mut network = network.borrow_mut();
+        network.drop_received();
+        if network.power() == Power::Reset {
+            self.retained = router.snapshot(Instant::ZERO + (now - booted), WAN);
+        }
+        Ok(now)
+    }
+
+    fn port<'n>(&self, network: &'n RefCell<Network>) -> Port<'n> {
+        Port { network, max_frame_len: self.max_frame_len, link: LinkState::Down }
+    }
+}
+
+fn pacer<'a>(network: &'a RefCell<Network>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
+    let pacer = run.pacer.as_mut()?;
+    Some(Box::new(move |from, to| pacer(from, to, &network.borrow())))
+}
+
+/// Drives the network until the end, or until the box's switch is touched.
+async fn drive(network: &RefCell<Network>, director: &RefCell<dyn Director + '_>, end: Instant) {
+    poll_fn(|cx| {
+        let mut network = network.borrow_mut();
+        let mut director = director.borrow_mut();
+        let now = clock::now();
+        network.wake_driver(cx.waker());
+        network.poll(now, &mut *director);
+        if now >= end || network.power_was_touched() {
+            return Poll::Ready(());
+        }
+        let next = [network.poll_at(), director.poll_at(), Some(end)].into_iter().flatten().min();
+        if let Some(at) = next {
+            clock::wake_at(at, cx.waker());
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Puts what the router reports into the timeline.
+async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>, booted: Instant) {
+    let mut events = gatelet.events().expect("the first to listen");
+    loop {
+        match events.next_message().await {
+            WaitResult::Message(event) => {
+                if let Some(entry) = narrate::entry(&event.event, event.at, booted) {
+                    network.borrow_mut().push(entry);
+                }
+            }
+            WaitResult::Lagged(count) => {
+                let mut network = network.borrow_mut();
+                let what = format!("{count} events were lost");
+                network.tell(Actor::Router, "events-lost", Tone::Bad, what, String::new());
+            }
+        }
+    }
+}
+
+async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>) {
+    loop {
+        let command = poll_fn(|cx| match network.borrow_mut().take_command(cx.waker()) {
+            Some(command) => Poll::Ready(command),
+            None => Poll::Pending,
+        });
+        let command = command.await;
+        gatelet.commands().send(command).await;
+    }
+}
+
+/// Does what users want from the Internet, over the `wan` stack.
+async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
+    loop {
+        let errand = poll_fn(|cx| match network.borrow_mut().take_errand(cx.waker()) {
+            Some(errand) => Poll::Ready(errand),
+            None => Poll::Pending,
+        });
+        let (tag, tone, what, why) = match errand.await {
+            Errand::Ping(target) => match ping(stack, target).await {
+                Some(took) => (
+                    "ping",
+                    Tone::Good,
+                    format!("ping {target}: answered"),
+                    format!("after {}", format_duration(took)),
+                ),
+                None => ("ping-lost", Tone::Bad, format!("ping {target}: no answer"), String::new()),
+            },
+            Errand::Resolve(name) => {
+                let answer = stack.dns_query(&name, smoltcp::wire::DnsQueryType::A).await;
+                match answer.ok().and_then(|addresses| addresses.first().copied()) {
+                    Some(address) => {
+                        let server = stack.config_v4().and_then(|config| config.dns_servers.first().copied());
+                        let why = server.map_or(String::new(), |server| {
+                            format!("says {server}, the DNS server IPCP gave")
+                        });
+                        ("resolved", Tone::Good, format!("{name} is {address}"), why)
+                    }
+                    None => ("resolve-failed", Tone::Bad, format!("{name}: no answer"), String::new()),
+                }
+            }
+        };
+        let mut network = network.borrow_mut();
+        network.set_now(clock::now());
+        network.tell(Actor::User, tag, tone, what, why);
+    }
+}
+
+async fn ping(stack: Stack<'_>, target: smoltcp::wire::Ipv4Address) -> Option<Duration> {
+    let (mut received, mut sent) = ([0; 256], [0; 256]);
+    let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
+    let mut manager = PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
+    let mut params = PingParams::new(target);
+    params.set_count(1).set_payload(b"Gatelet was here").set_rate_limit(Wait::from_ticks(0));
+    params.set_timeout(Wait::from_micros(PATIENCE.total_micros()));
+    let took = manager.ping(&params).await.ok()?;
+    Some(Duration::from_micros(took.as_micros()))
+}
+
+/// The WAN port of the box: the near end of the network's cable.
+struct Port<'n> {
+    network: &'n RefCell<Network>,
+    max_frame_len: usize,
+    link: LinkState,
+}
+
+impl<'p> EthernetPort<'p> for Port<'_> {
+    fn hardware_address(&self) -> EthernetAddress {
+        ROUTER_MAC
+    }
+
+    fn max_frame_len(&self) -> usize {
+        self.max_frame_len
+    }
+
+    fn link_state(&self) -> LinkState {
+        self.link
+    }
+
+    async fn wait(&mut self, to_transmit: bool) -> Ready {
+        poll_fn(|cx| {
+            let mut network = self.network.borrow_mut();
+            network.wake_port(cx.waker());
+            let link = network.carrier();
+            let changed = core::mem::replace(&mut self.link, link) != link;
+            let ready =
+                Ready { receive: network.has_frame(), transmit: to_transmit && link == LinkState::Up };
+            if changed || ready.receive || ready.transmit { Poll::Ready(ready) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn receive(&mut self, frame: &mut Frame<'p>) -> bool {
+        frame.clear(gatelet_hal::HEADROOM);
+        let longest = self.max_frame_len;
+        let mut network = self.network.borrow_mut();
+        network.receive(|bytes| bytes.len() <= longest && frame.extend(bytes)).unwrap_or(false)
+    }
+
+    async fn transmit(&mut self, frame: Frame<'p>) -> bool {
+        let mut network = self.network.borrow_mut();
+        frame.len() <= self.max_frame_len && network.transmit(clock::now(), frame.bytes())
+    }
+}
