@@ -1,14 +1,17 @@
 //! The router: ports, WANs, and whose frame is whose.
 
 use chacha20::ChaCha8Rng;
-use gatelet_hal::{Frame, LinkState, Pool, PortId};
+use gatelet_hal::{Frame, LinkState, MAX_PORTS, Pool, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_wire::EthernetAddress;
+use gatelet_wire::ethernet::{self, Header};
+use gatelet_wire::pppoe::{Code, Packet};
+use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::Instant;
 
-use crate::Counters;
-use crate::wan::{WanConfig, WanEvent, WanId, WanStatus};
+use crate::wan::{Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
+use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
 pub const MAX_WANS: usize = 2;
@@ -40,11 +43,11 @@ pub enum Command {
     },
     /// Hang up everywhere; [`RouterEvent::ShutDown`] tells when it is done.
     Shutdown,
-    /// Use other settings. What the session depends on ends it, and a new one is dialed.
+    /// Use other settings: a live session is ended first, and a new one dialed.
     Reconfigure {
         /// Which WAN.
         wan: WanId,
-        /// The new settings.
+        /// The new settings. The port stays the one the WAN was added with.
         config: WanConfig,
     },
     /// The session has an address, but nothing gets through (a connectivity check found).
@@ -73,22 +76,63 @@ pub enum RouterEvent {
 pub struct Router<'p> {
     pool: Pool<'p>,
     rng: ChaCha8Rng,
+    ports: Vec<Port, MAX_PORTS>,
+    wans: Vec<Wan<'p>, MAX_WANS>,
+    /// Frames on their way through.
+    ready: Deque<(Egress, Frame<'p>), 4>,
+    /// A frame for the next control message: taken before it is known whether there is one.
+    spare: Option<Frame<'p>>,
+    shutdown: Shutdown,
     counters: Counters,
+}
+
+#[derive(Debug)]
+struct Port {
+    id: PortId,
+    mac: EthernetAddress,
+    max_frame_len: usize,
+    link: LinkState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    No,
+    UnderWay,
+    Told,
 }
 
 impl<'p> Router<'p> {
     /// A router without ports. `seed` feeds everything that must be unpredictable: each boot needs
     /// another one.
     pub fn new(pool: Pool<'p>, seed: [u8; 32]) -> Self {
-        Self { pool, rng: ChaCha8Rng::from_seed(seed), counters: Counters::default() }
+        Self {
+            pool,
+            rng: ChaCha8Rng::from_seed(seed),
+            ports: Vec::new(),
+            wans: Vec::new(),
+            ready: Deque::new(),
+            spare: None,
+            shutdown: Shutdown::No,
+            counters: Counters::default(),
+        }
     }
 
-    /// Adds a port, or tells its properties anew.
-    pub fn add_port(&mut self, id: PortId, mac: EthernetAddress, max_frame_len: usize) {
-        let _ = (id, mac, max_frame_len);
+    /// Adds a port, or tells its properties anew. `max_frame_len` is in bytes from the destination
+    /// address on, without the FCS. False, and nothing is added, beyond [`MAX_PORTS`].
+    pub fn add_port(&mut self, id: PortId, mac: EthernetAddress, max_frame_len: usize) -> bool {
+        for wan in self.wans.iter_mut().filter(|wan| wan.port() == id) {
+            wan.set_port(mac, max_frame_len);
+        }
+        if let Some(port) = self.ports.iter_mut().find(|port| port.id == id) {
+            (port.mac, port.max_frame_len) = (mac, max_frame_len);
+            return true;
+        }
+        self.ports.push(Port { id, mac, max_frame_len, link: LinkState::Down }).is_ok()
     }
 
-    /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has carrier.
+    /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has
+    /// carrier. `ledger` is what [`poll_store`](Self::poll_store) gave last before this boot, `None`
+    /// if nothing was ever stored.
     pub fn add_wan(
         &mut self,
         now: Instant,
@@ -96,77 +140,213 @@ impl<'p> Router<'p> {
         boot: Boot,
         ledger: Option<Ledger>,
     ) -> Option<WanId> {
-        let _ = (now, config, boot, ledger);
-        None
+        let id = WanId(self.wans.len() as u8);
+        let mut wan = Wan::new(now, config, boot, ledger);
+        if let Some(port) = self.ports.iter().find(|port| port.id == wan.port()) {
+            wan.set_port(port.mac, port.max_frame_len);
+            wan.handle_link(now, &mut self.rng, port.link);
+        }
+        self.wans.push(wan).ok().map(|()| id)
     }
 
     /// Takes a frame that `port` received.
     pub fn handle_frame(&mut self, now: Instant, port: PortId, frame: Frame<'p>) {
-        let _ = (now, port, frame, &mut self.rng, self.pool);
+        if let Err(reason) = self.route_frame(now, port, frame) {
+            self.counters.count(reason);
+        }
     }
 
     /// Takes note of a port's carrier.
     pub fn handle_link(&mut self, now: Instant, port: PortId, state: LinkState) {
-        let _ = (now, port, state);
+        if let Some(port) = self.ports.iter_mut().find(|known| known.id == port) {
+            port.link = state;
+        }
+        for wan in self.wans.iter_mut().filter(|wan| wan.port() == port) {
+            wan.handle_link(now, &mut self.rng, state);
+        }
     }
 
-    /// Takes an IP packet of the router's own stack of `wan`.
-    pub fn handle_stack_packet(&mut self, now: Instant, wan: WanId, frame: Frame<'p>) {
-        let _ = (now, wan, frame);
+    /// Takes an IP packet of the router's own stack of `wan`. Its maker has left
+    /// [`Frame::IP_HEADROOM`] in front.
+    pub fn handle_stack_packet(&mut self, now: Instant, wan: WanId, mut frame: Frame<'p>) {
+        let _ = now;
+        let Some(wan) = self.wans.get_mut(usize::from(wan.0)) else {
+            self.counters.count(Dropped::NetworkDown);
+            return;
+        };
+        match wan.handle_ip_packet(&mut frame) {
+            Ok(()) => {
+                let egress = Egress::Port(wan.port());
+                self.queue(egress, frame);
+            }
+            Err(reason) => self.counters.count(reason),
+        }
     }
 
-    /// Does what the owner wants.
+    /// Does what the owner wants. A WAN that does not exist wants nothing.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
-        let _ = (now, command);
+        let rng = &mut self.rng;
+        match command {
+            Command::Dial { wan: id, force } => {
+                self.shutdown = Shutdown::No;
+                if let Some(wan) = self.wans.get_mut(usize::from(id.0)) {
+                    wan.dial(now, rng, force);
+                }
+            }
+            Command::HangUp { wan: id } => {
+                if let Some(wan) = self.wans.get_mut(usize::from(id.0)) {
+                    wan.hang_up(now, rng);
+                }
+            }
+            Command::Shutdown => {
+                self.shutdown = Shutdown::UnderWay;
+                for wan in &mut self.wans {
+                    wan.hang_up(now, rng);
+                }
+            }
+            Command::Reconfigure { wan: id, config } => {
+                if let Some(wan) = self.wans.get_mut(usize::from(id.0)) {
+                    wan.reconfigure(now, rng, config);
+                }
+            }
+            Command::NoTraffic { wan: id } => {
+                if let Some(wan) = self.wans.get_mut(usize::from(id.0)) {
+                    wan.note_no_traffic(now, rng);
+                }
+            }
+            Command::WallClock { unix_seconds } => {
+                for wan in &mut self.wans {
+                    wan.set_wall_clock(now, rng, unix_seconds);
+                }
+            }
+        }
     }
 
-    /// The ledger that [`poll_store`](Self::poll_store) gave last is written (`stored`), or could not be.
+    /// The ledger that [`poll_store`](Self::poll_store) gave last is written (`stored`), or could not
+    /// be.
     pub fn handle_stored(&mut self, now: Instant, wan: WanId, stored: bool) {
-        let _ = (now, wan, stored);
+        if let Some(wan) = self.wans.get_mut(usize::from(wan.0)) {
+            wan.handle_stored(now, &mut self.rng, stored);
+        }
     }
 
     /// To be called when [`poll_at`](Self::poll_at)'s time has come; earlier does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        for wan in &mut self.wans {
+            wan.handle_timeout(now, &mut self.rng);
+        }
     }
 
     /// The next frame to be sent. Call until `None`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
-        let _ = now;
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(ready);
+        }
+        for wan in &mut self.wans {
+            let (spare, pool) = (&mut self.spare, self.pool);
+            let take = || spare.take().or_else(|| pool.take(PortId::LOCAL));
+            match wan.poll_transmit(now, &mut self.rng, take) {
+                Transmit::Frame(frame) => return Some((Egress::Port(wan.port()), frame)),
+                Transmit::Nothing { unused } => self.spare = self.spare.take().or(unused),
+                Transmit::OutOfFrames => self.counters.count(Dropped::OutOfFrames),
+            }
+        }
         None
     }
 
     /// A ledger to be written now, because something waits for it. Answer with
     /// [`handle_stored`](Self::handle_stored).
     pub fn poll_store(&mut self, now: Instant) -> Option<(WanId, Ledger)> {
-        let _ = now;
-        None
+        let mut wans = self.wans.iter_mut().enumerate();
+        wans.find_map(|(index, wan)| Some((WanId(index as u8), wan.poll_store(now)?)))
     }
 
     /// The ledger of `wan` as of `now`, for memory that survives a reset ([`Boot::Warm`]).
     pub fn snapshot(&self, now: Instant, wan: WanId) -> Option<Ledger> {
-        let _ = (now, wan);
-        None
+        self.wans.get(usize::from(wan.0)).map(|wan| wan.snapshot(now))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_at(&self) -> Option<Instant> {
-        None
+        self.wans.iter().filter_map(Wan::poll_at).min()
     }
 
     /// What happened since the last call. Call until `None`.
     pub fn poll_event(&mut self) -> Option<RouterEvent> {
+        for (index, wan) in self.wans.iter_mut().enumerate() {
+            if let Some(event) = wan.poll_event() {
+                return Some(RouterEvent::Wan(WanId(index as u8), event));
+            }
+            for _ in 0..wan.take_events_lost() {
+                self.counters.count(Dropped::EventLost);
+            }
+        }
+        let at_rest = self.ready.is_empty() && self.wans.iter().all(Wan::is_at_rest);
+        if self.shutdown == Shutdown::UnderWay && at_rest {
+            self.shutdown = Shutdown::Told;
+            return Some(RouterEvent::ShutDown);
+        }
         None
     }
 
     /// The state of a WAN; `None` if there is no such.
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
-        let _ = id;
-        None
+        self.wans.get(usize::from(id.0)).map(Wan::status)
     }
 
     /// What was dropped before it reached a WAN's machines.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn queue(&mut self, egress: Egress, frame: Frame<'p>) {
+        if self.ready.push_back((egress, frame)).is_err() {
+            self.counters.count(Dropped::QueueFull);
+        }
+    }
+
+    fn route_frame(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Result<(), Dropped> {
+        if !self.ports.iter().any(|known| known.id == port) {
+            return Err(Dropped::UnknownPort);
+        }
+        let (header, payload) = Header::parse(frame.bytes()).map_err(|_| Dropped::Malformed)?;
+        let session_stage = match header.ether_type {
+            ethernet::PPPOE_SESSION => true,
+            ethernet::PPPOE_DISCOVERY => false,
+            _ => return Err(Dropped::OtherEtherType),
+        };
+        let packet = Packet::parse(payload).map_err(|_| Dropped::Malformed)?;
+        if session_stage != (packet.code == Code::Session) {
+            return Err(Dropped::WrongStage);
+        }
+        let mut reason = Dropped::OtherEtherType;
+        let mut claimant = None;
+        for (index, wan) in self.wans.iter_mut().enumerate().filter(|(_, wan)| wan.port() == port) {
+            if let Err(refused) = wan.claims(&header) {
+                reason = refused;
+                continue;
+            }
+            claimant = Some(index);
+            if session_stage {
+                if wan.has_session(header.source, packet.session_id) {
+                    let ip = wan.handle_session_frame(now, &mut self.rng, &header, frame)?;
+                    if let Some(ip) = ip {
+                        self.queue(Egress::Stack(WanId(index as u8)), ip);
+                    }
+                    return Ok(());
+                }
+            } else if wan.handle_discovery(now, &mut self.rng, header.source, &packet) {
+                return Ok(());
+            }
+        }
+        match claimant.and_then(|index| self.wans.get_mut(index)) {
+            None => Err(reason),
+            Some(wan) if session_stage => {
+                wan.handle_unknown_session(now, header.source, packet.session_id);
+                Err(Dropped::UnknownSession)
+            }
+            // The WANs have counted why.
+            Some(_) => Ok(()),
+        }
     }
 }

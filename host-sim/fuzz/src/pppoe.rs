@@ -1,6 +1,6 @@
 //! The discovery machine: time, wishes of its owner, and whatever concentrators may say.
 
-use gatelet_proto::pppoe::{Discovery, DiscoveryConfig, DiscoveryMessage, Event, Mode, NAME_MAX};
+use gatelet_proto::pppoe::{Discovery, DiscoveryConfig, DiscoveryMessage, Event, Mode, NAME_MAX, Outgoing};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::pppoe::{Code, Packet, TagKind, TagSet, Writer, is_session_id};
 use rand_core::SeedableRng;
@@ -105,7 +105,8 @@ impl Owner {
             return;
         }
         let mut buffer = [0xA5; TRANSMIT_ROOM];
-        let (to, length) = self.discovery.poll_transmit(self.now, &mut buffer).expect("room enough");
+        let Outgoing { destination: to, len: length, .. } =
+            self.discovery.poll_transmit(self.now, &mut buffer).expect("room enough");
         let packet = Packet::parse(&buffer[..length]).expect("well-formed");
         assert_eq!((packet.payload.len() + 6, packet.session_id), (length, 0));
         let tags = TagSet::parse(&packet).expect("well-formed");
@@ -177,9 +178,9 @@ impl Owner {
                     self.assert_asked(session.ac_mac);
                     check_farewell(&session);
                 }
-                Event::SurplusPads(session) => {
-                    self.assert_asked(session.ac_mac);
-                    check_farewell(&session);
+                Event::SurplusPads { ac_mac, session_id } => {
+                    self.assert_asked(ac_mac);
+                    assert!(is_session_id(session_id));
                 }
                 Event::Offer { ac_mac, .. } | Event::OfferKept { ac_mac, .. } => {
                     assert!(self.offered.contains(&ac_mac));
@@ -204,9 +205,9 @@ impl Owner {
 /// The PADT that ends a session names it, and only its concentrator may send the like.
 fn check_farewell(session: &gatelet_proto::pppoe::Session) {
     let mut buffer = [0; 330];
-    let length = session.emit_padt(&mut buffer, Some("bye")).expect("room enough");
+    let length = session.emit_padt(&mut buffer).expect("room enough");
     let padt = Packet::parse(&buffer[..length]).expect("well-formed");
-    assert_eq!(session.handle_padt(session.ac_mac, &padt).as_deref(), Ok("bye"));
+    assert_eq!(session.handle_padt(session.ac_mac, &padt).as_deref(), Ok(""));
     assert!(session.handle_padt(concentrator(99), &padt).is_err(), "another's word does not count");
 }
 

@@ -108,7 +108,12 @@ pub enum Event {
     Established(Session),
     /// A PADS for a session we do not want, such as the answer to a PADR that was repeated too
     /// early. The owner ends it with a PADT.
-    SurplusPads(Session),
+    SurplusPads {
+        /// The concentrator.
+        ac_mac: EthernetAddress,
+        /// The session.
+        session_id: u16,
+    },
     /// The attempt is over.
     Failed(Failure),
 }
@@ -127,6 +132,19 @@ pub enum Failure {
     Refused(Refusal),
 }
 
+/// A message that was written, and is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Which.
+    pub message: DiscoveryMessage,
+    /// Whom it is for.
+    pub destination: EthernetAddress,
+    /// Which transmission of this message it is, from 1.
+    pub attempt: u8,
+    /// Its length from the `PPPoE` header on, in bytes.
+    pub len: usize,
+}
+
 /// The Discovery machine. One per WAN; it lives on between dials, because a late PADS must still be
 /// answered.
 #[derive(Debug)]
@@ -134,10 +152,10 @@ pub struct Discovery {
     config: DiscoveryConfig,
     state: State,
     /// Whom this attempt has sent a PADR: only they may answer with a PADS, now or late.
-    asked: Vec<Offer, { FALLBACKS + 1 }>,
+    asked: Vec<EthernetAddress, { FALLBACKS + 1 }>,
     host_uniq: [u8; HOST_UNIQ_LEN],
-    /// The id of the session this attempt led to.
-    established: Option<u16>,
+    /// The concentrator and id of the session this attempt led to.
+    established: Option<(EthernetAddress, u16)>,
     events: Deque<Event, 4>,
 }
 
@@ -190,10 +208,12 @@ impl Pace {
         matches!(self.timer, Timer::Answer(by) if by <= now)
     }
 
-    fn note_sent(&mut self, now: Instant, wait: Option<Duration>) {
+    /// Answers which transmission this was, from 1.
+    fn note_sent(&mut self, now: Instant, wait: Option<Duration>) -> u8 {
         let backoff = self.first_wait * (1 << self.sent.min(4));
         self.timer = Timer::Answer(now + wait.unwrap_or(backoff));
         self.sent = self.sent.saturating_add(1);
+        self.sent
     }
 
     const fn at(&self) -> Instant {
@@ -311,48 +331,41 @@ impl Discovery {
         }
     }
 
-    /// Writes the message that is due into `buffer`, from the `PPPoE` header on, and says whom it is
-    /// for. `None` if none is due, or `buffer` is too small for it (260 bytes are enough).
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(EthernetAddress, usize)> {
+    /// Writes the message that is due into `buffer`, from the `PPPoE` header on. `None` if none is
+    /// due, or `buffer` is too small for it (260 bytes are enough).
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Outgoing> {
+        let message = self.wants_to_send(now)?;
         let max_payload = self.config.max_payload.map(u16::to_be_bytes);
-        let max_payload = max_payload.as_ref().map(<[u8; 2]>::as_slice);
-        match &mut self.state {
-            State::Soliciting { mode, pace, .. } if pace.due(now) => {
-                let len = Writer::new(buffer, Code::Padi, 0)
-                    .push(TagKind::ServiceName, self.config.service_name.as_bytes())
-                    .push(TagKind::HostUniq, &self.host_uniq)
-                    .push_some(TagKind::PppMaxPayload, max_payload)
-                    .finish()
-                    .ok()?;
-                pace.note_sent(now, (*mode == Mode::Probe).then_some(PROBE_WAIT));
-                Some((EthernetAddress::BROADCAST, len))
+        let code = if message == DiscoveryMessage::Padi { Code::Padi } else { Code::Padr };
+        let mut writer = Writer::new(buffer, code, 0);
+        writer
+            .push(TagKind::ServiceName, self.config.service_name.as_bytes())
+            .push(TagKind::HostUniq, &self.host_uniq)
+            .push_some(TagKind::PppMaxPayload, max_payload.as_ref().map(<[u8; 2]>::as_slice));
+        let (destination, len, attempt) = match &mut self.state {
+            State::Idle => return None,
+            State::Soliciting { mode, pace, .. } => {
+                let len = writer.finish().ok()?;
+                let wait = (*mode == Mode::Probe).then_some(PROBE_WAIT);
+                (EthernetAddress::BROADCAST, len, pace.note_sent(now, wait))
             }
-            State::Requesting { pace, offer, .. } if pace.due(now) => {
-                let len = Writer::new(buffer, Code::Padr, 0)
-                    .push(TagKind::ServiceName, self.config.service_name.as_bytes())
-                    .push(TagKind::HostUniq, &self.host_uniq)
-                    .push_some(TagKind::PppMaxPayload, max_payload)
+            State::Requesting { pace, offer, .. } => {
+                writer
                     .push_some(TagKind::AcCookie, offer.cookie.as_deref())
-                    .push_some(TagKind::RelaySessionId, offer.relay_session_id.as_deref())
-                    .finish()
-                    .ok()?;
-                pace.note_sent(now, None);
-                let asked = self.asked.iter_mut().find(|asked| asked.ac_mac == offer.ac_mac);
-                match asked {
-                    Some(asked) => *asked = offer.clone(),
-                    None => {
-                        // Offers that came while others failed can make more than there are places:
-                        // the one that was asked first is the least likely to answer yet.
-                        if self.asked.is_full() {
-                            self.asked.remove(0);
-                        }
-                        drop(self.asked.push(offer.clone()));
+                    .push_some(TagKind::RelaySessionId, offer.relay_session_id.as_deref());
+                let len = writer.finish().ok()?;
+                if !self.asked.contains(&offer.ac_mac) {
+                    // Offers that came while others failed can make more than there are places: the
+                    // one that was asked first is the least likely to answer yet.
+                    if self.asked.is_full() {
+                        self.asked.remove(0);
                     }
+                    let _ = self.asked.push(offer.ac_mac);
                 }
-                Some((offer.ac_mac, len))
+                (offer.ac_mac, len, pace.note_sent(now, None))
             }
-            _ => None,
-        }
+        };
+        Some(Outgoing { message, destination, attempt, len })
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), or to ask
@@ -456,13 +469,16 @@ impl Discovery {
         packet: &Packet<'_>,
         tags: &TagSet<'_>,
     ) -> Result<(), Dropped> {
-        let Some(asked) = self.asked.iter().find(|asked| asked.ac_mac == source) else {
+        if !self.asked.contains(&source) {
             let awaited = matches!(self.state, State::Requesting { .. }) && !self.asked.is_empty();
             return Err(if awaited { Dropped::WrongConcentrator } else { Dropped::NotAwaited });
+        }
+        let offer = match &self.state {
+            State::Requesting { offer, pace, .. } if offer.ac_mac == source && pace.sent > 0 => Some(offer),
+            _ => None,
         };
-        let awaited = matches!(&self.state, State::Requesting { offer, .. } if offer.ac_mac == source);
         if let Some(tag) = tags.error {
-            if !awaited {
+            if offer.is_none() {
                 return Err(Dropped::NotAwaited);
             }
             let refusal = Refusal::from_tag(source, tag);
@@ -473,28 +489,28 @@ impl Discovery {
         if !is_session_id(packet.session_id) {
             return Err(Dropped::NoSessionId);
         }
-        let asked_max = self.config.max_payload;
-        let granted = tags.max_payload.zip(asked_max).map(|(granted, asked)| granted.min(asked));
+        let Some(offer) = offer else {
+            if self.established == Some((source, packet.session_id)) {
+                return Err(Dropped::DuplicatePads);
+            }
+            self.tell(Event::SurplusPads { ac_mac: source, session_id: packet.session_id });
+            return Ok(());
+        };
+        let granted =
+            tags.max_payload.zip(self.config.max_payload).map(|(granted, asked)| granted.min(asked));
         let session = Session {
             ac_mac: source,
             id: packet.session_id,
-            ac_name: asked.ac_name.clone(),
+            ac_name: offer.ac_name.clone(),
             max_payload: granted.filter(|granted| *granted > DEFAULT_MAX_PAYLOAD),
             host_uniq: self.host_uniq,
-            cookie: asked.cookie.clone(),
-            relay_session_id: asked.relay_session_id.clone(),
+            cookie: offer.cookie.clone(),
+            relay_session_id: offer.relay_session_id.clone(),
         };
-        if awaited {
-            self.established = Some(session.id);
-            self.state = State::Idle;
-            self.tell(Event::Established(session));
-            Ok(())
-        } else if self.established == Some(session.id) {
-            Err(Dropped::DuplicatePads)
-        } else {
-            self.tell(Event::SurplusPads(session));
-            Ok(())
-        }
+        self.established = Some((source, session.id));
+        self.state = State::Idle;
+        self.tell(Event::Established(session));
+        Ok(())
     }
 
     /// The chosen concentrator will not do: on to a kept offer, or the end.

@@ -13,7 +13,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use discovery::{Discovery, DiscoveryConfig, Event, Failure, Mode};
+pub use discovery::{Discovery, DiscoveryConfig, Event, Failure, Mode, Outgoing};
 pub use offer::{COOKIE_MAX, RELAY_SESSION_ID_MAX, Refusal, RefusalKind};
 pub use session::{PadtLimiter, Session, emit_padt};
 

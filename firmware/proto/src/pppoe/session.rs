@@ -55,16 +55,15 @@ impl Session {
     }
 
     /// Writes the PADT that ends this session, from the `PPPoE` header on: with the tags of its
-    /// PADR, for relays and concentrators that look at them, and `reason` as Generic-Error.
+    /// PADR, for relays and concentrators that look at them.
     ///
     /// # Errors
-    /// [`BufferTooSmall`]; 330 bytes are enough for a reason of 128.
-    pub fn emit_padt(&self, buffer: &mut [u8], reason: Option<&str>) -> Result<usize, BufferTooSmall> {
+    /// [`BufferTooSmall`]; 190 bytes are enough.
+    pub fn emit_padt(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         Writer::new(buffer, Code::Padt, self.id)
             .push(TagKind::HostUniq, &self.host_uniq)
             .push_some(TagKind::AcCookie, self.cookie.as_deref())
             .push_some(TagKind::RelaySessionId, self.relay_session_id.as_deref())
-            .push_some(TagKind::GenericError, reason.map(str::as_bytes))
             .finish()
     }
 }

@@ -194,7 +194,7 @@ pub struct Ipv4Status {
 /// What IPV6CP gave us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ipv6Status {
-    /// Our interface identifier: the link-local address is fe80:: and this.
+    /// Our interface identifier: the link-local address is `fe80::` and this.
     pub local: [u8; 8],
     /// The peer's, if it told.
     pub peer: Option<[u8; 8]>,
