@@ -1,17 +1,9 @@
-//! Why a dial or a session failed.
+//! Why a dial or a session failed: classes with stable names, and the Windows codes that users and support lines know.
 
-/// A language of the sentences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
-    /// Simplified Chinese.
-    Chinese,
-}
+use serde::{Deserialize, Serialize};
 
 /// The error tag of a PADS that refused a session (RFC 2516, appendix A).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PadsErrorTag {
     /// 0x0201 Service-Name-Error.
     ServiceNameError,
@@ -22,7 +14,7 @@ pub enum PadsErrorTag {
 }
 
 /// What a refused authentication most probably means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AuthRefusal {
     /// The user name or the password is wrong.
     WrongPassword,
@@ -35,7 +27,7 @@ pub enum AuthRefusal {
 }
 
 /// Why a dial or a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Failure {
     /// No PADO came.
     NoPado,
@@ -45,7 +37,7 @@ pub enum Failure {
     PadsError(PadsErrorTag),
     /// LCP did not come up in time.
     LcpTimeout,
-    /// LCP met its own magic number: the line is looped back.
+    /// LCP met its own magic number: the line is looped back (RFC 1661 §6.4).
     Loop,
     /// The peer did not finish authentication in time.
     AuthTimeout,
@@ -65,11 +57,35 @@ pub enum Failure {
     LinkDown,
     /// The user hung up.
     UserHangUp,
-    /// The session ended within 60 s of coming up.
+    /// The session ended within a minute of coming up.
     QuickOffline,
 }
 
 impl Failure {
+    /// Every failure, in the order of a dial.
+    pub const ALL: [Self; 20] = [
+        Self::LinkDown,
+        Self::NoPado,
+        Self::PadrUnanswered,
+        Self::PadsError(PadsErrorTag::ServiceNameError),
+        Self::PadsError(PadsErrorTag::AcSystemError),
+        Self::PadsError(PadsErrorTag::GenericError),
+        Self::LcpTimeout,
+        Self::Loop,
+        Self::AuthTimeout,
+        Self::AuthRefused(AuthRefusal::WrongPassword),
+        Self::AuthRefused(AuthRefusal::TooManySessions),
+        Self::AuthRefused(AuthRefusal::Locked),
+        Self::AuthRefused(AuthRefusal::BindingMismatch),
+        Self::PeerNotTrusted,
+        Self::NcpFailed,
+        Self::QuickOffline,
+        Self::EchoTimeout,
+        Self::Padt,
+        Self::TerminateRequest,
+        Self::UserHangUp,
+    ];
+
     /// The stable name, for logs and files.
     pub const fn name(self) -> &'static str {
         match self {
@@ -96,11 +112,12 @@ impl Failure {
         }
     }
 
-    /// The number Windows shows for the same failure, which support lines know.
+    /// The number Windows shows for the same failure: 619 port disconnected, 629 closed by the remote end, 651 device
+    /// error, 678 no answer, 691 authentication refused, 718 timeout, 734 PPP link control terminated.
     pub const fn windows_code(self) -> u16 {
         match self {
             Self::UserHangUp => 619,
-            Self::TerminateRequest | Self::Padt | Self::QuickOffline => 629,
+            Self::Padt | Self::TerminateRequest | Self::QuickOffline => 629,
             Self::LinkDown | Self::PadsError(_) => 651,
             Self::NoPado | Self::PadrUnanswered => 678,
             Self::AuthRefused(_) => 691,
@@ -109,13 +126,92 @@ impl Failure {
         }
     }
 
-    /// What is going on and what to do about it.
-    pub const fn sentence(self, _language: Language) -> &'static str {
-        self.name()
+    /// The class of a refusal: from the `text` of the server, and, where that says nothing, from whether these
+    /// credentials `ever_worked`. "Authentication failed" (691) is what carriers answer to a wrong password, to a
+    /// second session, to a locked account, to another line and to an empty prepaid account alike.
+    pub fn auth_refused(text: &str, ever_worked: bool) -> Self {
+        let says = |signs: &[&str]| signs.iter().any(|sign| contains_ignoring_case(text, sign));
+        Self::AuthRefused(if says(LOCKED) {
+            AuthRefusal::Locked
+        } else if says(TOO_MANY_SESSIONS) {
+            AuthRefusal::TooManySessions
+        } else if says(WRONG_PASSWORD) {
+            AuthRefusal::WrongPassword
+        } else if says(BINDING_MISMATCH) {
+            AuthRefusal::BindingMismatch
+        } else if ever_worked {
+            AuthRefusal::TooManySessions
+        } else {
+            AuthRefusal::WrongPassword
+        })
+    }
+}
+
+// What servers say, in lower case. "userid locked", "Radius User Restriction" and "not match, Request Deny" were seen
+// on carriers' lines (router issue trackers); the numbers are those of an MS-CHAPv2 Failure (RFC 2759 §6).
+const LOCKED: &[&str] = &[
+    "lock", "suspend", "disabled", "expired", "frozen", "arrear", "overdue", "balance", "credit", "prepaid", "e=646",
+    "e=647", "e=648", "e=649", "锁", "冻结", "停机", "欠费",
+];
+const TOO_MANY_SESSIONS: &[&str] = &[
+    "restriction", "too many", "already", "online", "limit", "duplicate", "concurrent", "simultaneous", "maximum",
+    "exceed", "在线", "占用", "超过",
+];
+const WRONG_PASSWORD: &[&str] = &[
+    "password", "passwd", "unknown user", "no such user", "user not", "not exist", "not found", "incorrect", "密码",
+    "不存在",
+];
+const BINDING_MISMATCH: &[&str] = &["bind", "bound", "match", "vlan", "nas-port", "calling-station", "绑定"];
+
+fn contains_ignoring_case(text: &str, lower_case: &str) -> bool {
+    let (text, sign) = (text.as_bytes(), lower_case.as_bytes());
+    text.windows(sign.len()).any(|window| window.eq_ignore_ascii_case(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_codes_known() {
+        let known = [619, 629, 651, 678, 691, 718, 734];
+        for (index, failure) in Failure::ALL.into_iter().enumerate() {
+            assert!(known.contains(&failure.windows_code()));
+            assert!(!Failure::ALL[..index].iter().any(|other| other.name() == failure.name()), "{failure:?}");
+        }
+        for code in known {
+            assert!(Failure::ALL.iter().any(|failure| failure.windows_code() == code), "{code}");
+        }
     }
 
-    /// The class of a refusal: from the `text` of the server and from whether these credentials `ever_worked`.
-    pub fn auth_refused(_text: &str, ever_worked: bool) -> Self {
-        Self::AuthRefused(if ever_worked { AuthRefusal::TooManySessions } else { AuthRefusal::WrongPassword })
+    #[test]
+    fn a_refusal_is_read_from_the_servers_text() {
+        for (text, refusal) in [
+            ("userid locked", AuthRefusal::Locked),
+            ("User is LOCKED OUT", AuthRefusal::Locked),
+            ("账号欠费", AuthRefusal::Locked),
+            ("E=647 R=0 V=3", AuthRefusal::Locked),
+            ("Radius User Restriction", AuthRefusal::TooManySessions),
+            ("password ok, user already online", AuthRefusal::TooManySessions),
+            ("用户已在线", AuthRefusal::TooManySessions),
+            ("Password error", AuthRefusal::WrongPassword),
+            ("user name or password does not match", AuthRefusal::WrongPassword),
+            ("用户不存在", AuthRefusal::WrongPassword),
+            ("not match, Request Deny", AuthRefusal::BindingMismatch),
+            ("VLAN bind check failed", AuthRefusal::BindingMismatch),
+        ] {
+            for ever_worked in [false, true] {
+                assert_eq!(Failure::auth_refused(text, ever_worked), Failure::AuthRefused(refusal), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_read_from_history() {
+        for text in ["", "Authentication failed", "E=691 R=1 C=00 V=3 M=Access denied", "l"] {
+            let refusal = |ever_worked| Failure::auth_refused(text, ever_worked);
+            assert_eq!(refusal(false), Failure::AuthRefused(AuthRefusal::WrongPassword), "{text}");
+            assert_eq!(refusal(true), Failure::AuthRefused(AuthRefusal::TooManySessions), "{text}");
+        }
     }
 }

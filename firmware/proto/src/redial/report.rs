@@ -1,6 +1,6 @@
 //! What the engine tells people.
 
-use super::failure::{Failure, Language};
+use super::failure::Failure;
 use super::ledger::HoldReason;
 use smoltcp::time::{Duration, Instant};
 
@@ -52,11 +52,6 @@ impl Doing {
             Self::DarkSilence => "dark-silence",
         }
     }
-
-    /// What is going on and why.
-    pub const fn sentence(self, _language: Language) -> &'static str {
-        self.name()
-    }
 }
 
 /// What the engine is doing, why, until when: for the timeline and `show wan`.
@@ -102,11 +97,4 @@ pub enum Note {
     LedgerUnreadable,
     /// The ledger cannot be written: a reboot will forget.
     LedgerNotStored,
-}
-
-impl Note {
-    /// What happened and what to do about it.
-    pub const fn sentence(self, _language: Language) -> &'static str {
-        ""
-    }
 }
