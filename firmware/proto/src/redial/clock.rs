@@ -14,6 +14,7 @@ pub(super) struct Time(u64);
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
 impl Time {
+    #[cfg(test)]
     pub(super) const MAX: Self = Self(u64::MAX);
 
     pub(super) const fn from_seconds(seconds: u32) -> Self {

@@ -1,7 +1,9 @@
 //! The engine: its face, its permits, its clockwork. What a failure leads to is in [`super::outcome`].
 
+use super::account::Account;
 use super::budget::{Budget, History};
 use super::clock::{Clock, Time};
+use super::concentrator::Concentrator;
 use super::failure::Failure;
 use super::ledger::{Grant, Hold, HoldReason, LastSession, Ledger};
 use super::memory::Memory;
@@ -117,20 +119,12 @@ pub struct Engine {
     pub(super) hold: Option<Hold>,
     pub(super) dark: Option<Dark>,
     pub(super) failures: u8,
-    pub(super) refusals: u8,
     last_padi: Option<Time>,
     pub(super) last_failure: Option<Failure>,
 
-    /// The concentrator last spoken to; `id` is 0 when no session is left behind there.
-    pub(super) concentrator: Option<LastSession>,
-    /// The PADT to be sent next.
-    pub(super) clear: Option<LastSession>,
-    /// A PADT may have been lost in a dead line: one more when it answers again.
-    pub(super) clear_at_pado: bool,
+    pub(super) concentrator: Concentrator,
+    pub(super) account: Account,
     address: Option<Ipv4Addr>,
-    credentials: Option<u32>,
-    pub(super) credentials_worked: bool,
-    echo_ignored: bool,
     no_traffic_at: Option<Time>,
     wall_clock: Option<(Time, u64)>,
 
@@ -162,16 +156,11 @@ impl Engine {
             hold: ledger.hold,
             dark: None,
             failures: ledger.failures,
-            refusals: ledger.refusals,
             last_padi: None,
             last_failure: None,
-            concentrator: ledger.concentrator,
-            clear: ledger.last_session(),
-            clear_at_pado: false,
+            concentrator: Concentrator::restore(&ledger),
+            account: Account::restore(&ledger),
             address: ledger.address,
-            credentials: ledger.credentials,
-            credentials_worked: ledger.credentials_worked,
-            echo_ignored: ledger.echo_ignored,
             no_traffic_at: ledger.no_traffic_at.map(Time::from_seconds),
             wall_clock: None,
             memory: Memory::default(),
@@ -229,13 +218,9 @@ impl Engine {
     /// clear an authentication hold. Only a fingerprint of 32 bits is kept.
     pub fn set_credentials(&mut self, now: Instant, username: &str, password: &str) {
         let now = self.clock.advance(now);
-        let fingerprint = fingerprint(username, password);
-        let known = self.credentials.replace(fingerprint);
-        if known.is_none_or(|known| known == fingerprint) {
+        if !self.account.changed_to(username, password) {
             return;
         }
-        self.credentials_worked = false;
-        self.refusals = 0;
         if self.hold.is_some_and(|hold| hold.reason == HoldReason::Authentication) {
             self.lift_hold(now);
         } else if matches!(self.last_failure, Some(Failure::AuthRefused(_))) {
@@ -273,10 +258,7 @@ impl Engine {
             Event::LinkDown => self.link_down(now),
             Event::PadoReceived => self.pado_received(),
             Event::SessionOpened(session) => self.session_opened(now, session),
-            Event::Authenticated => {
-                self.credentials_worked = true;
-                self.refusals = 0;
-            }
+            Event::Authenticated => self.account.accepted(),
             Event::Up { address } => self.up(now, address),
             Event::Failed(failure) => self.ended(now, rng, failure),
             Event::Closed if matches!(self.state, State::Closing(_)) => {
@@ -305,9 +287,7 @@ impl Engine {
         if let State::Attempt(attempt) = &mut self.state {
             attempt.offered = true;
             self.dark = None;
-            if core::mem::take(&mut self.clear_at_pado) {
-                self.clear = self.concentrator.filter(|session| session.id != 0);
-            }
+            self.concentrator.answered();
         }
     }
 
@@ -315,12 +295,7 @@ impl Engine {
         let State::Attempt(attempt) = &mut self.state else { return };
         attempt.opened = true;
         attempt.give_up = now.after(ATTEMPT_MOST);
-        if self.concentrator.is_none_or(|known| known.ac_mac != session.ac_mac) {
-            self.echo_ignored = false;
-        }
-        self.concentrator = Some(session);
-        self.clear = None;
-        self.clear_at_pado = false;
+        self.concentrator.opened(session);
         self.hold = None;
     }
 
@@ -331,7 +306,6 @@ impl Engine {
             State::Attempt(_) => {
                 self.hold = None;
                 self.dark = None;
-                self.clear = None;
                 let settles = Some(now.after(self.policy.settled));
                 self.state = State::Up(Session { since: now, settles, nightly: None });
                 self.schedule_nightly(now);
@@ -351,7 +325,7 @@ impl Engine {
     }
 
     fn peer_ignores_echo(&mut self) {
-        if self.policy.echo && !core::mem::replace(&mut self.echo_ignored, true) {
+        if self.policy.echo && !core::mem::replace(&mut self.concentrator.echo_ignored, true) {
             self.note(Note::EchoSwitchedOff);
             self.memory.want(Grant::SESSION);
         }
@@ -435,7 +409,8 @@ impl Engine {
             }
             DiscoveryMessage::Padr => self.budget.discovery.room_at(self.policy.discovery, now, 1),
         };
-        let room = if first_padr { room.max(self.budget.dials.room_at(self.policy.dials, now, 1)) } else { room };
+        let room =
+            if first_padr { room.max(self.budget.dials.room_at(self.policy.dials, now, 1)) } else { room };
         if room > now {
             // A repeated PADI may still be answered while it waits; a PADO grows stale.
             let patience = if first_padr { Duration::ZERO } else { PATIENCE };
@@ -501,7 +476,7 @@ impl Engine {
             return None;
         }
         self.prepare(now);
-        if let Some(session) = self.clear.take() {
+        if let Some(session) = self.concentrator.take_padt() {
             return Some(Action::ClearSession(session));
         }
         self.start(now)
@@ -553,8 +528,7 @@ impl Engine {
             Plan::AfterHold => {
                 self.innocent_since = now;
                 self.hold = None;
-                // Some concentrators stay silent until they see a PADT from our address, of whatever session.
-                self.clear = self.concentrator;
+                self.concentrator.wake();
                 self.memory.want(Grant::DIAL);
             }
             Plan::Dial => {
@@ -567,7 +541,7 @@ impl Engine {
                     && core::mem::replace(&mut dark.silent, false)
                 {
                     dark.polling_until = now.after(self.policy.dark_polling);
-                    self.clear = self.concentrator;
+                    self.concentrator.wake();
                 }
                 if !self.memory.covers(Grant::POLLS) {
                     self.memory.want(Grant::POLLS);
@@ -661,14 +635,14 @@ impl Engine {
             grant,
             hold: self.hold,
             innocent_since: self.innocent_since.seconds_begun(),
-            concentrator: self.concentrator,
+            concentrator: self.concentrator.known(),
             address: self.address,
-            credentials: self.credentials,
-            credentials_worked: self.credentials_worked,
-            echo_ignored: self.echo_ignored,
+            credentials: self.account.fingerprint,
+            credentials_worked: self.account.worked,
+            echo_ignored: self.concentrator.echo_ignored,
             no_traffic_at: self.no_traffic_at.map(Time::seconds_begun),
             failures: self.failures,
-            refusals: self.refusals,
+            refusals: self.account.refusals,
             ..Ledger::blank()
         }
     }
@@ -677,7 +651,7 @@ impl Engine {
     pub fn poll_at(&self) -> Option<Instant> {
         let now = self.clock.now();
         let store = self.memory.poll_at(now);
-        let clear = (self.link && self.clear.is_some()).then_some(now);
+        let clear = (self.link && self.concentrator.has_padt()).then_some(now);
         let state = match &self.state {
             State::Stopped => None,
             State::Resting(rest) => {
@@ -699,7 +673,9 @@ impl Engine {
             State::Stopped => (Doing::Stopped, None),
             State::Up(session) => (Doing::Up, session.nightly),
             State::Closing(_) => (Doing::HangingUp, None),
-            State::Attempt(attempt) if attempt.plan.is_single_padi() && !attempt.offered => (Doing::Polling, None),
+            State::Attempt(attempt) if attempt.plan.is_single_padi() && !attempt.offered => {
+                (Doing::Polling, None)
+            }
             State::Attempt(_) => (Doing::Dialing, None),
             State::Resting(_) if !self.link => (Doing::NoLink, None),
             State::Resting(rest) => {
@@ -743,12 +719,12 @@ impl Engine {
 
     /// The class of a refused authentication, from the server's `text`.
     pub fn auth_refused(&self, text: &str) -> Failure {
-        Failure::auth_refused(text, self.credentials_worked)
+        Failure::auth_refused(text, self.account.worked)
     }
 
     /// Whether LCP echo is to be used in the next session.
     pub fn echo(&self) -> bool {
-        self.policy.echo && !self.echo_ignored
+        self.policy.echo && !self.concentrator.echo_ignored
     }
 
     /// The IPv4 address to ask for again.
@@ -760,10 +736,4 @@ impl Engine {
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
-}
-
-/// FNV-1a, 32 bits: tells changed credentials from unchanged ones, and no more.
-fn fingerprint(username: &str, password: &str) -> u32 {
-    let bytes = username.bytes().chain([0]).chain(password.bytes());
-    bytes.fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

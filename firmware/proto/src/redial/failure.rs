@@ -150,15 +150,34 @@ impl Failure {
 // What servers say, in lower case. "userid locked", "Radius User Restriction" and "not match, Request Deny" were seen
 // on carriers' lines (router issue trackers); the numbers are those of an MS-CHAPv2 Failure (RFC 2759 §6).
 const LOCKED: &[&str] = &[
-    "lock", "suspend", "disabled", "expired", "frozen", "arrear", "overdue", "balance", "credit", "prepaid", "e=646",
-    "e=647", "e=648", "e=649", "锁", "冻结", "停机", "欠费",
+    "lock", "suspend", "disabled", "expired", "frozen", "arrear", "overdue", "balance", "credit", "prepaid",
+    "e=646", "e=647", "e=648", "e=649", "锁", "冻结", "停机", "欠费",
 ];
 const TOO_MANY_SESSIONS: &[&str] = &[
-    "restriction", "too many", "already", "online", "limit", "duplicate", "concurrent", "simultaneous", "maximum",
-    "exceed", "在线", "占用", "超过",
+    "restriction",
+    "too many",
+    "already",
+    "online",
+    "limit",
+    "duplicate",
+    "concurrent",
+    "simultaneous",
+    "maximum",
+    "exceed",
+    "在线",
+    "占用",
+    "超过",
 ];
 const WRONG_PASSWORD: &[&str] = &[
-    "password", "passwd", "unknown user", "no such user", "user not", "not exist", "not found", "incorrect", "密码",
+    "password",
+    "passwd",
+    "unknown user",
+    "no such user",
+    "user not",
+    "not exist",
+    "not found",
+    "incorrect",
+    "密码",
     "不存在",
 ];
 const BINDING_MISMATCH: &[&str] = &["bind", "bound", "match", "vlan", "nas-port", "calling-station", "绑定"];

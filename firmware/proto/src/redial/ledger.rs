@@ -222,7 +222,9 @@ mod mac {
         mac.0.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EthernetAddress, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<EthernetAddress, D::Error> {
         <[u8; 6]>::deserialize(deserializer).map(EthernetAddress)
     }
 }

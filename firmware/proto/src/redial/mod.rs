@@ -17,15 +17,18 @@
 //!      └──────────────────────────── Closed, Failed ────────────────────────────┘
 //! ```
 //!
-//! The owner drives it like this: report [`Event`]s; do what [`Engine::poll_action`] says until it says `None`; ask
+//! The owner drives it like this: report [`Event`]s; do what [`Engine::poll_action`] says until it says `None`, then
+//! write what [`Engine::poll_store`] gives and report [`Engine::stored`]; ask
 //! [`Engine::permit`] right before each PADI and PADR, and [`Engine::permit_authentication`] before each
-//! authentication; write what [`Engine::poll_store`] gives and report [`Engine::stored`]; come back at
+//! authentication; come back at
 //! [`Engine::poll_at`]. A [`Permit::At`] is asked again then, or sooner if anything has happened.
 //!
 //! Reading: `docs/decisions/0002-redial.md` (why it is as it is), `docs/failures.md` (every failure and its sentence).
 
+mod account;
 mod budget;
 mod clock;
+mod concentrator;
 mod engine;
 mod failure;
 mod ledger;
@@ -45,3 +48,6 @@ pub use report::{Advice, Doing, Note};
 pub use sentences::Language;
 
 pub use crate::pppoe::DiscoveryMessage;
+
+#[cfg(test)]
+mod tests;

@@ -40,37 +40,38 @@ mod tests {
     /// 2026-03-01 00:00 in China.
     const MIDNIGHT: u64 = 1_772_294_400;
 
-    fn hours_ahead(nightly: NightlyReconnect, unix: u64, age_hours: u32) -> Option<f64> {
+    fn minutes_ahead(nightly: NightlyReconnect, unix: u64, age_hours: u32) -> Option<u64> {
         let up_since = Time::from_seconds(1000);
         let now = up_since.after(Duration::from_secs(u64::from(age_hours) * 3600));
-        nightly.next(now, unix, up_since).map(|at| at.since(now).secs() as f64 / 3600.0)
+        nightly.next(now, unix, up_since).map(|at| at.since(now).secs() / 60)
     }
 
     #[test]
     fn it_comes_at_the_local_hour() {
-        assert_eq!(hours_ahead(NIGHTLY, MIDNIGHT, 40), Some(4.5));
-        assert_eq!(hours_ahead(NIGHTLY, MIDNIGHT + 5 * 3600, 40), Some(23.5));
+        assert_eq!(minutes_ahead(NIGHTLY, MIDNIGHT, 40), Some(4 * 60 + 30));
+        assert_eq!(minutes_ahead(NIGHTLY, MIDNIGHT + 5 * 3600, 40), Some(23 * 60 + 30));
         let utc = NightlyReconnect { utc_offset_minutes: 0, ..NIGHTLY };
-        assert_eq!(hours_ahead(utc, MIDNIGHT, 40), Some(12.5));
+        assert_eq!(minutes_ahead(utc, MIDNIGHT, 40), Some(12 * 60 + 30));
     }
 
     #[test]
     fn a_night_is_slept_through_if_the_session_lives_to_the_next() {
         // Up at 18:00: 10.5 h old at 04:30, 34.5 h the night after, still short of 47.1 h.
-        assert_eq!(hours_ahead(NIGHTLY, MIDNIGHT + 18 * 3600, 0), Some(34.5));
+        assert_eq!(minutes_ahead(NIGHTLY, MIDNIGHT + 18 * 3600, 0), Some(34 * 60 + 30));
         let weekly = NightlyReconnect { forced_disconnect: Duration::from_secs(7 * 86_400), ..NIGHTLY };
-        assert_eq!(hours_ahead(weekly, MIDNIGHT + 18 * 3600, 0), Some(10.5 + 6.0 * 24.0));
+        assert_eq!(minutes_ahead(weekly, MIDNIGHT + 18 * 3600, 0), Some((10 + 6 * 24) * 60 + 30));
     }
 
     #[test]
     fn the_hour_itself_is_past() {
-        assert_eq!(hours_ahead(NIGHTLY, MIDNIGHT + 4 * 3600 + 1800, 40), Some(24.0));
+        assert_eq!(minutes_ahead(NIGHTLY, MIDNIGHT + 4 * 3600 + 1800, 40), Some(24 * 60));
     }
 
     #[test]
     fn impossible_figures_schedule_nothing() {
-        assert_eq!(hours_ahead(NIGHTLY, u64::MAX, 40), None);
-        let never = NightlyReconnect { forced_disconnect: Duration::from_secs(u64::MAX / 2_000_000), ..NIGHTLY };
-        assert_eq!(hours_ahead(never, MIDNIGHT, 1), None);
+        assert_eq!(minutes_ahead(NIGHTLY, u64::MAX, 40), None);
+        let never =
+            NightlyReconnect { forced_disconnect: Duration::from_secs(u64::MAX / 2_000_000), ..NIGHTLY };
+        assert_eq!(minutes_ahead(never, MIDNIGHT, 1), None);
     }
 }

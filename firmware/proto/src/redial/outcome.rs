@@ -105,7 +105,7 @@ impl Engine {
             };
         }
         self.last_failure = Some(Failure::UserHangUp);
-        self.forget_session();
+        self.concentrator.forget_session();
         if closing.reason == HangUpReason::User && !closing.resume {
             self.memory.want(Grant::NOTHING);
             self.stop();
@@ -145,7 +145,7 @@ impl Engine {
         };
         self.last_failure = Some(Failure::LinkDown);
         if had_session {
-            self.clear = self.concentrator.filter(|session| session.id != 0);
+            self.concentrator.cut_off();
         }
     }
 
@@ -159,8 +159,9 @@ impl Engine {
     /// No PADO, or a PADO and no PADS.
     fn silence(&mut self, now: Time, rng: &mut dyn Rng, attempt: &Attempt, failure: Failure) {
         let no_pado = failure == Failure::NoPado;
-        // A PADT of ours may have been lost as well.
-        self.clear_at_pado |= no_pado && self.concentrator.is_some_and(|session| session.id != 0);
+        if no_pado {
+            self.concentrator.unanswered();
+        }
         match attempt.plan {
             // What happened while the power was off is unknown, and the line is silent: still locked.
             Plan::ColdPoll => self.begin_hold(now, rng, HoldReason::Silence, self.policy.hold, true),
@@ -191,7 +192,14 @@ impl Engine {
             || self.failed_sessions.since(lately(sessions.period)) >= sessions.effective_limit()
     }
 
-    fn begin_hold(&mut self, now: Time, rng: &mut dyn Rng, reason: HoldReason, length: Between, polled: bool) {
+    fn begin_hold(
+        &mut self,
+        now: Time,
+        rng: &mut dyn Rng,
+        reason: HoldReason,
+        length: Between,
+        polled: bool,
+    ) {
         let length = draw(rng, length.least, length.most).min(LONGEST_HOLD);
         let hold = Hold { until: now.after(length).seconds_begun(), reason, polled };
         self.dark = None;
@@ -252,12 +260,11 @@ impl Engine {
     }
 
     fn refused(&mut self, now: Time, rng: &mut dyn Rng, plan: Plan, refusal: AuthRefusal) {
-        self.forget_session();
+        self.concentrator.forget_session();
         self.hold = None;
         self.failed_sessions.count(now);
-        let nth = usize::from(self.refusals);
-        self.refusals = self.refusals.saturating_add(1);
-        let doubted = if self.credentials_worked { DOUBTED_REFUSALS } else { 0 };
+        let nth = self.account.refused();
+        let doubted = if self.account.worked { DOUBTED_REFUSALS } else { 0 };
         let (waits, nth) = match refusal {
             AuthRefusal::TooManySessions => (&STALE_SESSION[..], nth),
             AuthRefusal::Locked => (&LOCKED[..], nth),
@@ -281,7 +288,8 @@ impl Engine {
         let doublings = 2 * u32::from(self.failures.min(16));
         let wait = self.policy.back_off_first.total_micros().saturating_mul(1 << doublings).min(most);
         let fifth = wait / 5;
-        let wait = draw(rng, Duration::from_micros(wait - fifth), Duration::from_micros(wait.saturating_add(fifth)));
+        let wait =
+            draw(rng, Duration::from_micros(wait - fifth), Duration::from_micros(wait.saturating_add(fifth)));
         self.failures = self.failures.saturating_add(1);
         self.rest(Plan::Dial, now.after(wait));
     }
@@ -294,13 +302,7 @@ impl Engine {
     /// After a PADT or Terminate-Request the concentrator has no session of ours left.
     fn peer_said(&mut self, failure: Failure) {
         if matches!(failure, Failure::Padt | Failure::TerminateRequest) {
-            self.forget_session();
-        }
-    }
-
-    fn forget_session(&mut self) {
-        if let Some(session) = &mut self.concentrator {
-            session.id = 0;
+            self.concentrator.forget_session();
         }
     }
 }

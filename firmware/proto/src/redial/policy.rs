@@ -173,7 +173,8 @@ const GENERIC: Policy = Policy {
     authentications: Window { limit: 4, period: seconds(180) },
     // accel-ppp drops a second PADI of the same MAC address within 1 s.
     padi_spacing: Duration::from_millis(1100),
-    padi_attempts: 3,
+    // With a third, the first poll of a dark line would find no room in the window for itself and its PADR.
+    padi_attempts: 2,
 
     // As many dials as the budget allows within one window of it, seen over two windows.
     suspicious_dials: Window { limit: 3, period: seconds(600) },
