@@ -1,0 +1,79 @@
+//! Every scenario holds what it expects, and is the same run each time: on another thread too.
+
+use gatelet_sim::scenario::{self, Options, Report};
+
+fn run(name: &str, seed: Option<u64>) -> Report {
+    let file = scenario::find(name).expect(name).parse().expect(name);
+    scenario::run(name, &file, Options { seed, ..Options::default() }).expect(name)
+}
+
+/// Runs a scenario twice, on two threads.
+fn hold(name: &'static str) {
+    let other = std::thread::spawn(move || run(name, None));
+    let report = run(name, None);
+    let other = other.join().expect("the other thread's run ends");
+    assert_eq!(report.digest, other.digest, "{name}: two runs differ");
+    assert_eq!(report.entries, other.entries, "{name}: two timelines differ");
+    let failed: Vec<_> = report.checks.iter().filter(|check| !check.passed).collect();
+    assert!(report.passed && failed.is_empty(), "{name}: {failed:#?}");
+    assert!(report.counters["frames"] > 0, "{name}: nothing was sent");
+}
+
+macro_rules! scenarios {
+    ($($test:ident $name:literal)*) => {
+        $(#[test]
+        fn $test() {
+            hold($name);
+        })*
+
+        /// The scenarios that have a test here.
+        const TESTED: &[&str] = &[$($name),*];
+    };
+}
+
+scenarios! {
+    unicom "unicom"
+    fault_free "fault-free"
+    dark_line "dark-line"
+    ont_boot "ont-boot"
+    replug_ten_times "replug-ten-times"
+    power_loss_in_hold "power-loss-in-hold"
+    warm_reset "warm-reset"
+    stale_session "stale-session"
+    hang_up "hang-up"
+    kick_48h "kick-48h"
+    nightly_reconnect "nightly-reconnect"
+    wrong_password "wrong-password"
+    account_locked "account-locked"
+    mschapv2 "mschapv2"
+    weak_auth "weak-auth"
+    two_acs "two-acs"
+    pado_without_pads "pado-without-pads"
+    cookie_change "cookie-change"
+    error_tags "error-tags"
+    data_after_pads "data-after-pads"
+    stale_padt "stale-padt"
+    nak_everything "nak-everything"
+    no_echo_replies "no-echo-replies"
+    blackhole_up "blackhole-up"
+    lossy_line "lossy-line"
+    bad_weather "bad-weather"
+    jumbo_rfc4638 "jumbo-rfc4638"
+    jumbo_blackhole "jumbo-blackhole"
+    vlan "vlan"
+    loopback "loopback"
+    silent_cisco "silent-cisco"
+    bell "bell"
+    force_dial "force-dial"
+}
+
+#[test]
+fn every_scenario_is_tested() {
+    let names: Vec<_> = scenario::bundled().iter().map(|scenario| scenario.name).collect();
+    assert_eq!(names, TESTED);
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    assert_ne!(run("bad-weather", Some(1)).digest, run("bad-weather", Some(2)).digest);
+}
