@@ -140,7 +140,8 @@ impl Gateway {
         let stack_seed = self.rng.next_u64();
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
-        let mut store = FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+        let mut store: FlashLedger<_> =
+            FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take();
         let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(network));
         let now = {
