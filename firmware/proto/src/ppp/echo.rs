@@ -1,6 +1,6 @@
 //! LCP echo: whether the link is alive, and whether the peer answers echoes at all.
 //!
-//! Timer: *echo timer*, started when LCP opens and by itself; when it fires, the last echo is
+//! Timer: *echo timer*, started when the network phase begins and by itself; when it fires, the last echo is
 //! judged and the next one may be due.
 //!
 //! Reading list: RFC 1661 §5.8; what each mode does is at [`Echo`](super::Echo).
@@ -55,7 +55,7 @@ impl EchoMonitor {
         }
     }
 
-    /// LCP is Opened, or the mode was changed.
+    /// The network phase begins, or the mode was changed.
     pub(super) fn start(&mut self, now: Instant, mode: Echo) {
         let timer = mode.timing().map(|(interval, _)| now + interval);
         *self = Self { mode, timer, last_received: now, ..Self::new() };

@@ -4,8 +4,9 @@
 //! Timers:
 //! - *Restart timer*: started by each Configure-Request and Terminate-Request of ours; when it
 //!   fires, the request is sent again, or the layer gives up (TO+, TO-).
-//! - *patience*: started when negotiation begins; when it fires, the peer has been answering for
-//!   all that time without agreeing.
+//! - *patience*: started when negotiation begins, cleared by [`Negotiation::settle`]; when it fires
+//!   while negotiating, the peer has been answering for all that time without agreeing. A layer
+//!   that opens and begins again before it was settled does not get more of it.
 //!
 //! A request that is repeated keeps its identifier, so that the answer to any of its transmissions
 //! counts (RFC 1661 §5.1 permits it). An identifier is good for one answer: a second one is ignored
@@ -127,7 +128,13 @@ impl Negotiation {
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.restart_timer.into_iter().chain(self.patience).min()
+        let patience = self.patience.filter(|_| is_negotiating(self.state));
+        self.restart_timer.into_iter().chain(patience).min()
+    }
+
+    /// What was agreed is of use: a later negotiation gets all the time again.
+    pub(super) const fn settle(&mut self) {
+        self.patience = None;
     }
 
     /// Whether negotiation lasts too long or the peer refused too often.
@@ -330,7 +337,7 @@ impl Negotiation {
         received: Option<&Received<'_>>,
     ) -> Actions {
         let Some((actions, next)) = transition(self.state, event) else { return Actions::NONE };
-        let before = core::mem::replace(&mut self.state, next);
+        self.state = next;
         if actions.contains(Actions::TLD) {
             self.period = io.first_period;
         }
@@ -368,10 +375,10 @@ impl Negotiation {
         if !next.runs_timer() {
             self.restart_timer = None;
         }
-        match (is_negotiating(before), is_negotiating(next)) {
-            (_, false) => self.patience = None,
-            (false, true) => self.patience = Some(now + io.timers.patience),
-            (true, true) => {}
+        if is_negotiating(next) && self.patience.is_none() {
+            self.patience = Some(now + io.timers.patience);
+        } else if !is_negotiating(next) && next != State::Opened {
+            self.patience = None;
         }
         actions
     }

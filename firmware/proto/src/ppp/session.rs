@@ -40,6 +40,8 @@ pub(super) struct Session {
     auth: Option<Authentication>,
     /// Where the identifiers of the next PAP requests begin.
     pap_identifier: u8,
+    /// Until when the peer has to be satisfied, if LCP left Opened before it was.
+    auth_patience: Option<Instant>,
     /// Whether the owner has let us authenticate, or need not be asked.
     may_authenticate: bool,
     ipcp: Layer<IpcpOptions>,
@@ -132,6 +134,7 @@ impl Session {
             lcp: Layer::new(Protocol::Lcp, options),
             auth: None,
             pap_identifier: 1,
+            auth_patience: None,
             may_authenticate: !env.config.ask_before_authenticating,
             ipcp: Layer::new(Protocol::Ipcp, IpcpOptions::new(env.config.last_ipv4)),
             ipv6cp: Layer::new(Protocol::Ipv6cp, Ipv6cpOptions::new(rng)),
@@ -178,7 +181,7 @@ impl Session {
     }
 
     pub(super) fn set_echo(&mut self, now: Instant, echo: Echo) {
-        if self.is_lcp_opened() {
+        if self.phase == Phase::Network {
             self.echo.start(now, echo);
         }
     }
@@ -330,16 +333,15 @@ impl Session {
         let (options, auth) = (&self.lcp.options, self.lcp.options.auth());
         env.io.peer_mru = options.peer_mru();
         env.io.tell(LinkEvent::LcpUp { peer_mru: options.peer_mru(), mru: options.mru(), auth });
-        self.echo.start(env.now, env.config.echo);
         let Some(method) = auth else { return self.enter_network(env, rng) };
         self.phase = Phase::Authenticate;
+        let patience = self.auth_patience.unwrap_or(env.now + env.io.timers.patience);
         self.auth = Some(Authentication::begin(
             env.now,
             env.io,
             &env.config.credentials,
             method,
-            self.pap_identifier,
-            self.may_authenticate,
+            (self.pap_identifier, self.may_authenticate, patience),
         ));
     }
 
@@ -348,6 +350,7 @@ impl Session {
         self.leave_network(env);
         if let Some(auth) = self.auth.take() {
             self.pap_identifier = auth.next_identifier();
+            self.auth_patience = auth.patience();
         }
         self.echo.stop();
         self.padded_echo = None;
@@ -526,6 +529,9 @@ impl Session {
     /// Both network protocols begin, at the same time.
     fn enter_network(&mut self, env: &mut Env<'_>, rng: &mut dyn Rng) {
         self.phase = Phase::Network;
+        self.auth_patience = None;
+        self.lcp.negotiation.settle();
+        self.echo.start(env.now, env.config.echo);
         if env.config.ipv4 {
             self.ipcp.handle_event(env, Event::Open);
             self.ipcp.handle_event(env, Event::Up);
@@ -652,6 +658,7 @@ impl Session {
             Ncp::Ipcp => {
                 let Some(agreed) = self.ipcp.options.agreed() else { return false };
                 self.ipcp.is_lost = false;
+                self.ipcp.negotiation.settle();
                 env.config.last_ipv4 = Some(agreed);
                 self.ipcp.is_up = true;
                 let peer = self.ipcp.options.peer();
@@ -660,6 +667,7 @@ impl Session {
             Ncp::Ipv6cp => {
                 let Some(local) = self.ipv6cp.options.agreed() else { return false };
                 self.ipv6cp.is_lost = false;
+                self.ipv6cp.negotiation.settle();
                 self.ipv6cp.is_up = true;
                 env.io.tell(LinkEvent::Ipv6Up { local, peer: self.ipv6cp.options.peer() });
             }

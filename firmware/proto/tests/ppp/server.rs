@@ -25,14 +25,21 @@ pub(crate) struct Plan {
     pub(crate) starts_after: Duration,
     /// What it demands; after a Configure-Nak what was suggested, if it is in here.
     pub(crate) auth: Vec<AuthMethod>,
-    pub ipv6: bool,
+    pub(crate) ipv6: bool,
+    pub(crate) mru: u16,
     /// What it says when it refuses, instead of accepting, everybody.
     pub(crate) refuses_with: Option<&'static str>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { starts_after: Duration::ZERO, auth: vec![AuthMethod::Pap], ipv6: true, refuses_with: None }
+        Self {
+            starts_after: Duration::ZERO,
+            auth: vec![AuthMethod::Pap],
+            ipv6: true,
+            mru: 1492,
+            refuses_with: None,
+        }
     }
 }
 
@@ -51,7 +58,6 @@ pub(crate) struct Server {
 }
 
 struct Layer {
-    protocol: Protocol,
     state: State,
     identifier: u8,
     timer: Option<Instant>,
@@ -59,8 +65,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(protocol: Protocol) -> Self {
-        Self { protocol, state: State::Initial, identifier: 0, timer: None, count: 0 }
+    fn new() -> Self {
+        Self { state: State::Initial, identifier: 0, timer: None, count: 0 }
     }
 }
 
@@ -69,9 +75,9 @@ impl Server {
         Self {
             plan,
             starts_at: None,
-            lcp: Layer::new(Protocol::Lcp),
-            ipcp: Layer::new(Protocol::Ipcp),
-            ipv6cp: Layer::new(Protocol::Ipv6cp),
+            lcp: Layer::new(),
+            ipcp: Layer::new(),
+            ipv6cp: Layer::new(),
             demand: 0,
             authenticated: false,
             challenge_identifier: 0,
@@ -153,7 +159,7 @@ impl Server {
         let control = Control::parse(packet).expect("the client sends readable packets");
         let matches = control.identifier == self.layer(protocol).identifier;
         let event = match control.code {
-            Code::ConfigureRequest if self.refused(protocol, control).is_empty() => {
+            Code::ConfigureRequest if Self::refused(protocol, control).is_empty() => {
                 Event::ConfigureRequestGood
             }
             Code::ConfigureRequest => Event::ConfigureRequestBad,
@@ -171,14 +177,13 @@ impl Server {
                 let length = reply.emit(&mut buffer, Code::EchoReply, control.identifier).expect("fits");
                 return self.out.push(buffer[..length].to_vec());
             }
-            Code::EchoReply => return,
             _ => return,
         };
         self.step(now, protocol, event, Some(control));
     }
 
     /// The options of a request that get another value, as they are nak'd.
-    fn refused(&self, protocol: Protocol, request: Control<'_>) -> Vec<ipcp::ConfigOption<'static>> {
+    fn refused(protocol: Protocol, request: Control<'_>) -> Vec<ipcp::ConfigOption<'static>> {
         if protocol != Protocol::Ipcp {
             return Vec::new();
         }
@@ -225,8 +230,8 @@ impl Server {
         if actions.contains(Actions::TLD) && protocol == Protocol::Lcp {
             self.authenticated = false;
             self.challenge_timer = None;
-            self.ipcp = Layer::new(Protocol::Ipcp);
-            self.ipv6cp = Layer::new(Protocol::Ipv6cp);
+            self.ipcp = Layer::new();
+            self.ipv6cp = Layer::new();
         }
         if actions.contains(Actions::SCR) {
             self.send_request(now, protocol, event == Event::TimeoutRepeat);
@@ -239,7 +244,7 @@ impl Server {
             if actions.contains(Actions::SCN) {
                 let mut buffer = [0; 256];
                 let mut writer = Writer::new(&mut buffer, protocol, Code::ConfigureNak, control.identifier);
-                for option in self.refused(protocol, control) {
+                for option in Self::refused(protocol, control) {
                     option.write(&mut writer);
                 }
                 let length = writer.finish().expect("fits");
@@ -276,6 +281,7 @@ impl Server {
 
     fn send_request(&mut self, now: Instant, protocol: Protocol, again: bool) {
         let auth = self.plan.auth.get(self.demand).copied();
+        let mru = self.plan.mru;
         let layer = self.layer(protocol);
         if !again {
             layer.identifier += 1;
@@ -286,7 +292,7 @@ impl Server {
         let mut writer = Writer::new(&mut buffer, protocol, Code::ConfigureRequest, layer.identifier);
         match protocol {
             Protocol::Lcp => {
-                lcp::ConfigOption::MaximumReceiveUnit(1492).write(&mut writer);
+                lcp::ConfigOption::MaximumReceiveUnit(mru).write(&mut writer);
                 if let Some(method) = auth {
                     lcp::ConfigOption::AuthenticationProtocol(method.option()).write(&mut writer);
                 }

@@ -38,11 +38,6 @@ pub(crate) fn config() -> LinkConfig {
     LinkConfig::new(Credentials::new(USERNAME, PASSWORD).expect("short enough"))
 }
 
-/// An instant of a test, from its beginning.
-pub(crate) fn at(seconds: f64) -> Instant {
-    Instant::ZERO + Duration::from_micros((seconds * 1e6).round() as u64)
-}
-
 impl World {
     /// PADS has just arrived at the client, half a round trip after it left the server.
     pub(crate) fn new(config: LinkConfig, plan: Plan, round_trip: Duration) -> Self {
@@ -102,7 +97,8 @@ impl World {
             (From::Server, false) => "<-",
             (From::Server, true) => "x-",
         };
-        self.transcript.push(format!("{:.3} {arrow} {words}", seconds(self.now)));
+        let millis = self.now.total_millis();
+        self.transcript.push(format!("{}.{:03} {arrow} {words}", millis / 1000, millis % 1000));
         if !lost {
             self.wire.push_back((self.now + self.delay, from, packet));
         }
@@ -170,8 +166,4 @@ impl World {
         let said: Vec<&str> = self.transcript.iter().map(String::as_str).collect();
         assert!(said == expected, "said:\n{}\n\nexpected:\n{}", said.join("\n"), expected.join("\n"));
     }
-}
-
-fn seconds(at: Instant) -> f64 {
-    at.total_micros() as f64 / 1e6
 }

@@ -101,24 +101,29 @@ pub(super) enum Verdict {
 }
 
 impl Authentication {
-    /// LCP opened and the peer demands `method`. `identifier` is where PAP's begin.
+    /// LCP opened and the peer demands `method`, to be satisfied until `patience`. `identifier` is
+    /// where PAP's begin.
     pub(super) fn begin(
         now: Instant,
         io: &mut Io,
         credentials: &Credentials,
         method: AuthMethod,
-        identifier: u8,
-        is_permitted: bool,
+        (identifier, is_permitted, patience): (u8, bool, Instant),
     ) -> Self {
         let exchange = match method {
             AuthMethod::Pap => Exchange::Pap(Pap::new(now, identifier, io.first_period)),
             AuthMethod::ChapMd5 | AuthMethod::MsChapV2 => Exchange::Chap(Chap::new(now, method)),
         };
-        let mut new = Self { method, exchange, is_permitted, patience: Some(now + io.timers.patience) };
+        let mut new = Self { method, exchange, is_permitted, patience: Some(patience) };
         if is_permitted && method == AuthMethod::Pap {
             new.send(now, io, credentials);
         }
         new
+    }
+
+    /// Until when the peer has to be satisfied.
+    pub(super) const fn patience(&self) -> Option<Instant> {
+        self.patience
     }
 
     pub(super) const fn method(&self) -> AuthMethod {
