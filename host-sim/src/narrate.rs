@@ -84,6 +84,11 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
                 .because("the discovery budget is used up: more would look like an attack")
                 .until(Some(world(*until, booted)))
         }
+        WanEvent::AuthenticationDeferred { until } => {
+            Line::new("deferred", format!("authentication waits {}", format_duration(*until - at)))
+                .because("the budget of authentications is used up: more would freeze the account")
+                .until(Some(world(*until, booted)))
+        }
         WanEvent::PadoReceived { ac_mac, ac_name, fallback } => {
             let why = if *fallback { "kept as fallback; the first choice failed" } else { "" };
             Line::new("pado", format!("PADO from {}", named(*ac_mac, ac_name))).because(why)

@@ -8,13 +8,17 @@ use gatelet_wire::ethernet::{self, Header};
 use gatelet_wire::pppoe::{Code, Packet};
 use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use crate::wan::{Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
 pub const MAX_WANS: usize = 2;
+
+/// A shutdown takes 4 s where the peer answers nothing (two Terminate-Requests), and longer only
+/// where the flash says nothing.
+const SHUTDOWN_MOST: Duration = Duration::from_secs(10);
 
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,7 +71,8 @@ pub enum Command {
 pub enum RouterEvent {
     /// A step of a WAN.
     Wan(WanId, WanEvent),
-    /// [`Command::Shutdown`] is done: every session is ended, and the last frame was fetched.
+    /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
+    /// record stored.
     ShutDown,
 }
 
@@ -97,7 +102,9 @@ struct Port {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shutdown {
     No,
-    UnderWay,
+    /// Done then at the latest, whatever is still to be sent or stored.
+    UnderWay(Instant),
+    Overdue,
     Told,
 }
 
@@ -199,7 +206,7 @@ impl<'p> Router<'p> {
                 }
             }
             Command::Shutdown => {
-                self.shutdown = Shutdown::UnderWay;
+                self.shutdown = Shutdown::UnderWay(now + SHUTDOWN_MOST);
                 for wan in &mut self.wans {
                     wan.hang_up(now, rng);
                 }
@@ -232,6 +239,9 @@ impl<'p> Router<'p> {
 
     /// To be called when [`poll_at`](Self::poll_at)'s time has come; earlier does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if matches!(self.shutdown, Shutdown::UnderWay(until) if until <= now) {
+            self.shutdown = Shutdown::Overdue;
+        }
         for wan in &mut self.wans {
             wan.handle_timeout(now, &mut self.rng);
         }
@@ -268,7 +278,11 @@ impl<'p> Router<'p> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_at(&self) -> Option<Instant> {
-        self.wans.iter().filter_map(Wan::poll_at).min()
+        let shutdown = match self.shutdown {
+            Shutdown::UnderWay(until) => Some(until),
+            Shutdown::No | Shutdown::Overdue | Shutdown::Told => None,
+        };
+        self.wans.iter().filter_map(Wan::poll_at).chain(shutdown).min()
     }
 
     /// What happened since the last call. Call until `None`.
@@ -281,12 +295,15 @@ impl<'p> Router<'p> {
                 self.counters.count(Dropped::EventLost);
             }
         }
-        let at_rest = self.ready.is_empty() && self.wans.iter().all(Wan::is_at_rest);
-        if self.shutdown == Shutdown::UnderWay && at_rest {
+        let done = match self.shutdown {
+            Shutdown::UnderWay(_) => self.ready.is_empty() && self.wans.iter().all(Wan::is_at_rest),
+            Shutdown::Overdue => true,
+            Shutdown::No | Shutdown::Told => false,
+        };
+        done.then(|| {
             self.shutdown = Shutdown::Told;
-            return Some(RouterEvent::ShutDown);
-        }
-        None
+            RouterEvent::ShutDown
+        })
     }
 
     /// The state of a WAN; `None` if there is no such.

@@ -331,6 +331,15 @@ impl Discovery {
         }
     }
 
+    /// What held the message back may be gone: it is due again.
+    pub const fn hurry(&mut self, now: Instant) {
+        if let State::Soliciting { pace, .. } | State::Requesting { pace, .. } = &mut self.state
+            && let Timer::Send(at) = &mut pace.timer
+        {
+            *at = now;
+        }
+    }
+
     /// Writes the message that is due into `buffer`, from the `PPPoE` header on. `None` if none is
     /// due, or `buffer` is too small for it (260 bytes are enough).
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Outgoing> {

@@ -38,6 +38,11 @@ pub enum WanEvent {
         /// Until when.
         until: Instant,
     },
+    /// The peer waits for our authentication, and the budget holds it back.
+    AuthenticationDeferred {
+        /// Until when.
+        until: Instant,
+    },
     /// An acceptable PADO: we ask this concentrator.
     PadoReceived {
         /// The concentrator.

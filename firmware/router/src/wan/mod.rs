@@ -50,6 +50,8 @@ const MRU: u16 = 1492;
 const MRU_MAX: u16 = 1500;
 /// What an untagged frame has before its IP packet.
 const HEADERS_LEN: usize = ethernet::HEADER_LEN + SESSION_OVERHEAD;
+/// Shorter waits are nobody's business: the pause while a record is written, a clock's rounding.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 /// Session frames held while PADS is awaited.
 const HELD: usize = 2;
 
@@ -298,6 +300,7 @@ impl<'p> Wan<'p> {
         } else {
             self.engine.store_failed();
         }
+        self.discovery.hurry(now);
         self.advance(now, rng);
     }
 
@@ -343,9 +346,9 @@ impl<'p> Wan<'p> {
 
     // What it tells.
 
-    /// Whether nothing is live and nothing waits to be sent.
+    /// Whether nothing is live, and nothing waits to be sent, stored or done.
     pub(crate) fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Idle) && self.padts.is_empty()
+        matches!(self.state, State::Idle) && self.padts.is_empty() && self.engine.poll_at().is_none()
     }
 
     pub(crate) fn poll_store(&mut self, now: Instant) -> Option<Ledger> {

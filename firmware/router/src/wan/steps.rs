@@ -3,13 +3,14 @@
 use chacha20::ChaCha8Rng;
 use gatelet_proto::ppp::{Echo, LastIpv4, LinkConfig, LinkEvent, LinkFailure};
 use gatelet_proto::pppoe::{self, DiscoveryConfig, Dropped, Mode, RefusalKind, Session};
-use gatelet_proto::redial::{self, Action, Failure, HangUpReason, LastSession, PadsErrorTag, Permit};
+use gatelet_proto::redial::{self, Action, Advice, Failure, HangUpReason, LastSession, PadsErrorTag, Permit};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{Header, VlanTag};
 use gatelet_wire::pppoe::Packet;
 use heapless::Vec;
 use smoltcp::time::Instant;
 
+use super::WORTH_TELLING;
 use super::event::{Ipv4Status, Ipv6Status, PadtReason, WanEvent};
 use super::session::Live;
 use super::{End, MRU, MRU_MAX, Padt, State, Wan, vlan_id};
@@ -34,7 +35,7 @@ impl Wan<'_> {
             self.tell(WanEvent::Note(note));
         }
         let advice = self.engine.advice();
-        if self.advice != Some(advice) {
+        if self.advice.is_none_or(|told| is_news(told, advice)) {
             self.advice = Some(advice);
             self.tell(WanEvent::Advice(advice));
         }
@@ -210,11 +211,16 @@ impl Wan<'_> {
 
     fn ask_to_authenticate(&mut self, now: Instant) {
         let State::Session(live) = &mut self.state else { return };
-        live.authenticate_at = None;
+        let before = live.authenticate_at.take();
         if live.link.wants_to_authenticate() {
             match self.engine.permit_authentication(now) {
                 Permit::Now => live.link.authenticate(now),
-                Permit::At(at) => live.authenticate_at = Some(at),
+                Permit::At(until) => {
+                    live.authenticate_at = Some(until);
+                    if before.is_none() && until >= now + WORTH_TELLING {
+                        self.tell(WanEvent::AuthenticationDeferred { until });
+                    }
+                }
             }
         }
     }
@@ -261,7 +267,7 @@ impl Wan<'_> {
     /// A hang-up of ours is done.
     fn closed(&mut self, now: Instant, rng: &mut ChaCha8Rng, uptime: Option<smoltcp::time::Duration>) {
         self.engine.handle_event(now, rng, redial::Event::Closed);
-        self.tell_down(Failure::UserHangUp, uptime);
+        self.tell_down(self.engine.last_failure().unwrap_or(Failure::UserHangUp), uptime);
         self.use_new_config(now);
     }
 
@@ -297,6 +303,7 @@ impl Wan<'_> {
             ac_mac: self.config.ac_mac,
             max_payload: Some(self.room().min(MRU_MAX))
                 .filter(|max| *max > MRU && self.config.jumbo && !self.black_hole),
+            padi_attempts: self.config.policy.padi_attempts,
             ..DiscoveryConfig::default()
         });
         self.tell(WanEvent::DialBegun { probe: mode == Mode::Probe });
@@ -317,6 +324,16 @@ impl Wan<'_> {
             closing => self.state = closing,
         }
     }
+}
+
+/// Whether people should hear of `advice` after they were `told` another. The end of a wait moves by
+/// itself, a little, until the wait begins.
+fn is_news(told: Advice, advice: Advice) -> bool {
+    let moved = match (told.until, advice.until) {
+        (Some(told), Some(until)) => told.max(until) - told.min(until) >= WORTH_TELLING,
+        (told, until) => told.is_some() != until.is_some(),
+    };
+    moved || told.doing != advice.doing || told.because != advice.because
 }
 
 /// What a failure of the link is to the redial engine.

@@ -11,7 +11,7 @@ use gatelet_wire::ppp::PROTOCOL_LEN;
 use smoltcp::time::{Duration, Instant};
 
 use super::event::{PadtReason, WanEvent};
-use super::{MRU_MAX, State, Wan};
+use super::{MRU_MAX, State, WORTH_TELLING, Wan};
 
 /// How soon a message is tried again that found no frame free.
 const FRAME_RETRY: Duration = Duration::from_millis(10);
@@ -112,7 +112,9 @@ impl<'p> Wan<'p> {
     fn write_discovery(&mut self, now: Instant, rng: &mut ChaCha8Rng, frame: &mut Frame<'_>) -> bool {
         let Some(message) = self.discovery.wants_to_send(now) else { return false };
         if let Permit::At(until) = self.engine.permit(now, message) {
-            self.tell(WanEvent::Deferred { message, until });
+            if until >= now + WORTH_TELLING {
+                self.tell(WanEvent::Deferred { message, until });
+            }
             self.discovery.defer(rng, until);
             self.advance(now, rng);
             return false;
