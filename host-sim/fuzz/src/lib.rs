@@ -12,6 +12,7 @@
 pub mod input;
 pub mod ppp;
 pub mod pppoe;
+pub mod redial;
 pub mod wire;
 
 /// A fuzz target.
@@ -35,4 +36,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
+    Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
+    Target { name: "redial_ops", run: redial::operations, fixtures: None },
 ];
