@@ -2,8 +2,8 @@
 
 use super::std::{self, collections::VecDeque, vec::Vec};
 use crate::redial::{
-    Action, Boot, DiscoveryMessage, Engine, Event, Failure, HangUpReason, LastSession, Ledger, Note, Permit,
-    Policy,
+    Action, Boot, DiscoveryMessage, Engine, Event, Failure, HangUpReason, HoldReason, LastSession, Ledger,
+    Note, Permit, Policy,
 };
 use core::net::Ipv4Addr;
 use rand_core::{Rng, SeedableRng};
@@ -47,6 +47,18 @@ pub(super) enum Flash {
     Broken,
 }
 
+/// A hold as an observer sees it, in true time.
+#[derive(Debug)]
+struct ObservedHold {
+    until: Instant,
+    reason: HoldReason,
+    /// The power has come back inside it, so its one poll may be sent.
+    poll_allowed: bool,
+    poll_spent: bool,
+    /// The poll is under way and may become a dial.
+    polling: bool,
+}
+
 #[derive(Debug)]
 struct Discovery {
     probe: bool,
@@ -70,7 +82,10 @@ pub(super) struct Bench {
     pub(super) writes: u32,
     pub(super) steps: Vec<(Instant, Step)>,
     discovery: Option<Discovery>,
-    authenticating: bool,
+    authenticating: Option<Instant>,
+    hold: Option<ObservedHold>,
+    stopped: bool,
+    credentials: u8,
     pub(super) up: bool,
     link: bool,
     sessions: u16,
@@ -103,7 +118,10 @@ impl Bench {
             writes: 0,
             steps: Vec::new(),
             discovery: None,
-            authenticating: false,
+            authenticating: None,
+            hold: None,
+            stopped: false,
+            credentials: 0,
             up: false,
             link: false,
             sessions: 0,
@@ -139,9 +157,15 @@ impl Bench {
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
+        match failure {
+            Failure::NoPado | Failure::PadrUnanswered => {
+                self.hold.iter_mut().for_each(|hold| hold.polling = false);
+            }
+            _ => self.hold = None,
+        }
         self.up = false;
         self.discovery = None;
-        self.authenticating = false;
+        self.authenticating = None;
         self.log(Step::Failed(failure));
         self.event(Event::Failed(failure));
     }
@@ -150,23 +174,31 @@ impl Bench {
         self.link = up;
         if !up {
             self.discovery = None;
-            self.authenticating = false;
+            self.authenticating = None;
             self.up = false;
         }
         self.event(if up { Event::LinkUp } else { Event::LinkDown });
     }
 
     pub(super) fn dial(&mut self, force: bool) {
+        self.stopped = false;
+        if force {
+            self.hold = None;
+        }
         self.engine.dial(self.instant(), force);
         self.drain();
     }
 
     pub(super) fn hang_up(&mut self) {
+        self.stopped = true;
         self.engine.hang_up(self.instant());
         self.drain();
     }
 
     pub(super) fn set_credentials(&mut self, password: &str) {
+        if self.hold.as_ref().is_some_and(|hold| hold.reason == HoldReason::Authentication) {
+            self.hold = None;
+        }
         self.engine.set_credentials(self.instant(), "user", password);
         self.drain();
     }
@@ -182,6 +214,12 @@ impl Bench {
             && record_arrived
         {
             self.stored = Some(ledger);
+        }
+        match &self.stored {
+            Some(ledger) if ledger.hold.is_some() => {
+                self.hold.iter_mut().for_each(|hold| hold.poll_allowed = true);
+            }
+            _ => self.hold = None,
         }
         self.restart(off, Boot::Cold, self.stored.clone());
     }
@@ -199,8 +237,10 @@ impl Bench {
         self.now += off;
         self.booted = self.now;
         self.engine = Engine::new(self.policy.clone(), Instant::ZERO, boot, ledger);
+        self.stopped = false;
+        self.hold.iter_mut().for_each(|hold| hold.polling = false);
         self.discovery = None;
-        self.authenticating = false;
+        self.authenticating = None;
         self.up = false;
         if self.link {
             self.event(Event::LinkUp);
@@ -213,7 +253,12 @@ impl Bench {
         loop {
             let engine = self.engine.poll_at().map(|at| self.true_time(at));
             let discovery = self.discovery.as_ref().map(|discovery| discovery.due);
-            let next = [engine, discovery].into_iter().flatten().min().unwrap_or(end).max(self.now);
+            let next = [engine, discovery, self.authenticating]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(end)
+                .max(self.now);
             if next > end {
                 break;
             }
@@ -239,10 +284,18 @@ impl Bench {
     pub(super) fn drain(&mut self) {
         for _ in 0..100 {
             if !self.step() {
-                return;
+                return self.notice_deadlock();
             }
         }
         panic!("the engine never comes to rest: {:?}", self.engine.advice());
+    }
+
+    fn notice_deadlock(&self) {
+        let busy =
+            self.up || self.discovery.is_some() || self.authenticating.is_some() || self.offered.is_some();
+        if self.link && !self.stopped && !busy {
+            assert!(self.engine.poll_at().is_some(), "nothing to wait for: {:?}", self.engine.advice());
+        }
     }
 
     fn step(&mut self) -> bool {
@@ -266,8 +319,9 @@ impl Bench {
             }
             return true;
         }
-        if self.authenticating {
-            return self.authenticate();
+        if self.authenticating.is_some_and(|due| due <= self.now) {
+            self.authenticate();
+            return true;
         }
         match &self.discovery {
             Some(discovery) if discovery.due <= self.now => {
@@ -289,10 +343,7 @@ impl Bench {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::ClearSession(session) => {
-                assert_eq!(session.ac_mac, AC);
-                self.log(Step::Padt(session.id));
-            }
+            Action::ClearSession(session) => self.log(Step::Padt(session.id)),
             Action::Dial | Action::Probe => {
                 assert!(self.link && self.discovery.is_none() && !self.up, "{action:?} out of place");
                 let probe = action == Action::Probe;
@@ -301,7 +352,7 @@ impl Bench {
             }
             Action::HangUp(reason) => {
                 self.discovery = None;
-                self.authenticating = false;
+                self.authenticating = None;
                 self.up = false;
                 self.log(Step::HangUp(reason));
                 self.engine.handle_event(self.instant(), &mut *self.rng, Event::Closed);
@@ -365,16 +416,18 @@ impl Bench {
                 self.sessions = self.sessions.wrapping_add(1).max(1);
                 let session = LastSession { ac_mac: AC, id: self.sessions, vlan: Some(35) };
                 self.engine.handle_event(self.instant(), &mut *self.rng, Event::SessionOpened(session));
-                self.authenticating = true;
+                self.authenticating = Some(self.now);
             }
         }
     }
 
-    fn authenticate(&mut self) -> bool {
+    fn authenticate(&mut self) {
         match self.engine.permit_authentication(self.instant()) {
-            Permit::At(_) => false,
+            Permit::At(at) => {
+                self.authenticating = Some(self.true_time(at).max(self.now + Duration::from_micros(1)))
+            }
             Permit::Now => {
-                self.authenticating = false;
+                self.authenticating = None;
                 self.log(Step::Authenticate);
                 if let Answer::Fails(failure) = self.answer {
                     self.fail(failure);
@@ -384,13 +437,39 @@ impl Bench {
                     self.event(Event::Authenticated);
                     self.event(Event::Up { address: Some(ADDRESS) });
                 }
-                true
             }
         }
     }
 
     fn log(&mut self, step: Step) {
+        match step {
+            Step::Note(Note::HoldBegun { until, reason }) => self.hold_begun(self.true_time(until), reason),
+            Step::Authenticate => self.hold = None,
+            Step::Padi | Step::Padr => self.inspect_hold(step),
+            _ => {}
+        }
         self.steps.push((self.now, step));
+    }
+
+    fn hold_begun(&mut self, until: Instant, reason: HoldReason) {
+        let before = self.hold.take();
+        // A hold that begins again after its poll has no other.
+        let poll_spent = before.is_some_and(|hold| hold.poll_spent);
+        self.hold = Some(ObservedHold { until, reason, poll_allowed: false, poll_spent, polling: false });
+    }
+
+    /// Not one PADI or PADR inside a hold but the one poll after a cold power-on.
+    fn inspect_hold(&mut self, step: Step) {
+        let Some(hold) = &mut self.hold else { return };
+        if self.now >= hold.until {
+            self.hold = None;
+        } else if step == Step::Padi {
+            assert!(hold.poll_allowed && !hold.poll_spent, "a PADI inside a hold: {hold:?}");
+            hold.poll_spent = true;
+            hold.polling = true;
+        } else {
+            assert!(hold.polling, "a PADR inside a hold: {hold:?}");
+        }
     }
 
     /// Seconds from `since` at which steps like this were taken.
