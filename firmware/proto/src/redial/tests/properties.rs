@@ -157,6 +157,28 @@ proptest! {
         bench.audit();
     }
 
+    /// One PADI in a hold, however often and whenever the power is cut in it.
+    #[test]
+    fn replugging_in_a_hold_gets_one_padi(
+        seed in any::<u64>(),
+        cuts in proptest::collection::vec((0..75_000u64, any::<bool>()), 1..20),
+    ) {
+        let mut bench = Bench::new(Policy::default(), seed);
+        bench.answer = Answer::Fails(Failure::LcpTimeout);
+        bench.plug(true);
+        bench.pass(seconds(5));
+        bench.answer = Answer::Silence;
+        bench.pass(seconds(90));
+        prop_assert!(bench.stored.as_ref().is_some_and(|ledger| ledger.hold().is_some()));
+        let held = bench.now;
+        for (milliseconds, record_arrived) in cuts {
+            bench.pass(Duration::from_millis(milliseconds));
+            bench.power_cut(seconds(0), record_arrived);
+        }
+        // The clock stops while the power is off, so not even an hour of 75 s at a time is a hold of 310 s.
+        prop_assert!(bench.discovery_since(held) <= 1);
+    }
+
     /// A damaged record is refused, or is a past that can be lived with.
     #[test]
     fn any_bytes_make_a_ledger_that_recovers(
