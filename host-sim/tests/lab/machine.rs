@@ -38,7 +38,8 @@ pub fn enter_namespace() -> Checked {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).map_err(|error| {
             format!("a network namespace: {error}; run this as root, or let users have namespaces")
         })?;
-        let map = |file: &str, line: String| fs::write(file, line).map_err(|error| format!("{file}: {error}"));
+        let map =
+            |file: &str, line: String| fs::write(file, line).map_err(|error| format!("{file}: {error}"));
         map("/proc/self/setgroups", "deny".into())?;
         map("/proc/self/uid_map", format!("0 {user} 1"))?;
         map("/proc/self/gid_map", format!("0 {group} 1"))?;
@@ -154,7 +155,10 @@ impl Machine {
             match text.strip_prefix(&end) {
                 Some("0") if inside => return Ok(printed),
                 Some(status) if inside => {
-                    return Err(format!("`{line}` in the machine: exit status {status}\n{}", tail(&printed, 12)));
+                    return Err(format!(
+                        "`{line}` in the machine: exit status {status}\n{}",
+                        tail(&printed, 12)
+                    ));
                 }
                 _ if inside => {
                     printed += text;

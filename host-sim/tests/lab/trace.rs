@@ -27,7 +27,8 @@ pub fn read(file: &Path) -> Result<Vec<Message>, String> {
     let mut messages: Vec<Message> = Vec::new();
     let mut first = None;
     while let Some((header, after)) = rest.split_at_checked(16) {
-        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         // A recording that was cut off in the middle of a frame ends before it.
         let Some((frame, after)) = after.split_at_checked(word(8) as usize) else { break };
         rest = after;

@@ -1,0 +1,185 @@
+//! Dials that must succeed: each authentication, each way to the wire, VLAN, RFC 4638.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::dialer::{Dial, Gatelet, TUN};
+use crate::machine::{ip, output};
+use crate::throughput::INTERNET_HOST;
+use crate::trace::{self, Message};
+use crate::{Checked, Lab, ensure, fail};
+
+pub fn chap(lab: &mut Lab) -> Checked {
+    whole_session(lab, "chap", "wan0", "")
+}
+
+pub fn pap(lab: &mut Lab) -> Checked {
+    lab.isp.command("auth pap")?;
+    whole_session(lab, "pap", "wan0", "")?;
+    lab.isp.command("auth chap").map(drop)
+}
+
+pub fn mschapv2(lab: &mut Lab) -> Checked {
+    lab.isp.command("auth mschapv2")?;
+    whole_session(lab, "mschapv2", "wan0", "--minimum-auth mschapv2")?;
+    lab.isp.command("auth chap").map(drop)
+}
+
+pub fn by_tap(lab: &mut Lab) -> Checked {
+    whole_session(lab, "tap", "gate", "--attach tap")
+}
+
+pub fn vlan_by_packet_socket(lab: &mut Lab) -> Checked {
+    in_vlan(lab, "vlan-packet", "wan0")
+}
+
+pub fn vlan_by_tap(lab: &mut Lab) -> Checked {
+    in_vlan(lab, "vlan-tap", "gate")
+}
+
+fn in_vlan(lab: &mut Lab, name: &str, wan: &str) -> Checked {
+    lab.isp.command("vlan 7")?;
+    whole_session(lab, name, wan, "--vlan 7:2")?;
+    lab.isp.command("vlan off")?;
+    let tags = trace::read(&lab.folder.join(format!("{name}.pcap")))?;
+    ensure(tags.iter().all(|message| message.vlan == Some(7)), || "frames outside of VLAN 7".into())
+}
+
+/// RFC 4638: both ends' Ethernet carries 1508 bytes, so IP gets its 1500.
+pub fn jumbo(lab: &mut Lab) -> Checked {
+    ethernet_mtu(lab, 1508)?;
+    let (gatelet, up) =
+        Dial { options: "--jumbo --default-route", ..Dial::new(&lab.folder, "jumbo") }.up()?;
+    ensure(up["mtu"] == 1500, || format!("an MTU of {} where RFC 4638 gives 1500", up["mtu"]))?;
+    full_size_ping(1500)?;
+    hang_up(lab, gatelet, "jumbo")?;
+    ethernet_mtu(lab, 1500)
+}
+
+/// Where the provider's Ethernet carries 1500 bytes, asking for more must not cost the session.
+pub fn jumbo_refused(lab: &mut Lab) -> Checked {
+    ip("link set wan0 mtu 1508")?;
+    let (gatelet, up) =
+        Dial { options: "--jumbo --default-route", ..Dial::new(&lab.folder, "jumbo-refused") }.up()?;
+    ensure(up["mtu"] == 1492, || format!("an MTU of {} where 1492 is possible", up["mtu"]))?;
+    full_size_ping(1492)?;
+    hang_up(lab, gatelet, "jumbo-refused")?;
+    ip("link set wan0 mtu 1500")
+}
+
+fn ethernet_mtu(lab: &Lab, mtu: u16) -> Checked {
+    for name in ["isp", "wan1", "wan0", "bridge0"] {
+        ip(&format!("link set {name} mtu {mtu}"))?;
+    }
+    lab.isp.command(&format!("sh ip link set wan mtu {mtu}"))?;
+    lab.isp.command("server restart").map(drop)
+}
+
+/// The concentrator offers one service; who asks for its names gets it, who asks for others does not.
+pub fn filters(lab: &mut Lab) -> Checked {
+    lab.isp.command("acname north")?;
+    let right = Dial { options: "--ac-name north", ..Dial::new(&lab.folder, "ac-name") };
+    hang_up(lab, right.up()?.0, "ac-name")?;
+    let wrong = Dial { options: "--ac-name south", ..Dial::new(&lab.folder, "ac-name-wrong") };
+    let mut gatelet = wrong.start()?;
+    ensure(!gatelet.hears("padr-sent", Duration::from_secs(2)), || {
+        "a PADR to a concentrator of another name".into()
+    })?;
+    gatelet.interrupt()?;
+    lab.isp.command("acname isp-ac").map(drop)
+}
+
+/// Dials, uses and ends one session as a user would.
+fn whole_session(lab: &mut Lab, name: &str, wan: &str, options: &str) -> Checked {
+    let options = format!("--default-route {options}");
+    let dial = Dial { wan, options: &options, ..Dial::new(&lab.folder, name) };
+    let (mut gatelet, up) = dial.up()?;
+    let address = up["address"].as_str().unwrap_or_default().to_owned();
+    ensure(address.starts_with("203.0.113."), || format!("an address of another world: {up}"))?;
+    ensure(up["dns"] == serde_json::json!(["192.0.2.53", "192.0.2.54"]), || format!("name servers: {up}"))?;
+    ensure(up["mtu"] == 1492, || format!("an MTU of {}", up["mtu"]))?;
+    ensure(lab.isp.sessions()? == 1, || "the concentrator counts another number of sessions".into())?;
+    ping(INTERNET_HOST)?;
+    full_size_ping(1492)?;
+    let seen = output("curl", &["-sS", "-m", "5", &format!("http://{INTERNET_HOST}/ip")])?;
+    ensure(seen.trim() == address, || format!("the internet host sees {seen}, we are {address}"))?;
+    link_local_ping(&mut gatelet)?;
+    hang_up(lab, gatelet, name)?;
+    let trace = trace::read(&dial.pcap())?;
+    lab.tell(dial_table(name, &trace));
+    Ok(())
+}
+
+/// Ctrl-C: Terminate-Request, PADT, and the concentrator has forgotten us.
+pub fn hang_up(lab: &Lab, gatelet: Gatelet, name: &str) -> Checked {
+    let status = gatelet.interrupt()?;
+    ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))?;
+    let trace = trace::read(&lab.folder.join(format!("{name}.pcap")))?;
+    let last: Vec<_> = trace.iter().filter(|message| message.ours).map(|message| &message.name).collect();
+    ensure(last.last().is_some_and(|name| *name == "PADT"), || {
+        format!("the last frame of a clean end is a PADT, not {:?}", last.last())
+    })?;
+    ensure(last.iter().any(|name| *name == "LCP Terminate-Request"), || "no Terminate-Request".into())?;
+    sessions_gone(lab)
+}
+
+/// The concentrator's sessions end within a few seconds.
+pub fn sessions_gone(lab: &Lab) -> Checked {
+    for _ in 0..30 {
+        if lab.isp.sessions()? == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    fail(format!("the concentrator still has a session:\n{}", lab.isp.command("status")?))
+}
+
+pub fn ping(host: &str) -> Checked {
+    output("ping", &["-c", "2", "-i", "0.2", "-W", "2", "-I", TUN, host]).map(drop)
+}
+
+/// An IP packet of exactly `mtu` bytes, not to be fragmented.
+fn full_size_ping(mtu: u16) -> Checked {
+    let payload = (mtu - 28).to_string();
+    output("ping", &["-c", "1", "-W", "2", "-M", "do", "-s", &payload, INTERNET_HOST]).map(drop)
+}
+
+fn link_local_ping(gatelet: &mut Gatelet) -> Checked {
+    let up = gatelet.seen().iter().find(|event| event["event"] == "ipv6-up").cloned();
+    let up: Value = match up {
+        Some(up) => up,
+        None => gatelet.wait("ipv6-up", Duration::from_secs(10))?,
+    };
+    let peer = up["peer"].as_str().ok_or("IPV6CP told no peer")?;
+    // Twice a second: the kernel may take a moment until our own address can be used.
+    output("ping", &["-6", "-c", "2", "-i", "0.5", "-W", "2", &format!("{peer}%{TUN}")]).map(drop)
+}
+
+/// One line: when which step of a dial was done, in milliseconds after the PADI.
+pub fn dial_table(name: &str, trace: &[Message]) -> String {
+    let mut line = format!("dial {name:<14}");
+    let after = |wanted: &str, ours: Option<bool>| {
+        trace
+            .iter()
+            .rfind(|message| message.name == wanted && ours.is_none_or(|ours| message.ours == ours))
+            .map(|message| message.at * 1e3)
+    };
+    let steps: [(&str, &[(&str, Option<bool>)]); 8] = [
+        ("PADO", &[("PADO", None)]),
+        ("PADR", &[("PADR", None)]),
+        ("PADS", &[("PADS", None)]),
+        ("peer's first LCP", &[("LCP Configure-Request", Some(false))]),
+        ("LCP up", &[("LCP Configure-Ack", None)]),
+        ("authenticated", &[("PAP Authenticate-Ack", None), ("CHAP Success", None)]),
+        ("IPv4 up", &[("IPCP Configure-Ack", None)]),
+        ("IPv6 up", &[("IPV6CP Configure-Ack", None)]),
+    ];
+    for (label, messages) in steps {
+        match messages.iter().find_map(|(message, ours)| after(message, *ours)) {
+            Some(at) => line += &format!("  {label} {at:.0}"),
+            None => line += &format!("  {label} -"),
+        }
+    }
+    line + " ms"
+}
