@@ -6,18 +6,267 @@
 //!            (or a TAP device) ────┴─► run_port ─► run_router ┴─► ledger file, timeline, pcap
 //! ```
 
+use std::env;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::pubsub::WaitResult;
+use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::ppp::auth::AuthMethod;
+use gatelet_proto::ppp::{Credentials, Echo};
+use gatelet_proto::redial::{Between, Policy, Preset, Window};
+use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanId};
+use gatelet_runtime::Gatelet;
+use gatelet_wire::ethernet::VlanTag;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use smoltcp::time::Duration;
+
+use crate::executor::{Executor, Mode, readable};
+use crate::pcap;
+use crate::timeline::Tone;
 
 pub mod args;
 pub mod interface;
+pub mod ledger_file;
+pub mod output;
 pub mod packet_socket;
 pub mod port;
+pub mod session;
 pub mod tuntap;
 
 pub use args::{Args, Attach};
 
+use args::{EchoMode, Expert, Line, MinimumAuth};
+use interface::Interface;
+use ledger_file::LedgerFile;
+use output::Output;
+use port::{Capture, WanPort};
+use session::Session;
+use tuntap::{Kind, TunTap};
+
+/// The one port.
+const PORT: PortId = PortId(0);
+/// Whose quota the packets from the TUN device travel in.
+const TUN: PortId = PortId(1);
+/// The one WAN.
+const WAN: WanId = WanId(0);
+/// Frames in the pool: 1.7 MB, a few milliseconds at line rate in each direction.
+const FRAMES: usize = 1024;
+/// Of which each direction and the router itself have so many to themselves.
+const RESERVED: u16 = 256;
+
 /// Dials the line until Ctrl-C.
 pub fn run(args: &Args) -> ExitCode {
-    eprintln!("gatelet-sim: {}: not joined to the runtime yet", args.wan);
-    ExitCode::FAILURE
+    match dial(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("gatelet-sim: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dial(args: &Args) -> Result<(), String> {
+    let config = wan_config(&args.line, &args.expert)?;
+    let capture = args.host.pcap.as_ref().map(capture).transpose()?;
+    let port = WanPort::open(&args.wan, args.attach, args.line.mac, capture)?;
+    let tun = attach_tun(&args.host.tun)?;
+    let mut session = Session::new(tun.interface().clone(), &args.host);
+    let mut ledger = LedgerFile::open(&ledger_path(args))?;
+    let output = Output::new(args.host.json);
+    let signals = Signals::catch()?;
+
+    let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
+    let pool = memory.pool();
+    for quota in [PORT, TUN, PortId::LOCAL] {
+        pool.reserve(quota, RESERVED).map_err(|error| error.to_string())?;
+    }
+    let mut router = Router::new(pool, seed()?);
+    router.add_port(PORT, port.hardware_address(), port.max_frame_len());
+    let gatelet = Gatelet::<NoopRawMutex>::new(pool);
+    let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
+    let (to_tun, from_tun) = gatelet.stack_queue(WAN);
+    let commands = gatelet.commands();
+
+    let mut executor = Executor::new(Mode::Real);
+    let start = executor.now();
+    output.note(start, "wan", format!("{}: {}", args.wan, port.describe()), Tone::Plain);
+    let (boot, past) = ledger.restore();
+    router.add_wan(start, config, boot, past).ok_or("the router takes no WAN")?;
+
+    executor.spawn("port", gatelet.run_port(PORT, port));
+    executor.spawn("to TUN", session::to_tun(to_tun, &tun));
+    executor.spawn("from TUN", session::from_tun(&tun, from_tun, pool, TUN));
+    executor.spawn("events", async {
+        loop {
+            match events.next_message().await {
+                WaitResult::Message(timed) => {
+                    if let RouterEvent::Wan(_, event) = &timed.event
+                        && let Err(error) = session.follow(event)
+                    {
+                        output.note(timed.at, "trouble", error, Tone::Bad);
+                    }
+                    output.event(timed.at, &timed.event);
+                }
+                WaitResult::Lagged(count) => {
+                    output.note(crate::clock::now(), "lagged", format!("{count} events were lost"), Tone::Notice);
+                }
+            }
+        }
+    });
+    executor.spawn("signals", async {
+        let signal = signals.next().await;
+        output.note(crate::clock::now(), "interrupted", format!("{signal}: hangs up; once more to end at once"), Tone::Notice);
+        commands.send(Command::Shutdown).await;
+    });
+    executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
+    // What happened since the last record need not be assumed at the next start: it is known.
+    if let Some(past) = router.snapshot(executor.now(), WAN) {
+        ledger.write(&past).map_err(|error| format!("the ledger: {error}"))?;
+    }
+    Ok(())
+}
+
+fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
+    let password = match (&line.password, &line.password_file) {
+        (Some(password), _) => password.clone(),
+        (None, Some(path)) => {
+            let content = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            content.lines().next().unwrap_or_default().to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    let credentials = Credentials::new(&line.user, &password)
+        .ok_or("user name and password have at most 128 bytes each")?;
+    let name = |option: &Option<String>| {
+        let text = option.as_deref().unwrap_or_default();
+        text.try_into().map_err(|_| format!("a name of more than 64 bytes: {text}"))
+    };
+    let mut config = WanConfig::new(PORT, credentials);
+    config.service_name = name(&line.service)?;
+    config.ac_name = name(&line.ac_name)?;
+    config.ac_mac = line.ac_mac;
+    config.mac = line.mac;
+    config.vlan = line.vlan.map(|(id, priority)| VlanTag { id, priority, drop_eligible: false });
+    config.jumbo = line.jumbo;
+    config.ipv6 = !line.no_ipv6;
+    config.minimum_auth = match line.minimum_auth {
+        MinimumAuth::Pap => AuthMethod::Pap,
+        MinimumAuth::Chap => AuthMethod::ChapMd5,
+        MinimumAuth::Mschapv2 => AuthMethod::MsChapV2,
+    };
+    config.policy = policy(&line.carrier, expert);
+    config.echo = echo(config.echo, expert);
+    config.policy.echo &= expert.echo != Some(EchoMode::Off);
+    Ok(config)
+}
+
+fn policy(carrier: &str, expert: &Expert) -> Policy {
+    let mut policy = Policy::preset(match carrier {
+        "unicom" => Preset::Unicom,
+        "telecom" => Preset::Telecom,
+        "mobile" => Preset::Mobile,
+        "bell" => Preset::Bell,
+        _ => Preset::Generic,
+    });
+    let window = |(count, seconds)| Window {
+        limit: u8::try_from(count).unwrap_or(u8::MAX),
+        period: Duration::from_secs(u64::from(seconds)),
+    };
+    if let Some(seconds) = expert.hold {
+        let hold = Duration::from_secs(seconds.into());
+        policy.hold = Between { least: hold, most: hold };
+    }
+    if let Some(budget) = expert.budget {
+        policy.discovery = window(budget);
+    }
+    if let Some(budget) = expert.dial_budget {
+        policy.dials = window(budget);
+    }
+    policy
+}
+
+fn echo(default: Echo, expert: &Expert) -> Echo {
+    let interval = expert.echo_interval.map_or(Echo::DEFAULT_INTERVAL, |seconds| Duration::from_secs(seconds.into()));
+    let max_missed = Echo::DEFAULT_MAX_MISSED;
+    match (expert.echo, default) {
+        (Some(EchoMode::Off), _) | (None, Echo::Off) => Echo::Off,
+        (Some(EchoMode::On), _) | (None, Echo::On { .. }) => Echo::On { interval, max_missed },
+        (Some(EchoMode::Adaptive), _) | (None, Echo::Adaptive { .. }) => Echo::Adaptive { interval, max_missed },
+    }
+}
+
+fn capture(path: &PathBuf) -> Result<Capture, String> {
+    File::create(path)
+        .and_then(|file| pcap::Writer::new(BufWriter::new(file)))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn attach_tun(name: &str) -> Result<TunTap, String> {
+    if Interface::named(name).is_ok_and(|interface| !interface.is_tap()) {
+        return Err(format!("{name} is an interface of another kind; choose another name with --tun"));
+    }
+    TunTap::attach(name, Kind::Tun).map_err(|error| match error.kind() {
+        std::io::ErrorKind::ResourceBusy => {
+            format!("the TUN device {name} is held by another process; choose another name with --tun")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{name}: permission denied; run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+        }
+        std::io::ErrorKind::NotFound => "this kernel has no TUN devices (/dev/net/tun); `modprobe tun`".into(),
+        _ => format!("{name}: {error}"),
+    })
+}
+
+fn ledger_path(args: &Args) -> PathBuf {
+    args.host.ledger.clone().unwrap_or_else(|| {
+        let state = match env::var_os("HOME") {
+            Some(home) if !nix::unistd::geteuid().is_root() => PathBuf::from(home).join(".local/state"),
+            _ => "/var/lib".into(),
+        };
+        state.join("gatelet").join(format!("{}.json", args.wan))
+    })
+}
+
+/// Thirty-two bytes nobody can guess.
+fn seed() -> Result<[u8; 32], String> {
+    let mut seed = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut seed))
+        .map_err(|error| format!("/dev/urandom: {error}"))?;
+    Ok(seed)
+}
+
+/// Ctrl-C and its like as something to wait for, once. The second does what it always does.
+struct Signals {
+    fd: SignalFd,
+    set: SigSet,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, String> {
+        let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let fd = set
+            .thread_block()
+            .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
+            .map_err(|error| format!("signals: {error}"))?;
+        Ok(Self { fd, set })
+    }
+
+    /// The name of the first that comes; from then on they end the process.
+    async fn next(&self) -> &'static str {
+        loop {
+            readable(self.fd.as_raw_fd()).await;
+            if let Ok(Some(info)) = self.fd.read_signal() {
+                let _ = self.set.thread_unblock();
+                let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+                return Signal::try_from(number).map_or("a signal", Signal::as_str);
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! An Ethernet interface through a packet socket (`packet(7)`): PPPoE frames only, in batches.
 //!
-//! A kernel filter keeps all but EtherTypes 0x8863 and 0x8864 out, so the interface may serve
+//! A kernel filter keeps all but types 0x8863 and 0x8864 out, so the interface may serve
 //! other protocols too. The kernel takes an 802.1Q tag out of a frame before a packet socket sees
 //! it and tells it beside the frame (`PACKET_AUXDATA`); it is put back here, so that the router
 //! meets the frame as it was on the wire.
@@ -239,7 +239,7 @@ fn vlan_tag(header: &libc::msghdr) -> Option<[u8; TAG_LEN]> {
     None
 }
 
-/// Classic BPF: accept EtherTypes 0x8863 and 0x8864. By then the kernel has taken a tag out, so
+/// Classic BPF: accept the types 0x8863 and 0x8864. By then the kernel has taken a tag out, so
 /// the type stands at offset 12 of tagged frames too.
 fn pppoe_only() -> [libc::sock_filter; 5] {
     let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };

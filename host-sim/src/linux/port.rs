@@ -39,7 +39,7 @@ pub struct WanPort {
 pub type Capture = pcap::Writer<BufWriter<File>>;
 
 enum Wire {
-    Packet(PacketSocket),
+    Packet(Box<PacketSocket>),
     Tap(TunTap),
 }
 
@@ -79,9 +79,13 @@ impl WanPort {
         Ok(Self { wire, interface, hardware_address, max_frame_len, link, link_news, capture, arrived })
     }
 
-    /// Whether the frames pass a packet socket (and not a TAP device).
-    pub fn is_packet_socket(&self) -> bool {
-        matches!(self.wire, Wire::Packet(_))
+    /// How it is reached, by which address, for the timeline.
+    pub fn describe(&self) -> String {
+        let how = match self.wire {
+            Wire::Packet(_) => "packet socket",
+            Wire::Tap(_) => "TAP device",
+        };
+        format!("{how}, {}, frames of up to {} bytes", self.hardware_address, self.max_frame_len)
     }
 
     /// Fetches the next frame unless there is one already; tells whether there is one now. An
@@ -166,7 +170,6 @@ impl<'p> EthernetPort<'p> for WanPort {
 fn open_wire(name: &str, attach: Attach, address: Option<EthernetAddress>) -> io::Result<(Wire, Interface)> {
     let tap = || TunTap::attach(name, Kind::Tap).map(|tap| (tap.interface().clone(), tap));
     match attach {
-        Attach::Packet => {}
         Attach::Tap => return tap().map(|(interface, tap)| (Wire::Tap(tap), interface)),
         Attach::Auto if Interface::named(name)?.is_tap() => {
             // Held by another process, it is a wire to that process: use this end of it.
@@ -174,12 +177,12 @@ fn open_wire(name: &str, attach: Attach, address: Option<EthernetAddress>) -> io
                 return Ok((Wire::Tap(tap), interface));
             }
         }
-        Attach::Auto => {}
+        Attach::Auto | Attach::Packet => {}
     }
     let interface = Interface::named(name)?;
     let own = interface.hardware_address()?;
     let socket = PacketSocket::open(&interface, address.filter(|address| *address != own))?;
-    Ok((Wire::Packet(socket), interface))
+    Ok((Wire::Packet(Box::new(socket)), interface))
 }
 
 /// What to do about an interface that cannot be opened.

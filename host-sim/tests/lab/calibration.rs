@@ -15,7 +15,7 @@ const WATCHED: Duration = Duration::from_secs(75);
 const TOLERANCE: f64 = 0.7;
 
 /// Starts both. OpenWrt's netifd starts a new pppd about a second after the old one ends.
-pub fn begin(lab: &mut Lab) -> Checked {
+pub(crate) fn begin(lab: &mut Lab) -> Checked {
     let options = "noauth user x nodetach maxfail 1 plugin pppoe.so";
     for (name, dialer) in [
         ("cal0", format!("pppd {options} nic-cal0 maxfail 0 persist holdoff 30")),
@@ -23,7 +23,7 @@ pub fn begin(lab: &mut Lab) -> Checked {
     ] {
         let line = format!(
             "sh ip link add {name} type dummy; ip link set {name} up; \
-             tcpdump -n -tt -l -i {name} ether proto 0x8863 >/run/{name}.log 2>/dev/null & \
+             tcpdump -Z root -n -tt -l -i {name} ether proto 0x8863 >/run/{name}.log 2>/dev/null & \
              sleep 1; ( {dialer} ) >/dev/null 2>&1 &"
         );
         lab.subscriber.command(&line)?;
@@ -33,7 +33,7 @@ pub fn begin(lab: &mut Lab) -> Checked {
 }
 
 /// Reads what they did.
-pub fn end(lab: &mut Lab) -> Checked {
+pub(crate) fn end(lab: &mut Lab) -> Checked {
     let began = lab.calibration_began.ok_or("run `calibrate: begin` too")?;
     std::thread::sleep(WATCHED.saturating_sub(began.elapsed()));
     let pppd = padi_times(&lab.subscriber, "cal0")?;

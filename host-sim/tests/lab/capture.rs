@@ -8,7 +8,7 @@ use crate::machine::{output, tail};
 use crate::{Checked, Lab, ensure, fail};
 
 /// Every capture of this run.
-pub fn of_the_lab(lab: &mut Lab) -> Checked {
+pub(crate) fn of_the_lab(lab: &mut Lab) -> Checked {
     let mut captures: Vec<PathBuf> = std::fs::read_dir(&lab.folder)
         .map_err(|error| error.to_string())?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -42,7 +42,7 @@ pub fn of_the_lab(lab: &mut Lab) -> Checked {
 }
 
 /// The fault-free scenario of the simulator.
-pub fn of_the_simulator(lab: &mut Lab) -> Checked {
+pub(crate) fn of_the_simulator(lab: &mut Lab) -> Checked {
     let capture = lab.folder.join("simulator.pcap");
     let run = Command::new(env!("CARGO_BIN_EXE_gatelet-sim"))
         .args(["run", FAULT_FREE, "--json", "--pcap"])

@@ -16,42 +16,51 @@ use crate::machine::tail;
 
 /// How to dial; every field is a command line option or a pair of them.
 #[derive(Clone)]
-pub struct Dial<'a> {
+pub(crate) struct Dial<'a> {
     /// Folder for the ledger, the capture and what the program wrote.
-    pub folder: &'a Path,
+    pub(crate) folder: PathBuf,
     /// Prefix of the files.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The end of the wire.
-    pub wan: &'a str,
-    pub user: &'a str,
-    pub password: &'a str,
+    pub(crate) wan: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a str,
     /// Further options, separated by blanks.
-    pub options: &'a str,
+    pub(crate) options: &'a str,
     /// Another dial's ledger, to start with that one's memory.
-    pub ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
     /// Whether to record the line.
-    pub record: bool,
+    pub(crate) record: bool,
 }
 
 impl<'a> Dial<'a> {
     /// alice's line by packet socket, with a memory of its own.
-    pub fn new(folder: &'a Path, name: &'a str) -> Self {
+    pub(crate) fn new(folder: &Path, name: &'a str) -> Self {
         let (user, password) = ("alice@isp.test", "wonderland");
-        Self { folder, name, wan: "wan0", user, password, options: "", ledger: None, record: true }
+        Self {
+            folder: folder.to_owned(),
+            name,
+            wan: "wan0",
+            user,
+            password,
+            options: "",
+            ledger: None,
+            record: true,
+        }
     }
 
     /// Where the capture goes.
-    pub fn pcap(&self) -> PathBuf {
+    pub(crate) fn pcap(&self) -> PathBuf {
         self.folder.join(format!("{}.pcap", self.name))
     }
 
     /// Where the ledger is.
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.ledger.clone().unwrap_or_else(|| self.folder.join(format!("{}.ledger", self.name)))
     }
 
     /// Starts the program.
-    pub fn start(&self) -> Result<Gatelet, String> {
+    pub(crate) fn start(&self) -> Result<Gatelet, String> {
         let errors = self.folder.join(format!("{}.stderr", self.name));
         let mut process = Command::new(env!("CARGO_BIN_EXE_gatelet-sim"))
             .args(["linux", "--json", "--wan", self.wan, "--tun", TUN])
@@ -78,7 +87,7 @@ impl<'a> Dial<'a> {
     }
 
     /// Starts the program and waits until IPv4 is up; answers also the `up` event.
-    pub fn up(&self) -> Result<(Gatelet, Value), String> {
+    pub(crate) fn up(&self) -> Result<(Gatelet, Value), String> {
         let mut gatelet = self.start()?;
         let up = gatelet.wait("up", UP_TIMEOUT)?;
         Ok((gatelet, up))
@@ -86,14 +95,14 @@ impl<'a> Dial<'a> {
 }
 
 /// Name of the TUN device of the program under test.
-pub const TUN: &str = "gatelet0";
+pub(crate) const TUN: &str = "gatelet0";
 /// A dial against an emulated concentrator takes half a second; this is for a busy machine.
-pub const UP_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const UP_TIMEOUT: Duration = Duration::from_secs(25);
 /// Terminate-Request and its answer, with repeats.
 const END_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The running program.
-pub struct Gatelet {
+pub(crate) struct Gatelet {
     process: Child,
     events: Receiver<String>,
     seen: Vec<Value>,
@@ -102,12 +111,12 @@ pub struct Gatelet {
 
 impl Gatelet {
     /// The next event named `event`.
-    pub fn wait(&mut self, event: &str, timeout: Duration) -> Result<Value, String> {
+    pub(crate) fn wait(&mut self, event: &str, timeout: Duration) -> Result<Value, String> {
         self.wait_where(event, timeout, |_| true)
     }
 
     /// The next event named `event` for which `wanted` holds.
-    pub fn wait_where(
+    pub(crate) fn wait_where(
         &mut self,
         event: &str,
         timeout: Duration,
@@ -135,29 +144,29 @@ impl Gatelet {
     }
 
     /// Whether an event named `event` comes within `time`.
-    pub fn hears(&mut self, event: &str, time: Duration) -> bool {
+    pub(crate) fn hears(&mut self, event: &str, time: Duration) -> bool {
         self.wait(event, time).is_ok()
     }
 
     /// Every event read so far.
-    pub fn seen(&self) -> &[Value] {
+    pub(crate) fn seen(&self) -> &[Value] {
         &self.seen
     }
 
     /// Ctrl-C, then waits for the end.
-    pub fn interrupt(mut self) -> Result<ExitStatus, String> {
+    pub(crate) fn interrupt(mut self) -> Result<ExitStatus, String> {
         self.signal(Signal::SIGINT)?;
         self.end()
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: Signal) -> Checked {
+    pub(crate) fn signal(&self, signal: Signal) -> Checked {
         let id = i32::try_from(self.process.id()).map_err(|error| error.to_string())?;
         kill(Pid::from_raw(id), signal).map_err(|error| format!("{signal}: {error}"))
     }
 
     /// Waits for the program's end.
-    pub fn end(&mut self) -> Result<ExitStatus, String> {
+    pub(crate) fn end(&mut self) -> Result<ExitStatus, String> {
         let deadline = Instant::now() + END_TIMEOUT;
         loop {
             if let Some(status) = self.process.try_wait().map_err(|error| error.to_string())? {
@@ -174,13 +183,13 @@ impl Gatelet {
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
     /// What it said last, for a failure's message.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let last = &self.seen[self.seen.len().saturating_sub(14)..];
         let events = last.iter().fold(String::new(), |text, event| format!("{text}  {event}\n"));
         let errors = std::fs::read_to_string(&self.errors).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Dials that must succeed: each authentication, each way to the wire, VLAN, RFC 4638.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,31 +11,31 @@ use crate::throughput::INTERNET_HOST;
 use crate::trace::{self, Message};
 use crate::{Checked, Lab, ensure, fail};
 
-pub fn chap(lab: &mut Lab) -> Checked {
+pub(crate) fn chap(lab: &mut Lab) -> Checked {
     whole_session(lab, "chap", "wan0", "")
 }
 
-pub fn pap(lab: &mut Lab) -> Checked {
+pub(crate) fn pap(lab: &mut Lab) -> Checked {
     lab.isp.command("auth pap")?;
     whole_session(lab, "pap", "wan0", "")?;
     lab.isp.command("auth chap").map(drop)
 }
 
-pub fn mschapv2(lab: &mut Lab) -> Checked {
+pub(crate) fn mschapv2(lab: &mut Lab) -> Checked {
     lab.isp.command("auth mschapv2")?;
     whole_session(lab, "mschapv2", "wan0", "--minimum-auth mschapv2")?;
     lab.isp.command("auth chap").map(drop)
 }
 
-pub fn by_tap(lab: &mut Lab) -> Checked {
+pub(crate) fn by_tap(lab: &mut Lab) -> Checked {
     whole_session(lab, "tap", "gate", "--attach tap")
 }
 
-pub fn vlan_by_packet_socket(lab: &mut Lab) -> Checked {
+pub(crate) fn vlan_by_packet_socket(lab: &mut Lab) -> Checked {
     in_vlan(lab, "vlan-packet", "wan0")
 }
 
-pub fn vlan_by_tap(lab: &mut Lab) -> Checked {
+pub(crate) fn vlan_by_tap(lab: &mut Lab) -> Checked {
     in_vlan(lab, "vlan-tap", "gate")
 }
 
@@ -47,7 +48,7 @@ fn in_vlan(lab: &mut Lab, name: &str, wan: &str) -> Checked {
 }
 
 /// RFC 4638: both ends' Ethernet carries 1508 bytes, so IP gets its 1500.
-pub fn jumbo(lab: &mut Lab) -> Checked {
+pub(crate) fn jumbo(lab: &mut Lab) -> Checked {
     ethernet_mtu(lab, 1508)?;
     let (gatelet, up) =
         Dial { options: "--jumbo --default-route", ..Dial::new(&lab.folder, "jumbo") }.up()?;
@@ -58,7 +59,7 @@ pub fn jumbo(lab: &mut Lab) -> Checked {
 }
 
 /// Where the provider's Ethernet carries 1500 bytes, asking for more must not cost the session.
-pub fn jumbo_refused(lab: &mut Lab) -> Checked {
+pub(crate) fn jumbo_refused(lab: &mut Lab) -> Checked {
     ip("link set wan0 mtu 1508")?;
     let (gatelet, up) =
         Dial { options: "--jumbo --default-route", ..Dial::new(&lab.folder, "jumbo-refused") }.up()?;
@@ -77,7 +78,7 @@ fn ethernet_mtu(lab: &Lab, mtu: u16) -> Checked {
 }
 
 /// The concentrator offers one service; who asks for its names gets it, who asks for others does not.
-pub fn filters(lab: &mut Lab) -> Checked {
+pub(crate) fn filters(lab: &mut Lab) -> Checked {
     lab.isp.command("acname north")?;
     let right = Dial { options: "--ac-name north", ..Dial::new(&lab.folder, "ac-name") };
     hang_up(lab, right.up()?.0, "ac-name")?;
@@ -112,7 +113,7 @@ fn whole_session(lab: &mut Lab, name: &str, wan: &str, options: &str) -> Checked
 }
 
 /// Ctrl-C: Terminate-Request, PADT, and the concentrator has forgotten us.
-pub fn hang_up(lab: &Lab, gatelet: Gatelet, name: &str) -> Checked {
+pub(crate) fn hang_up(lab: &Lab, gatelet: Gatelet, name: &str) -> Checked {
     let status = gatelet.interrupt()?;
     ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))?;
     let trace = trace::read(&lab.folder.join(format!("{name}.pcap")))?;
@@ -125,7 +126,7 @@ pub fn hang_up(lab: &Lab, gatelet: Gatelet, name: &str) -> Checked {
 }
 
 /// The concentrator's sessions end within a few seconds.
-pub fn sessions_gone(lab: &Lab) -> Checked {
+pub(crate) fn sessions_gone(lab: &Lab) -> Checked {
     for _ in 0..30 {
         if lab.isp.sessions()? == 0 {
             return Ok(());
@@ -135,7 +136,7 @@ pub fn sessions_gone(lab: &Lab) -> Checked {
     fail(format!("the concentrator still has a session:\n{}", lab.isp.command("status")?))
 }
 
-pub fn ping(host: &str) -> Checked {
+pub(crate) fn ping(host: &str) -> Checked {
     output("ping", &["-c", "2", "-i", "0.2", "-W", "2", "-I", TUN, host]).map(drop)
 }
 
@@ -156,30 +157,29 @@ fn link_local_ping(gatelet: &mut Gatelet) -> Checked {
     output("ping", &["-6", "-c", "2", "-i", "0.5", "-W", "2", &format!("{peer}%{TUN}")]).map(drop)
 }
 
+/// A label of the dial table, and the messages that end the step: the last of them counts.
+type Step = (&'static str, &'static [&'static str]);
+
+const STEPS: [Step; 8] = [
+    ("PADO", &["PADO"]),
+    ("PADR", &["PADR"]),
+    ("PADS", &["PADS"]),
+    ("peer's LCP", &["LCP Configure-Request"]),
+    ("LCP up", &["LCP Configure-Ack"]),
+    ("authenticated", &["PAP Authenticate-Ack", "CHAP Success"]),
+    ("IPv4 up", &["IPCP Configure-Ack"]),
+    ("IPv6 up", &["IPV6CP Configure-Ack"]),
+];
+
 /// One line: when which step of a dial was done, in milliseconds after the PADI.
-pub fn dial_table(name: &str, trace: &[Message]) -> String {
-    let mut line = format!("dial {name:<14}");
-    let after = |wanted: &str, ours: Option<bool>| {
-        trace
+fn dial_table(name: &str, trace: &[Message]) -> String {
+    let mut line = format!("dial {name:<12} ms after the PADI:");
+    for (label, messages) in STEPS {
+        let at = trace
             .iter()
-            .rfind(|message| message.name == wanted && ours.is_none_or(|ours| message.ours == ours))
-            .map(|message| message.at * 1e3)
-    };
-    let steps: [(&str, &[(&str, Option<bool>)]); 8] = [
-        ("PADO", &[("PADO", None)]),
-        ("PADR", &[("PADR", None)]),
-        ("PADS", &[("PADS", None)]),
-        ("peer's first LCP", &[("LCP Configure-Request", Some(false))]),
-        ("LCP up", &[("LCP Configure-Ack", None)]),
-        ("authenticated", &[("PAP Authenticate-Ack", None), ("CHAP Success", None)]),
-        ("IPv4 up", &[("IPCP Configure-Ack", None)]),
-        ("IPv6 up", &[("IPV6CP Configure-Ack", None)]),
-    ];
-    for (label, messages) in steps {
-        match messages.iter().find_map(|(message, ours)| after(message, *ours)) {
-            Some(at) => line += &format!("  {label} {at:.0}"),
-            None => line += &format!("  {label} -"),
-        }
+            .rfind(|message| messages.contains(&message.name.as_str()))
+            .map_or_else(|| "-".into(), |message| format!("{:.0}", message.at * 1e3));
+        let _ = write!(line, "  {label} {at}");
     }
-    line + " ms"
+    line
 }

@@ -11,13 +11,15 @@ use crate::throughput::INTERNET_HOST;
 use crate::trace::{self, most_within, sent};
 use crate::{Checked, Lab, ensure};
 
+/// Until a session is back after a fault: the redial engine's back-off, and an emulated peer.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Discovery messages that may leave within a minute.
 const DISCOVERY_BUDGET: usize = 4;
 /// Authentications that may be tried within three minutes.
 const AUTHENTICATION_BUDGET: usize = 4;
 
 /// Told as what it is, and not tried until the account is locked.
-pub fn wrong_password(lab: &mut Lab) -> Checked {
+pub(crate) fn wrong_password(lab: &mut Lab) -> Checked {
     for auth in ["pap", "chap", "mschapv2"] {
         lab.isp.command(&format!("auth {auth}"))?;
         let name = format!("wrong-{auth}");
@@ -44,12 +46,12 @@ pub fn wrong_password(lab: &mut Lab) -> Checked {
 }
 
 /// The server ends the session with a PADT alone: we notice at once and dial again.
-pub fn padt(lab: &mut Lab) -> Checked {
+pub(crate) fn padt(lab: &mut Lab) -> Checked {
     ended_by(lab, "padt", "padt")
 }
 
 /// The server ends the session by LCP.
-pub fn terminate(lab: &mut Lab) -> Checked {
+pub(crate) fn terminate(lab: &mut Lab) -> Checked {
     ended_by(lab, "term", "terminate-request")
 }
 
@@ -64,7 +66,7 @@ fn ended_by(lab: &mut Lab, drop: &str, failure: &str) -> Checked {
     ensure(gatelet.seen().iter().any(|event| event["event"] == told_as(drop)), || {
         format!("the {drop} itself is not told\n{}", gatelet.story())
     })?;
-    gatelet.wait("up", Duration::from_secs(60))?;
+    gatelet.wait("up", PATIENCE)?;
     lab.tell(format!("{failure} to up again: {:.1} s", at.elapsed().as_secs_f64()));
     hang_up(lab, gatelet, drop)
 }
@@ -75,7 +77,7 @@ fn told_as(drop: &str) -> &'static str {
 }
 
 /// A PADT that names another session is none of our business.
-pub fn padt_for_another(lab: &mut Lab) -> Checked {
+pub(crate) fn padt_for_another(lab: &mut Lab) -> Checked {
     let dial = Dial::new(&lab.folder, "padt-other");
     let (mut gatelet, _) = dial.up()?;
     let ours = std::fs::read_to_string("/sys/class/net/wan0/address").map_err(|error| error.to_string())?;
@@ -86,7 +88,7 @@ pub fn padt_for_another(lab: &mut Lab) -> Checked {
 }
 
 /// The process dies without a word; the next one clears the session that it left behind.
-pub fn killed(lab: &mut Lab) -> Checked {
+pub(crate) fn killed(lab: &mut Lab) -> Checked {
     let first = Dial::new(&lab.folder, "killed");
     let (gatelet, _) = first.up()?;
     gatelet.kill();
@@ -109,7 +111,7 @@ pub fn killed(lab: &mut Lab) -> Checked {
 }
 
 /// The concentrator goes away and comes back. Nothing answers meanwhile: polls, not a storm.
-pub fn server_restart(lab: &mut Lab) -> Checked {
+pub(crate) fn server_restart(lab: &mut Lab) -> Checked {
     let dial = Dial::new(&lab.folder, "server");
     let (mut gatelet, _) = dial.up()?;
     lab.isp.command("server stop")?;
@@ -117,7 +119,7 @@ pub fn server_restart(lab: &mut Lab) -> Checked {
     gatelet.wait_where("down", Duration::from_secs(30), |down| down["failure"] == "no-pado")?;
     lab.isp.command("server start")?;
     let at = Instant::now();
-    gatelet.wait("up", Duration::from_secs(60))?;
+    gatelet.wait("up", PATIENCE)?;
     lab.tell(format!("server started to up again: {:.1} s", at.elapsed().as_secs_f64()));
     hang_up(lab, gatelet, "server")?;
     let trace = trace::read(&dial.pcap())?;
@@ -126,7 +128,7 @@ pub fn server_restart(lab: &mut Lab) -> Checked {
 }
 
 /// Loss of carrier costs nothing: dialed again as soon as it is back.
-pub fn cable(lab: &mut Lab) -> Checked {
+pub(crate) fn cable(lab: &mut Lab) -> Checked {
     let dial = Dial::new(&lab.folder, "cable");
     let (mut gatelet, _) = dial.up()?;
     ip("link set wan1 down")?;
@@ -140,14 +142,14 @@ pub fn cable(lab: &mut Lab) -> Checked {
 }
 
 /// The concentrator forgets the session and says nothing: LCP echo finds out.
-pub fn silent_drop(lab: &mut Lab) -> Checked {
+pub(crate) fn silent_drop(lab: &mut Lab) -> Checked {
     let dial = Dial { options: "--echo on --echo-interval 2", ..Dial::new(&lab.folder, "silent") };
     let (mut gatelet, _) = dial.up()?;
     lab.isp.command("drop silent")?;
     let at = Instant::now();
-    let down = gatelet.wait("down", Duration::from_secs(60))?;
+    let down = gatelet.wait("down", PATIENCE)?;
     let noticed = at.elapsed();
-    gatelet.wait("up", Duration::from_secs(60))?;
+    gatelet.wait("up", PATIENCE)?;
     lab.tell(format!(
         "session lost without a word (echo every 2 s): noticed after {:.1} s as {}, up again after {:.1} s",
         noticed.as_secs_f64(),
@@ -158,7 +160,7 @@ pub fn silent_drop(lab: &mut Lab) -> Checked {
 }
 
 /// With nobody there to answer the Terminate-Request, the second Ctrl-C ends it at once.
-pub fn second_interrupt(lab: &mut Lab) -> Checked {
+pub(crate) fn second_interrupt(lab: &mut Lab) -> Checked {
     let (mut gatelet, _) = Dial::new(&lab.folder, "interrupted").up()?;
     lab.isp.command("wire off")?;
     gatelet.signal(Signal::SIGINT)?;

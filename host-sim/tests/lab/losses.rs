@@ -1,6 +1,7 @@
 //! Each message of a dial lost in turn. What we send is repeated by us within 1.25 s; what the peer
 //! sends is repeated by its timer, unless asking again makes it answer again.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use crate::dialer::Dial;
@@ -53,7 +54,7 @@ const LOSSES: &[Loss] = &[
 ];
 
 /// Loses each, dials, and reports the time from the first PADI to IPv4.
-pub fn each_message(lab: &mut Lab) -> Checked {
+pub(crate) fn each_message(lab: &mut Lab) -> Checked {
     let nothing = time_to_up(lab, "lost-nothing", None)?.0;
     lab.tell(format!("lost message of a dial (time to up with none lost: {nothing:.2} s)"));
     let mut failures = String::new();
@@ -73,7 +74,7 @@ pub fn each_message(lab: &mut Lab) -> Checked {
         if loss.direction == "in" && loss.name.ends_with("Ack") {
             // An Ack of ours is an answer: it goes out again when the peer asks again, by its timer.
         } else if loss.direction == "in" && !in_time {
-            failures += &format!("{}: repeated after {repeat:?} s\n", loss.name);
+            let _ = writeln!(failures, "{}: repeated after {repeat:?} s", loss.name);
         }
     }
     lab.isp.command("wire on")?;
@@ -95,8 +96,8 @@ fn time_to_up(lab: &Lab, name: &str, loss: Option<&Loss>) -> Result<(f64, Option
         dial.up().map_err(|story| format!("{}: {story}", loss.map_or("nothing lost", |loss| loss.name)))?;
     let time = up["since_dial"].as_f64().unwrap_or(began.elapsed().as_secs_f64());
     if let Some(loss) = loss {
-        let lost = lab.isp.command("lost")?;
-        ensure(lost.trim() == "1", || format!("{} was not lost: {}", loss.name, lost.trim()))?;
+        let count = lab.isp.command("lost")?;
+        ensure(count.trim() == "1", || format!("{} was not lost: {count}", loss.name))?;
         lab.isp.command("wire on")?;
     }
     gatelet.interrupt()?;

@@ -22,15 +22,15 @@ use nix::unistd::{Pid, getegid, geteuid};
 use crate::{Checked, fail};
 
 /// Hardware address of the concentrator.
-pub const ISP_MAC: [u8; 6] = [0x02, 0x00, 0x5e, 0x00, 0x53, 0x01];
+pub(crate) const ISP_MAC: [u8; 6] = [0x02, 0x00, 0x5e, 0x00, 0x53, 0x01];
 /// How long a machine may take to boot, emulated, on a machine busy with other things.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+const BOOT_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long a command in a machine may take.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Moves this process to a network namespace of its own, as root or (where the system lets users
 /// have namespaces) as anyone. To be called while there is one thread.
-pub fn enter_namespace() -> Checked {
+pub(crate) fn enter_namespace() -> Checked {
     let (user, group) = (geteuid(), getegid());
     if user.is_root() {
         unshare(CloneFlags::CLONE_NEWNET).map_err(|error| format!("a network namespace: {error}"))?;
@@ -66,12 +66,12 @@ pub fn enter_namespace() -> Checked {
 }
 
 /// `ip WORDS` in the namespace.
-pub fn ip(words: &str) -> Checked {
+pub(crate) fn ip(words: &str) -> Checked {
     output("ip", &words.split(' ').collect::<Vec<_>>()).map(drop)
 }
 
 /// A program's standard output; both outputs are in the message if it fails.
-pub fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
     let line = format!("{program} {}", arguments.join(" "));
     let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
     let output = Command::new(program)
@@ -89,21 +89,21 @@ pub fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
 }
 
 /// The last lines of a text.
-pub fn tail(text: &str, lines: usize) -> String {
+pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<_> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].iter().fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// A running machine.
-pub struct Machine {
+pub(crate) struct Machine {
     process: Child,
     control: PathBuf,
     /// From start to ready.
-    pub boot: Duration,
+    pub(crate) boot: Duration,
 }
 
 /// A machine that is booting.
-pub struct Booting {
+pub(crate) struct Booting {
     process: Child,
     began: Instant,
     log: PathBuf,
@@ -112,7 +112,7 @@ pub struct Booting {
 
 impl Machine {
     /// Starts a machine in `role` on the TAP device `tap`; its sockets and logs go to `folder`.
-    pub fn boot(role: &str, tap: &str, folder: &Path) -> Result<Booting, String> {
+    pub(crate) fn boot(role: &str, tap: &str, folder: &Path) -> Result<Booting, String> {
         let variable = |name| {
             env::var_os(name).ok_or(format!("{name} is not set: run this suite with `cargo xtask interop`"))
         };
@@ -135,14 +135,14 @@ impl Machine {
     }
 
     /// Runs one command in the machine and returns what it printed.
-    pub fn command(&self, line: &str) -> Result<String, String> {
+    pub(crate) fn command(&self, line: &str) -> Result<String, String> {
         let fault = |error: std::io::Error| format!("`{line}` in the machine: {error}");
-        let mut link = UnixStream::connect(&self.control).map_err(fault)?;
-        link.set_read_timeout(Some(COMMAND_TIMEOUT)).map_err(fault)?;
+        let mut stream = UnixStream::connect(&self.control).map_err(fault)?;
+        stream.set_read_timeout(Some(COMMAND_TIMEOUT)).map_err(fault)?;
         let token = format!("{:x}", Instant::now().elapsed().as_nanos() ^ u128::from(std::process::id()));
-        link.write_all(format!("{token} {line}\n").as_bytes()).map_err(fault)?;
+        stream.write_all(format!("{token} {line}\n").as_bytes()).map_err(fault)?;
         let (start, end) = (format!("<<{token}"), format!(">>{token} "));
-        let mut reader = BufReader::new(link);
+        let mut reader = BufReader::new(stream);
         let mut printed = String::new();
         let mut inside = false;
         loop {
@@ -170,14 +170,14 @@ impl Machine {
     }
 
     /// The PPPoE sessions that the concentrator believes to be alive.
-    pub fn sessions(&self) -> Result<usize, String> {
+    pub(crate) fn sessions(&self) -> Result<usize, String> {
         Ok(self.command("status")?.lines().filter(|line| line.starts_with("session=")).count())
     }
 }
 
 impl Booting {
     /// Waits until the machine can be used.
-    pub fn ready(mut self) -> Result<Machine, String> {
+    pub(crate) fn ready(mut self) -> Result<Machine, String> {
         loop {
             let mut said = String::new();
             let _ = File::open(&self.log).and_then(|mut log| log.read_to_string(&mut said));

@@ -21,32 +21,32 @@ use std::time::Instant;
 use machine::Machine;
 
 /// The outcome of a check.
-pub type Checked = Result<(), String>;
+pub(crate) type Checked = Result<(), String>;
 
 /// A failure of any type.
-pub fn fail<T>(message: impl Into<String>) -> Result<T, String> {
+pub(crate) fn fail<T>(message: impl Into<String>) -> Result<T, String> {
     Err(message.into())
 }
 
 /// Fails with `message` unless `condition`.
-pub fn ensure(condition: bool, message: impl FnOnce() -> String) -> Checked {
+pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Checked {
     if condition { Ok(()) } else { Err(message()) }
 }
 
 /// What the checks work with.
-pub struct Lab {
+pub(crate) struct Lab {
     /// The provider.
-    pub isp: Machine,
+    pub(crate) isp: Machine,
     /// The reference subscriber, to tell our fault from the peer's.
-    pub subscriber: Machine,
+    pub(crate) subscriber: Machine,
     /// Captures, ledgers, logs.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Lines printed after the checks: tables and figures.
-    pub report: Vec<String>,
+    pub(crate) report: Vec<String>,
     /// What the subscriber's session carried, up and down, in Mbit/s.
-    pub baseline: Option<(f64, f64)>,
+    pub(crate) baseline: Option<(f64, f64)>,
     /// When the clients to be measured began to dial.
-    pub calibration_began: Option<Instant>,
+    pub(crate) calibration_began: Option<Instant>,
 }
 
 type Check = (&'static str, fn(&mut Lab) -> Checked);
@@ -99,7 +99,9 @@ fn suite() -> Result<bool, String> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => {
-                CHECKS.iter().for_each(|(name, _)| println!("{name}"));
+                for (name, _) in CHECKS {
+                    println!("{name}");
+                }
                 return Ok(true);
             }
             "--keep" => keep = Some(PathBuf::from(arguments.next().ok_or("--keep wants a folder")?)),
@@ -137,7 +139,9 @@ fn suite() -> Result<bool, String> {
             Err(message) => {
                 failed += 1;
                 println!("FAIL  {seconds:6.1} s  {name}");
-                message.lines().for_each(|line| println!("        {line}"));
+                for line in message.lines() {
+                    println!("        {line}");
+                }
                 // The next check finds the lab as it expects it.
                 let _ = lab.reset();
             }
@@ -160,7 +164,7 @@ fn suite() -> Result<bool, String> {
 
 impl Lab {
     /// Puts the provider back to its defaults.
-    pub fn reset(&self) -> Checked {
+    pub(crate) fn reset(&self) -> Checked {
         for command in [
             "wire on",
             "netem off",
@@ -177,7 +181,7 @@ impl Lab {
     }
 
     /// Adds a line to the report.
-    pub fn tell(&mut self, line: impl Into<String>) {
+    pub(crate) fn tell(&mut self, line: impl Into<String>) {
         self.report.push(line.into());
     }
 }

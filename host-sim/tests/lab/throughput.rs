@@ -12,16 +12,16 @@ const SHARE: f64 = 0.8;
 /// Seconds of a measurement, after one second that does not count (TCP's start).
 const SECONDS: &str = "4";
 /// The lab's internet host.
-pub const INTERNET_HOST: &str = "192.0.2.80";
+pub(crate) const INTERNET_HOST: &str = "192.0.2.80";
 
 /// Debian's own client on the same wire: if this fails, it is not us.
-pub fn subscriber_dials(lab: &mut Lab) -> Checked {
+pub(crate) fn subscriber_dials(lab: &mut Lab) -> Checked {
     lab.subscriber.command("dial")?;
     lab.subscriber.command(&format!("sh ping -c 2 -i 0.2 -W 2 {INTERNET_HOST}")).map(drop)
 }
 
 /// Both directions through the subscriber's session, which ends here.
-pub fn subscriber(lab: &mut Lab) -> Checked {
+pub(crate) fn subscriber(lab: &mut Lab) -> Checked {
     let measure = |reverse: &str| {
         let line = format!("sh iperf3 -J -c {INTERNET_HOST} -O 1 -t {SECONDS} {reverse}");
         lab.subscriber.command(&line).and_then(|text| megabits(&text))
@@ -33,7 +33,7 @@ pub fn subscriber(lab: &mut Lab) -> Checked {
 }
 
 /// Both directions through our session.
-pub fn ours(lab: &mut Lab) -> Checked {
+pub(crate) fn ours(lab: &mut Lab) -> Checked {
     let Some((up_baseline, down_baseline)) = lab.baseline else {
         return fail("no figure of the subscriber's to compare with: run `subscriber: throughput` too");
     };

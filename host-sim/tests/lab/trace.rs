@@ -7,21 +7,19 @@ use crate::machine::ISP_MAC;
 
 /// One frame of a recording.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// Seconds since the recording's first frame.
-    pub at: f64,
+    pub(crate) at: f64,
     /// Whether the subscriber sent it.
-    pub ours: bool,
+    pub(crate) ours: bool,
     /// `PADI`, `LCP Configure-Request`, `CHAP Challenge`, `IPv4`, …
-    pub name: String,
-    /// The Ethernet frame without its addresses and tag: from the EtherType on.
-    pub bytes: Vec<u8>,
+    pub(crate) name: String,
     /// Its 802.1Q VLAN id.
-    pub vlan: Option<u16>,
+    pub(crate) vlan: Option<u16>,
 }
 
 /// Reads a classic pcap file with microseconds, little-endian, Ethernet.
-pub fn read(file: &Path) -> Result<Vec<Message>, String> {
+pub(crate) fn read(file: &Path) -> Result<Vec<Message>, String> {
     let content = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut rest = content.get(24..).ok_or(format!("{}: no capture", file.display()))?;
     let mut messages: Vec<Message> = Vec::new();
@@ -42,11 +40,11 @@ fn message(at: f64, frame: &[u8]) -> Option<Message> {
     let tagged = frame.get(12..14)? == [0x81, 0x00];
     let vlan = tagged.then(|| u16::from_be_bytes([frame[14], *frame.get(15)?]).into()).flatten();
     let vlan = vlan.map(|tag: u16| tag & 0xFFF);
-    let bytes = frame.get(if tagged { 16 } else { 12 }..)?.to_vec();
-    let name = name(&bytes)?;
-    Some(Message { at, ours: frame[6..12] != ISP_MAC, name, bytes, vlan })
+    let name = name(frame.get(if tagged { 16 } else { 12 }..)?)?;
+    Some(Message { at, ours: frame[6..12] != ISP_MAC, name, vlan })
 }
 
+/// Of what follows the addresses and the tag, from the type field on.
 fn name(bytes: &[u8]) -> Option<String> {
     let code = *bytes.get(3)?;
     if bytes[..2] == [0x88, 0x63] {
@@ -92,12 +90,12 @@ fn name(bytes: &[u8]) -> Option<String> {
 }
 
 /// When our first `name` left.
-pub fn sent(trace: &[Message], name: &str) -> Option<f64> {
+pub(crate) fn sent(trace: &[Message], name: &str) -> Option<f64> {
     trace.iter().find(|message| message.ours && message.name == name).map(|message| message.at)
 }
 
 /// The most messages of these names that we sent within any `seconds`.
-pub fn most_within(trace: &[Message], names: &[&str], seconds: f64) -> usize {
+pub(crate) fn most_within(trace: &[Message], names: &[&str], seconds: f64) -> usize {
     let times: Vec<f64> = trace
         .iter()
         .filter(|message| message.ours && names.contains(&message.name.as_str()))

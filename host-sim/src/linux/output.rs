@@ -1,0 +1,108 @@
+//! What the person (or the script) at the terminal sees, as it happens.
+
+use std::io::{self, IsTerminal, Write};
+
+use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
+use serde_json::{Map, Value, json};
+use smoltcp::time::Instant;
+
+use super::session::link_local;
+use crate::narrate;
+use crate::timeline::{Actor, Entry, Painter, Tone};
+
+/// Columns where the terminal does not tell.
+const WIDTH: usize = 100;
+
+/// Writes each event at once: a line of the timeline, or an object of JSON.
+pub struct Output {
+    json: bool,
+    painter: Painter,
+}
+
+impl Output {
+    /// To standard output.
+    pub fn new(json: bool) -> Self {
+        let columns = if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
+        Self { json, painter: Painter { width: columns } }
+    }
+
+    /// Tells what the router reports.
+    pub fn event(&self, at: Instant, event: &RouterEvent) {
+        if let Some(entry) = narrate::entry(event, at, Instant::ZERO) {
+            self.write(&entry, details(event));
+        }
+    }
+
+    /// Tells what this program itself has to say.
+    pub fn note(&self, at: Instant, tag: &'static str, what: String, tone: Tone) {
+        let entry = Entry { at, actor: Actor::User, tag, what, why: String::new(), tone, until: None };
+        self.write(&entry, Map::new());
+    }
+
+    fn write(&self, entry: &Entry, details: Map<String, Value>) {
+        let mut out = io::stdout().lock();
+        // A reader that has gone away is no reason to hang up.
+        let _ = if self.json {
+            let mut object = Map::new();
+            object.insert("at".into(), json!(seconds(entry.at)));
+            object.insert("event".into(), json!(entry.tag));
+            object.insert("what".into(), json!(entry.what));
+            if !entry.why.is_empty() {
+                object.insert("why".into(), json!(entry.why));
+            }
+            if let Some(until) = entry.until {
+                object.insert("until".into(), json!(seconds(until)));
+            }
+            object.extend(details);
+            writeln!(out, "{}", Value::Object(object))
+        } else {
+            writeln!(out, "{}", self.painter.paint(entry))
+        };
+        let _ = out.flush();
+    }
+}
+
+/// What scripts want of an event beyond its name. Times in seconds.
+fn details(event: &RouterEvent) -> Map<String, Value> {
+    let RouterEvent::Wan(_, event) = event else { return Map::new() };
+    let value = match event {
+        WanEvent::PadoReceived { ac_mac, ac_name, .. } => {
+            json!({ "ac_mac": ac_mac.to_string(), "ac_name": ac_name.as_str() })
+        }
+        WanEvent::PadsReceived { ac_mac, session_id, max_payload } => {
+            json!({ "ac_mac": ac_mac.to_string(), "session_id": session_id, "max_payload": max_payload })
+        }
+        WanEvent::Up { ipv4: Ipv4Status { address, peer, dns }, mtu, since_dial } => json!({
+            "address": address.to_string(),
+            "peer": peer.map(|peer| peer.to_string()),
+            "dns": dns.iter().flatten().map(ToString::to_string).collect::<Vec<_>>(),
+            "mtu": mtu,
+            "since_dial": micros(since_dial.total_micros()),
+        }),
+        WanEvent::Ipv6Up { ipv6: Ipv6Status { local, peer }, mtu, since_dial } => json!({
+            "address": link_local(*local).to_string(),
+            "peer": peer.map(|peer| link_local(peer).to_string()),
+            "mtu": mtu,
+            "since_dial": micros(since_dial.total_micros()),
+        }),
+        WanEvent::Down { failure, uptime } => json!({
+            "failure": failure.name(),
+            "windows_code": failure.windows_code(),
+            "uptime": uptime.map(|uptime| micros(uptime.total_micros())),
+        }),
+        _ => return Map::new(),
+    };
+    match value {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
+
+fn seconds(at: Instant) -> f64 {
+    micros(u64::try_from(at.total_micros()).unwrap_or(0))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 µs are 285 years")]
+fn micros(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
