@@ -36,14 +36,20 @@ impl LedgerFile {
     pub fn open(path: &Path) -> Result<Self, String> {
         let store = Self {
             path: path.to_owned(),
-            boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+            boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         };
         let folder = store.folder();
         fs::create_dir_all(folder)
             .and_then(|()| File::create(store.draft()))
             .and_then(|_| fs::remove_file(store.draft()))
             .map_err(|error| {
-                format!("the ledger cannot be kept in {}: {error}; choose another file with --ledger", folder.display())
+                format!(
+                    "the ledger cannot be kept in {}: {error}; choose another file with --ledger",
+                    folder.display()
+                )
             })?;
         Ok(store)
     }

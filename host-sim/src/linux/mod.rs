@@ -114,14 +114,24 @@ fn dial(args: &Args) -> Result<(), String> {
                     output.event(timed.at, &timed.event);
                 }
                 WaitResult::Lagged(count) => {
-                    output.note(crate::clock::now(), "lagged", format!("{count} events were lost"), Tone::Notice);
+                    output.note(
+                        crate::clock::now(),
+                        "lagged",
+                        format!("{count} events were lost"),
+                        Tone::Notice,
+                    );
                 }
             }
         }
     });
     executor.spawn("signals", async {
         let signal = signals.next().await;
-        output.note(crate::clock::now(), "interrupted", format!("{signal}: hangs up; once more to end at once"), Tone::Notice);
+        output.note(
+            crate::clock::now(),
+            "interrupted",
+            format!("{signal}: hangs up; once more to end at once"),
+            Tone::Notice,
+        );
         commands.send(Command::Shutdown).await;
     });
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
@@ -192,12 +202,15 @@ fn policy(carrier: &str, expert: &Expert) -> Policy {
 }
 
 fn echo(default: Echo, expert: &Expert) -> Echo {
-    let interval = expert.echo_interval.map_or(Echo::DEFAULT_INTERVAL, |seconds| Duration::from_secs(seconds.into()));
+    let interval =
+        expert.echo_interval.map_or(Echo::DEFAULT_INTERVAL, |seconds| Duration::from_secs(seconds.into()));
     let max_missed = Echo::DEFAULT_MAX_MISSED;
     match (expert.echo, default) {
         (Some(EchoMode::Off), _) | (None, Echo::Off) => Echo::Off,
         (Some(EchoMode::On), _) | (None, Echo::On { .. }) => Echo::On { interval, max_missed },
-        (Some(EchoMode::Adaptive), _) | (None, Echo::Adaptive { .. }) => Echo::Adaptive { interval, max_missed },
+        (Some(EchoMode::Adaptive), _) | (None, Echo::Adaptive { .. }) => {
+            Echo::Adaptive { interval, max_missed }
+        }
     }
 }
 
@@ -218,7 +231,9 @@ fn attach_tun(name: &str) -> Result<TunTap, String> {
         std::io::ErrorKind::PermissionDenied => {
             format!("{name}: permission denied; run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
         }
-        std::io::ErrorKind::NotFound => "this kernel has no TUN devices (/dev/net/tun); `modprobe tun`".into(),
+        std::io::ErrorKind::NotFound => {
+            "this kernel has no TUN devices (/dev/net/tun); `modprobe tun`".into()
+        }
         _ => format!("{name}: {error}"),
     })
 }

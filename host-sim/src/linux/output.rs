@@ -22,7 +22,8 @@ pub struct Output {
 impl Output {
     /// To standard output.
     pub fn new(json: bool) -> Self {
-        let columns = if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
+        let columns =
+            if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
         Self { json, painter: Painter { width: columns } }
     }
 

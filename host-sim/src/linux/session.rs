@@ -31,7 +31,12 @@ impl Session {
         // Whose default route leads here is said on the command line, not by the carrier.
         let accept_ra = if host.default_route.is_some() { 2 } else { 0 };
         let _ = interface.set_ipv6_setting("accept_ra", accept_ra);
-        Self { interface, default_route: host.default_route, resolv_conf: host.resolv_conf.clone(), ipv6: None }
+        Self {
+            interface,
+            default_route: host.default_route,
+            resolv_conf: host.resolv_conf.clone(),
+            ipv6: None,
+        }
     }
 
     /// Does to the interface what the event means for it.
@@ -54,7 +59,11 @@ impl Session {
         self.told(self.interface.set_ipv4(ipv4.address, peer), "set its IPv4 address")?;
         self.told(self.interface.set_up(true), "bring it up")?;
         if let Some(path) = &self.resolv_conf {
-            let servers = ipv4.dns.iter().flatten().fold(String::new(), |text, server| format!("{text}nameserver {server}\n"));
+            let servers = ipv4
+                .dns
+                .iter()
+                .flatten()
+                .fold(String::new(), |text, server| format!("{text}nameserver {server}\n"));
             write_whole(path, &servers).map_err(|error| format!("{}: {error}", path.display()))?;
         }
         match self.default_route {
@@ -114,7 +123,12 @@ pub async fn to_tun(packets: DynamicReceiver<'_, Frame<'_>>, tun: &TunTap) {
 }
 
 /// Moves the TUN device's packets to the router, for ever. `quota` is whose frames they travel in.
-pub async fn from_tun<'p>(tun: &TunTap, packets: DynamicSender<'_, Frame<'p>>, pool: Pool<'p>, quota: PortId) {
+pub async fn from_tun<'p>(
+    tun: &TunTap,
+    packets: DynamicSender<'_, Frame<'p>>,
+    pool: Pool<'p>,
+    quota: PortId,
+) {
     loop {
         let Some(mut frame) = pool.take(quota) else {
             // All are on their way through the router; the packets wait in the kernel's queue.
@@ -122,17 +136,12 @@ pub async fn from_tun<'p>(tun: &TunTap, packets: DynamicSender<'_, Frame<'p>>, p
             continue;
         };
         frame.clear(Frame::IP_HEADROOM);
-        let received = frame.push_back(MAX_IP_LEN).map(|room| tun.receive(room));
-        match received {
-            Some(Ok(Some(len))) => {
-                frame.truncate(len);
-                packets.send(frame).await;
-            }
-            // An error: the interface is down, and readable when it is not.
-            _ => {
-                drop(frame);
-                readable(tun.fd().as_raw_fd()).await;
-            }
+        if let Some(Ok(Some(len))) = frame.push_back(MAX_IP_LEN).map(|room| tun.receive(room)) {
+            frame.truncate(len);
+            packets.send(frame).await;
+        } else {
+            drop(frame);
+            readable(tun.fd().as_raw_fd()).await;
         }
     }
 }
