@@ -43,9 +43,22 @@ enum State {
     Off,
     /// Dials at this time; `None`: only something from outside makes it dial.
     Waiting(Option<Instant>),
-    Offering { attempt: usize, next: Instant },
-    Requesting { ac: EthernetAddress, cookie: Vec<u8>, attempt: usize, next: Instant },
-    Session { ac: EthernetAddress, id: u16, since: Instant, up: bool },
+    Offering {
+        attempt: usize,
+        next: Instant,
+    },
+    Requesting {
+        ac: EthernetAddress,
+        cookie: Vec<u8>,
+        attempt: usize,
+        next: Instant,
+    },
+    Session {
+        ac: EthernetAddress,
+        id: u16,
+        since: Instant,
+        up: bool,
+    },
 }
 
 impl SimpleClient {
@@ -167,7 +180,8 @@ impl SimpleClient {
         let mut buffer = [0; 1502];
         while let Some(len) = self.link.poll_transmit(now, &mut buffer) {
             out.send_with(len + 64, |frame| {
-                let header = Header { destination: ac, source: MAC, vlan: None, ether_type: ethernet::PPPOE_SESSION };
+                let header =
+                    Header { destination: ac, source: MAC, vlan: None, ether_type: ethernet::PPPOE_SESSION };
                 let start = header.emit(frame).unwrap_or(0);
                 let packet = Packet { code: Code::Session, session_id: id, payload: &buffer[..len] };
                 start + packet.emit(&mut frame[start..]).unwrap_or(0)
@@ -331,7 +345,9 @@ fn link_config(timers: &Client) -> LinkConfig {
     };
     config.echo = match timers.echo_interval {
         None => Echo::Off,
-        Some(interval) if timers.echo_adaptive => Echo::Adaptive { interval, max_missed: timers.echo_failures },
+        Some(interval) if timers.echo_adaptive => {
+            Echo::Adaptive { interval, max_missed: timers.echo_failures }
+        }
         Some(interval) => Echo::On { interval, max_missed: timers.echo_failures },
     };
     config

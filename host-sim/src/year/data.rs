@@ -131,7 +131,11 @@ pub(super) fn preset(carrier: &str) -> redial::Preset {
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| values::parse_duration(text)).collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+    texts
+        .iter()
+        .map(|text| values::parse_duration(text))
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
 }
 
 fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Duration, Duration), D::Error> {

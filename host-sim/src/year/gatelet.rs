@@ -95,7 +95,8 @@ impl<'p> Running<'p> {
     fn note(&mut self, now: Instant, event: &RouterEvent) {
         match event {
             RouterEvent::Wan(_, WanEvent::Up { ipv4, .. }) => {
-                self.session = self.router.wan(self.wan).and_then(|wan| wan.session).map(|session| session.id);
+                self.session =
+                    self.router.wan(self.wan).and_then(|wan| wan.session).map(|session| session.id);
                 self.address = Some(ipv4.address);
                 self.ping_at = Some(now + PING_INTERVAL);
                 self.pings_missed = 0;
@@ -170,7 +171,11 @@ impl Subscriber for Gatelet<'_> {
     fn set_carrier(&mut self, now: Instant, carrier: bool, out: &mut Outbox) {
         if let Some(running) = &mut self.running {
             let local = running.local(now);
-            running.router.handle_link(local, WAN_PORT, if carrier { LinkState::Up } else { LinkState::Down });
+            running.router.handle_link(
+                local,
+                WAN_PORT,
+                if carrier { LinkState::Up } else { LinkState::Down },
+            );
         }
         self.drain(now, out);
     }

@@ -160,7 +160,9 @@ pub fn run(args: &Args) -> ExitCode {
 fn plan(args: &Args, data: &Data) -> Result<Vec<LifeId>, String> {
     let carriers: Vec<&String> = match args.carrier.as_str() {
         "all" => data.carrier.keys().collect(),
-        name => vec![data.carrier.get_key_value(name).ok_or_else(|| unknown("carrier", name, data.carrier.keys()))?.0],
+        name => vec![
+            data.carrier.get_key_value(name).ok_or_else(|| unknown("carrier", name, data.carrier.keys()))?.0,
+        ],
     };
     let names: Vec<String> = Model::all().iter().map(|model| model.name.to_owned()).collect();
     let models = match args.bras.as_str() {

@@ -66,14 +66,21 @@ fn recovery(promised: &[&&Life]) -> Verdict {
             if recovery > HOLD + AFTER_HOLD {
                 let place = whereabouts(life);
                 let since = format_duration(lock.lockout.at - smoltcp::time::Instant::ZERO);
-                slow.push(format!("{} on {} ({place}, at {since})", format_duration(recovery), life.id.model.name));
+                slow.push(format!(
+                    "{} on {} ({place}, at {since})",
+                    format_duration(recovery),
+                    life.id.model.name
+                ));
             }
         }
     }
     Verdict {
         name: "recovery within hold + 20 s",
         passed: slow.is_empty(),
-        detail: summary(slow, format!("{locks} locks tripped by history, slowest {}", format_duration(worst))),
+        detail: summary(
+            slow,
+            format!("{locks} locks tripped by history, slowest {}", format_duration(worst)),
+        ),
     }
 }
 

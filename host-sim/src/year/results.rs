@@ -112,7 +112,8 @@ fn row(same: &[&Life], lives: &[Life]) -> Row {
     let mean = |of: &dyn Fn(&Life) -> f64| same.iter().map(|life| of(life)).sum::<f64>() / years;
     #[expect(clippy::cast_precision_loss, reason = "counts of a year")]
     let count = |number: usize| number as f64;
-    let mut recoveries: Vec<Duration> = same.iter().flat_map(|life| life.recoveries.iter().copied()).collect();
+    let mut recoveries: Vec<Duration> =
+        same.iter().flat_map(|life| life.recoveries.iter().copied()).collect();
     recoveries.sort_unstable();
     let behind: Vec<f64> = same.iter().filter_map(|life| behind_oracle(life, lives)).collect();
     Row {

@@ -30,7 +30,8 @@ pub(super) struct LockEpisode {
 impl LockEpisode {
     /// From the first request in vain to service, if nothing else interfered.
     pub(super) fn recovery(&self) -> Option<Duration> {
-        let (Some(ignored), Some(recovered), false) = (self.first_ignored, self.recovered, self.disturbed) else {
+        let (Some(ignored), Some(recovered), false) = (self.first_ignored, self.recovered, self.disturbed)
+        else {
             return None;
         };
         Some(recovered - ignored)

@@ -394,7 +394,12 @@ impl<'a> Street<'a> {
             (false, true) => Some(self.helpless_since.unwrap_or(self.now)),
             _ => None,
         };
-        self.watch.observe(&Observation { now: self.now, service, willing, counters: self.concentrator.counters() });
+        self.watch.observe(&Observation {
+            now: self.now,
+            service,
+            willing,
+            counters: self.concentrator.counters(),
+        });
     }
 
     fn advise_oracle(&mut self, subscriber: &mut dyn Subscriber) {

@@ -37,7 +37,11 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
             .iter()
             .zip(&widths)
             .enumerate()
-            .map(|(column, (cell, &width))| if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
+            .map(
+                |(column, (cell, &width))| {
+                    if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                },
+            )
             .collect();
         cells.join("  ")
     };
@@ -61,8 +65,12 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
         println!("{}", paint(color, style, &text));
     }
     println!();
-    println!("behind: percentage points of availability to the oracle's same years. answers-to-up: from the moment the");
-    println!("line would answer to the moment packets get through. lockouts: a year, own making + tripped by what the");
+    println!(
+        "behind: percentage points of availability to the oracle's same years. answers-to-up: from the moment the"
+    );
+    println!(
+        "line would answer to the moment packets get through. lockouts: a year, own making + tripped by what the"
+    );
     println!("line or its people did. PADIs: a year.");
     println!();
     for verdict in verdicts {

@@ -7,10 +7,6 @@ use crate::lab;
 use crate::run::{Outcome, Steps, cargo, run};
 use crate::setup::{self, TARGETS};
 
-/// The crates that run on the boards: no std, no heap.
-const FIRMWARE: [&str; 5] =
-    ["gatelet-wire", "gatelet-proto", "gatelet-router", "gatelet-runtime", "gatelet-hal"];
-
 /// `cargo xtask interop …`
 #[derive(clap::Args, Default)]
 pub(crate) struct Interop {
@@ -40,14 +36,14 @@ pub(crate) fn everything() -> Outcome {
     outcome
 }
 
-/// Builds the firmware crates for all targets of the boards.
+/// Builds the firmware crates for all targets of the boards, as one final product without an
+/// allocator (`host-sim/no-heap`).
 pub(crate) fn firmware() -> Outcome {
-    let mut command = cargo(&["build", "--quiet"]);
-    command.args(FIRMWARE.iter().flat_map(|name| ["--package", name]));
+    let mut command = cargo(&["build", "--quiet", "--package", "gatelet-no-heap", "--profile", "no-heap"]);
     command.args(TARGETS.iter().flat_map(|target| ["--target", target]));
     run(&mut command)?;
     for target in TARGETS {
-        println!("   {target}: built");
+        println!("   {target}: built, without std or heap");
     }
     Ok(())
 }

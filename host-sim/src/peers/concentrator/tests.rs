@@ -94,7 +94,12 @@ impl Pair {
 
     /// A PADI; true if a PADO answers it.
     fn padi(&mut self) -> bool {
-        self.discovery(EthernetAddress::BROADCAST, Code::Padi, 0, &[(TagKind::ServiceName, b""), (TagKind::HostUniq, b"uniq")]);
+        self.discovery(
+            EthernetAddress::BROADCAST,
+            Code::Padi,
+            0,
+            &[(TagKind::ServiceName, b""), (TagKind::HostUniq, b"uniq")],
+        );
         if self.ac.model().pado_delay > Duration::ZERO {
             self.now += self.ac.model().pado_delay;
             self.ac.handle_timeout(self.now, &mut self.out);
@@ -187,7 +192,9 @@ impl Pair {
     /// A session frame.
     fn session(&mut self, ppp: &[u8]) {
         let mut packet = [0; 1550];
-        let len = Packet { code: Code::Session, session_id: self.session_id, payload: ppp }.emit(&mut packet).unwrap();
+        let len = Packet { code: Code::Session, session_id: self.session_id, payload: ppp }
+            .emit(&mut packet)
+            .unwrap();
         let ac = self.ac_mac;
         self.send(ac, ethernet::PPPOE_SESSION, &packet[..len]);
     }
@@ -594,9 +601,12 @@ fn an_imposed_lock_bites_every_model() {
 
 #[test]
 fn every_model_names_its_source_and_its_promise() {
-    let promised: Vec<_> = Model::all().iter().filter(|model| model.promised()).map(|model| model.name).collect();
+    let promised: Vec<_> =
+        Model::all().iter().filter(|model| model.promised()).map(|model| model.name).collect();
     assert!(Model::all().iter().all(|model| !model.source.is_empty()));
-    for name in ["open", "cisco", "cisco-strict", "asr9000", "huawei", "huawei-padi-discard", "h3c", "accel-ppp"] {
+    for name in
+        ["open", "cisco", "cisco-strict", "asr9000", "huawei", "huawei-padi-discard", "h3c", "accel-ppp"]
+    {
         assert!(promised.contains(&name), "{name}");
     }
     for name in ["cisco-tight", "junos", "junose", "bell"] {
@@ -716,7 +726,10 @@ fn rfc_4638_is_echoed_only_when_it_may_and_a_hole_under_it_swallows() {
         TagSet::parse(&Packet::parse(payload).unwrap()).unwrap().max_payload
     };
     assert_eq!(granted(&mut pair(Model::open())), None);
-    assert_eq!(granted(&mut moody(Moods { max_payload: MaxPayload::Echo(1500), ..Moods::default() })), Some(1500));
+    assert_eq!(
+        granted(&mut moody(Moods { max_payload: MaxPayload::Echo(1500), ..Moods::default() })),
+        Some(1500)
+    );
 
     let mut pair = moody(Moods { mtu_hole: Some(1492), ..Moods::default() });
     assert!(pair.dial());
@@ -732,8 +745,10 @@ fn a_concentrator_that_ignores_echo() {
         pair.link = Link::new(LinkConfig { echo, ..config(ACCOUNT.1) });
         assert!(pair.dial());
         pair.wait(120);
-        let timed_out =
-            pair.events.iter().any(|event| matches!(event, LinkEvent::Failed(LinkFailure::EchoTimeout { .. })));
+        let timed_out = pair
+            .events
+            .iter()
+            .any(|event| matches!(event, LinkEvent::Failed(LinkFailure::EchoTimeout { .. })));
         assert_eq!(timed_out, !survives);
     }
 }
