@@ -84,7 +84,7 @@ pub(crate) fn filters(lab: &mut Lab) -> Checked {
     hang_up(lab, right.up()?.0, "ac-name")?;
     let wrong = Dial { options: "--ac-name south", ..Dial::new(&lab.folder, "ac-name-wrong") };
     let mut gatelet = wrong.start()?;
-    ensure(!gatelet.hears("padr-sent", Duration::from_secs(2)), || {
+    ensure(!gatelet.hears("padr", Duration::from_secs(2)), || {
         "a PADR to a concentrator of another name".into()
     })?;
     gatelet.interrupt()?;

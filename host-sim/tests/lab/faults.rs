@@ -73,7 +73,7 @@ fn ended_by(lab: &mut Lab, drop: &str, failure: &str) -> Checked {
 
 /// The event that tells of the message itself.
 fn told_as(drop: &str) -> &'static str {
-    if drop == "padt" { "padt-received" } else { "terminated-by-peer" }
+    if drop == "padt" { "padt-received" } else { "terminated" }
 }
 
 /// A PADT that names another session is none of our business.
@@ -164,7 +164,7 @@ pub(crate) fn second_interrupt(lab: &mut Lab) -> Checked {
     let (mut gatelet, _) = Dial::new(&lab.folder, "interrupted").up()?;
     lab.isp.command("wire off")?;
     gatelet.signal(Signal::SIGINT)?;
-    gatelet.wait("hanging-up", Duration::from_secs(2))?;
+    gatelet.wait("interrupted", Duration::from_secs(2))?;
     let at = Instant::now();
     gatelet.signal(Signal::SIGINT)?;
     gatelet.end()?;

@@ -205,6 +205,14 @@ impl Ledger {
         self.clock
     }
 
+    /// The same past, `seconds` later: for who knows how long nobody dialed since it was written (a program on a
+    /// computer that ran on). Goes with [`super::Boot::Warm`].
+    #[must_use]
+    pub fn advanced(mut self, seconds: u32) -> Self {
+        self.clock = self.clock.saturating_add(seconds);
+        self
+    }
+
     /// Seconds a hold had still to go when this was written, and its reason.
     pub fn hold(&self) -> Option<(u32, HoldReason)> {
         self.hold.map(|hold| (hold.until.saturating_sub(self.clock), hold.reason))
