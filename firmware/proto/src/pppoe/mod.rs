@@ -10,8 +10,6 @@
 mod discovery;
 mod offer;
 mod session;
-#[cfg(test)]
-mod tests;
 
 pub use discovery::{Discovery, DiscoveryConfig, Event, Failure, Mode, Outgoing};
 pub use offer::{COOKIE_MAX, RELAY_SESSION_ID_MAX, Refusal, RefusalKind};
