@@ -29,7 +29,8 @@ pub fn text(bytes: &[u8]) -> Text {
 ///
 /// A session ends with exactly one of [`AuthRefused`](Self::AuthRefused), [`Failed`](Self::Failed),
 /// [`TerminatedByPeer`](Self::TerminatedByPeer), or after [`Link::close`](super::Link::close) just
-/// [`Closed`](Self::Closed); nothing comes up after it. The first three are followed by `Closed`
+/// [`Closed`](Self::Closed); what was up is told down before it, and nothing comes up after it. The
+/// first three are followed by `Closed`
 /// too, once the Terminate exchange is over (3.8 s at most by default); the owner need not wait
 /// for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +164,16 @@ pub enum Ncp {
     Ipcp,
     /// IPv6 (RFC 5072).
     Ipv6cp,
+}
+
+impl Ncp {
+    /// The protocol its packets belong to.
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Self::Ipcp => Protocol::Ipcp,
+            Self::Ipv6cp => Protocol::Ipv6cp,
+        }
+    }
 }
 
 /// Why a network protocol is not available.
