@@ -8,19 +8,19 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use embassy_net::icmp::PacketMetadata;
-use embassy_net::icmp::ping::{PingManager, PingParams};
+use embassy_net::icmp::{
+    ChecksumCapabilities, IcmpEndpoint, IcmpSocket, Icmpv4Packet, Icmpv4Repr, PacketMetadata,
+};
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
-use embassy_time::Duration as Wait;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Router, WanConfig, WanId};
 use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::EthernetAddress;
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::flash::{CAPACITY, Flash};
 use super::network::{Director, Errand, Network, Power, ROUTER_MAC};
@@ -39,7 +39,7 @@ const WAN: WanId = WanId(0);
 /// Sockets of the `wan` stack: ping and DNS.
 const SOCKETS: usize = 4;
 /// How long a user waits for a ping.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
 
 /// The box.
 pub struct Gateway {
@@ -275,15 +275,32 @@ async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
     }
 }
 
-async fn ping(stack: Stack<'_>, target: smoltcp::wire::Ipv4Address) -> Option<Duration> {
+/// One echo (RFC 792) and its answer. (`PingManager` of embassy-net 0.9 spins while it waits: no time would pass.)
+async fn ping(stack: Stack<'_>, target: Ipv4Address) -> Option<Duration> {
+    const DATA: &[u8] = b"Gatelet was here";
     let (mut received, mut sent) = ([0; 256], [0; 256]);
     let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
-    let mut manager = PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
-    let mut params = PingParams::new(target);
-    params.set_count(1).set_payload(b"Gatelet was here").set_rate_limit(Wait::from_ticks(0));
-    params.set_timeout(Wait::from_micros(PATIENCE.total_micros()));
-    let took = manager.ping(&params).await.ok()?;
-    Some(Duration::from_micros(took.as_micros()))
+    let mut socket = IcmpSocket::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
+    let ident = embassy_time::Instant::now().as_millis() as u16;
+    socket.bind(IcmpEndpoint::Ident(ident)).ok()?;
+    let request = Icmpv4Repr::EchoRequest { ident, seq_no: 1, data: DATA };
+    let mut packet = [0; 64];
+    let packet = &mut packet[..request.buffer_len()];
+    request.emit(&mut Icmpv4Packet::new_unchecked(&mut *packet), &ChecksumCapabilities::default());
+    let began = embassy_time::Instant::now();
+    let exchange = async {
+        socket.send_to(packet, target).await.ok()?;
+        loop {
+            let mut answer = [0; 64];
+            let (len, _) = socket.recv_from(&mut answer).await.ok()?;
+            let answer = Icmpv4Packet::new_checked(&answer[..len]).ok()?;
+            let answer = Icmpv4Repr::parse(&answer, &ChecksumCapabilities::default());
+            if answer == Ok(Icmpv4Repr::EchoReply { ident, seq_no: 1, data: DATA }) {
+                return Some(Duration::from_micros(began.elapsed().as_micros()));
+            }
+        }
+    };
+    embassy_time::with_timeout(PATIENCE, exchange).await.ok()?
 }
 
 /// The WAN port of the box: the near end of the network's cable.
