@@ -142,7 +142,6 @@ struct Spin(AtomicBool);
 
 // SAFETY: `lock` runs `f` only between winning and clearing the flag, with acquire and release.
 unsafe impl RawMutex for Spin {
-    #[expect(clippy::declare_interior_mutable_const, reason = "the trait's own shape")]
     const INIT: Self = Self(AtomicBool::new(false));
 
     fn lock<R>(&self, f: impl FnOnce() -> R) -> R {

@@ -41,7 +41,7 @@ impl core::error::Error for StoreError {}
 ///
 /// ```text
 ///   page 0                          page 1
-///  │slot 0│slot 1│ … │slot 14│░░│  │slot 15│ …                 ░: the rest of a page, unused
+///  │slot 0│slot 1│ … │slot 16│░░│  │slot 17│ …                 ░: the rest of a page, unused
 ///            │
 ///            └ CRC-32 (4) │ sequence (4) │ length (2) │ 0 (2) │ the ledger (postcard) │ FF…
 /// ```
@@ -52,8 +52,8 @@ impl core::error::Error for StoreError {}
 /// before it still counts. (`sequential-storage` 8.0 was tried first: after a half erased page its map answers with an
 /// older record than the newest.)
 ///
-/// Wear: one erase for each page full of records, 15 on the usual 4 KB. Two pages of 100,000 erases (the usual figure
-/// of NOR flash data sheets) last for 3 million records, a record every ten minutes for 57 years.
+/// Wear: one erase for each page full of records, 17 on the usual 4 KB; [`Ledger`] says how many are written a day and
+/// how many pages make that last for years.
 ///
 /// Flash whose driver blocks (most on-chip flash) fits through an adapter such as `embassy-embedded-hal`'s
 /// `BlockingAsync`.

@@ -11,7 +11,6 @@ use core::task::{Context, Poll};
 use embassy_futures::select::select;
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
-use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{Frame, PortId};
@@ -36,41 +35,49 @@ pub(crate) async fn run<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &mut Router<'p>,
     store: &mut impl LedgerStore,
 ) {
-    let desk = LedgerDesk { to_write: Channel::new(), written: Signal::new() };
+    let desk = [const { LedgerSlot { to_write: Signal::new(), written: Signal::new() } }; WANS];
     select(route(gatelet, router, &desk), write_ledgers(&desk, store)).await;
     Timer::after(LINGER).await;
 }
 
-/// Between the router and the flash, which takes its time: the router goes on meanwhile.
-struct LedgerDesk {
-    to_write: Channel<NoopRawMutex, (WanId, Ledger), 1>,
+/// Between the router and the flash, which takes its time: the router goes on meanwhile. One for each WAN. A newer
+/// ledger replaces one that is not written yet; serial numbers tell whose success is reported.
+struct LedgerSlot {
+    to_write: Signal<NoopRawMutex, (u32, Ledger)>,
     /// Which, and whether it could be written.
-    written: Signal<NoopRawMutex, (WanId, bool)>,
+    written: Signal<NoopRawMutex, (u32, bool)>,
 }
 
-/// Writes one ledger after the other. `written` cannot be overwritten unseen: the router gives out the next ledger
-/// in the turn that takes the last result.
-async fn write_ledgers(desk: &LedgerDesk, store: &mut impl LedgerStore) {
+/// Writes one ledger after the other.
+async fn write_ledgers<const WANS: usize>(desk: &[LedgerSlot; WANS], store: &mut impl LedgerStore) {
     loop {
-        let (wan, ledger) = desk.to_write.receive().await;
-        let stored = store.store(wan, &ledger).await;
-        if let Err(error) = &stored {
-            warning!("wan {}: {}", Show(wan.0), Show(error));
+        poll_fn(|cx| {
+            let ready = desk.iter().fold(false, |ready, slot| signaled(&slot.to_write, cx) | ready);
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        for (wan, slot) in (0..).map(WanId).zip(desk) {
+            let Some((serial, ledger)) = slot.to_write.try_take() else { continue };
+            let stored = store.store(wan, &ledger).await;
+            if let Err(error) = &stored {
+                warning!("wan {}: {}", Show(wan.0), Show(error));
+            }
+            slot.written.signal((serial, stored.is_ok()));
         }
-        desk.written.signal((wan, stored.is_ok()));
     }
 }
 
 async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
     router: &mut Router<'p>,
-    desk: &LedgerDesk,
+    desk: &[LedgerSlot; WANS],
 ) {
-    let mut writing = false;
+    // The serial number of the ledger given out last, of each WAN.
+    let mut latest = [0; WANS];
     loop {
         let now = clock::now();
-        take_inputs(gatelet, router, desk, &mut writing, now);
-        let Progress::GoOn = carry_out(gatelet, router, desk, &mut writing, now) else { return };
+        take_inputs(gatelet, router, desk, &latest, now);
+        let Progress::GoOn = carry_out(gatelet, router, desk, &mut latest, now) else { return };
         // Everything in the queues was put there by other tasks: let them run before looking again.
         yield_now().await;
         let deadline = router.poll_at();
@@ -83,8 +90,8 @@ async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
 fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
     router: &mut Router<'p>,
-    desk: &LedgerDesk,
-    writing: &mut bool,
+    desk: &[LedgerSlot; WANS],
+    latest: &[u32; WANS],
     now: Instant,
 ) {
     for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
@@ -107,9 +114,13 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
-    if let Some((wan, stored)) = desk.written.try_take() {
-        *writing = false;
-        router.handle_stored(now, wan, stored);
+    for ((wan, slot), latest) in (0..).map(WanId).zip(desk).zip(latest) {
+        // That an older one is written says nothing about the one given out since.
+        if let Some((serial, stored)) = slot.written.try_take()
+            && serial == *latest
+        {
+            router.handle_stored(now, wan, stored);
+        }
     }
     if router.poll_at().is_some_and(|deadline| deadline <= now) {
         router.handle_timeout(now);
@@ -128,14 +139,20 @@ enum Progress {
 fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
     router: &mut Router<'p>,
-    desk: &LedgerDesk,
-    writing: &mut bool,
+    desk: &[LedgerSlot; WANS],
+    latest: &mut [u32; WANS],
     now: Instant,
 ) -> Progress {
     transmit(gatelet, router, now);
-    if !*writing && let Some(record) = router.poll_store(now) {
-        // There is room: the last one is written, so it was fetched.
-        *writing = desk.to_write.try_send(record).is_ok();
+    while let Some((wan, ledger)) = router.poll_store(now) {
+        let index = usize::from(wan.0);
+        if let (Some(slot), Some(latest)) = (desk.get(index), latest.get_mut(index)) {
+            *latest = latest.wrapping_add(1);
+            slot.to_write.signal((*latest, ledger));
+        } else {
+            // A WAN for which this `Gatelet` has no place.
+            router.handle_stored(now, wan, false);
+        }
     }
     let mut progress = Progress::GoOn;
     let mut sessions_changed = false;
@@ -204,7 +221,7 @@ fn burst<'q, 'p, M: RawMutex>(
 /// Until there is an input or `deadline` has come.
 async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'_, M, PORTS, WANS>,
-    desk: &LedgerDesk,
+    desk: &[LedgerSlot; WANS],
     deadline: Option<Instant>,
 ) {
     let mut timer = deadline.map(clock::at);
@@ -219,7 +236,9 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
             ready |= stack.from_stack.channel.poll_ready_to_receive(cx).is_ready();
         }
         ready |= gatelet.commands.poll_ready_to_receive(cx).is_ready();
-        ready |= signaled(&desk.written, cx);
+        for slot in desk {
+            ready |= signaled(&slot.written, cx);
+        }
         ready |= signaled(&gatelet.status.question, cx);
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })

@@ -70,7 +70,7 @@ fn configure(stack: Stack<'_>, session: Option<Session>) {
     }));
 }
 
-/// fe80::/64 and the interface identifier (RFC 5072, section 5).
+/// The link-local prefix and the interface identifier (RFC 5072, section 5).
 fn link_local(interface_identifier: [u8; 8]) -> Ipv6Address {
     let mut octets = [0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     octets[8..].copy_from_slice(&interface_identifier);

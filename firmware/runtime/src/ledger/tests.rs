@@ -138,7 +138,7 @@ fn newest(flash: &mut Nor) -> Result<Option<Vec<u8>>, Option<PowerCut>> {
 
 /// The `n`th record: its length varies as a ledger's does.
 fn record(n: usize) -> Vec<u8> {
-    vec![n as u8; 40 + n * 7 % 160]
+    vec![n as u8; 40 + n * 7 % (Ledger::MAX_ENCODED_LEN - 40)]
 }
 
 /// Stores records 0, 1, 2… until the power fails or `records` are stored; answers how many were.
@@ -212,7 +212,7 @@ fn a_ledger_comes_back() {
 #[test]
 fn a_record_of_another_firmware_is_unreadable_and_replaced() {
     let mut flash = Nor::new(2);
-    for record in [&[0xFF; 3][..], &[0xFF; 250], &[]] {
+    for record in [&[0xFF; 3][..], &[0xFF; Ledger::MAX_ENCODED_LEN], &[]] {
         block_on(open(&mut flash).write(0, record)).unwrap();
         assert_eq!(block_on(open(&mut flash).load(WAN)), Some(Ledger::unreadable()), "{record:?}");
     }
