@@ -83,6 +83,11 @@ pub(super) const DEFAULT_MRU: u16 = 1500;
 /// its PADS; access lines answer within a few tens of milliseconds.
 const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(100);
 
+/// The longest round trip that is believed. A concentrator that was merely slow to send its PADS
+/// must not hide that our first Configure-Request was lost; to believe too little costs one
+/// superfluous packet, and no renegotiation (see [`negotiation`](super::negotiation)).
+pub(super) const MAX_ROUND_TRIP: Duration = Duration::from_millis(200);
+
 /// One packet makes at most five events: renegotiation of LCP takes down both network protocols,
 /// an answer repeated and a peer's timer are told beside.
 const MAX_EVENTS: usize = 8;

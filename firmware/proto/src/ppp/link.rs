@@ -13,7 +13,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::config::{Echo, LinkConfig};
 use super::event::{Counters, Dropped, LinkEvent};
-use super::io::{DEFAULT_MRU, Io};
+use super::io::{DEFAULT_MRU, Io, MAX_ROUND_TRIP};
 use super::session::{Env, Session};
 
 /// Where a link stands (RFC 1661 §3.2).
@@ -53,9 +53,10 @@ impl Link {
     }
 
     /// How long discovery's last request took to be answered: tells a lost Configure-Request from
-    /// one whose answer is under way. Counts from now on; 100 ms are assumed without it.
+    /// one whose answer is under way. Counts from now on; 100 ms are assumed without it, and more
+    /// than 200 ms are not believed, since pppd begins 240 ms after its PADS.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
-        self.io.round_trip = round_trip;
+        self.io.round_trip = round_trip.min(MAX_ROUND_TRIP);
     }
 
     /// PADS arrived: the lower layer is up, LCP begins. A session that was still there is dropped

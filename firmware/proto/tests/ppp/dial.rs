@@ -1,8 +1,12 @@
 //! Dials against a server that answers at once: what is said, and in how many round trips.
 
+use std::collections::BTreeSet;
+
+use chacha20::ChaCha8Rng;
 use gatelet_proto::ppp::auth::AuthMethod;
-use gatelet_proto::ppp::{LastIpv4, LinkEvent, Phase};
-use smoltcp::time::Duration;
+use gatelet_proto::ppp::{LastIpv4, Link, LinkEvent, Phase};
+use rand_core::SeedableRng;
+use smoltcp::time::{Duration, Instant};
 
 use crate::server::{CLIENT_ADDRESS, DNS, Plan, SERVER_ADDRESS};
 use crate::world::{World, config};
@@ -144,4 +148,26 @@ fn starting_at_any_moment_is_fine_on_any_line() {
             assert!(took <= start + round_trip * 5, "{round_trip} {starts_after}: {took}");
         }
     }
+}
+
+/// Its PADS took half a second, and then it began as late as pppd does.
+#[test]
+fn a_server_that_is_slow_in_discovery_does_not_hide_that_it_starts_late() {
+    let plan = Plan { starts_after: Duration::from_millis(240), ..Plan::default() };
+    let mut world = World::new(config(), plan, ROUND_TRIP);
+    world.link.set_round_trip(Duration::from_millis(500));
+    assert_eq!(world.dial(), Duration::from_millis(240) + ROUND_TRIP * 4);
+}
+
+#[test]
+fn the_first_restart_period_is_drawn_for_each_session() {
+    let mut periods = BTreeSet::new();
+    let mut rng = ChaCha8Rng::seed_from_u64(2516);
+    for _ in 0..500 {
+        let mut link = Link::new(config());
+        link.open(Instant::ZERO, &mut rng);
+        periods.insert(link.poll_at().unwrap().total_millis());
+    }
+    assert!(*periods.first().unwrap() >= 1100 && *periods.last().unwrap() <= 1250, "{periods:?}");
+    assert!(periods.len() > 100, "{periods:?}");
 }

@@ -73,6 +73,9 @@ struct Observer {
     ipv6_up: bool,
     ended: bool,
     closed: bool,
+    /// What the configuration and the owner allow to be sent.
+    minimum: Option<AuthMethod>,
+    permitted: bool,
 }
 
 impl Observer {
@@ -80,6 +83,15 @@ impl Observer {
         while let Some(event) = link.poll_event() {
             self.see(&event);
         }
+    }
+
+    /// Nothing about the password goes out weaker than allowed, or before the owner permitted it.
+    fn see_packet(&self, packet: &[u8]) {
+        let (protocol, _) = gatelet_wire::ppp::parse(packet).expect("we send readable packets");
+        if matches!(protocol, Protocol::Pap | Protocol::Chap) {
+            assert!(self.permitted, "not permitted: {packet:?}");
+        }
+        assert!(protocol != Protocol::Pap || self.minimum == Some(AuthMethod::Pap), "too weak");
     }
 
     fn see(&mut self, event: &LinkEvent) {
@@ -113,11 +125,13 @@ impl Observer {
 }
 
 fn play(steps: &[Step], config: LinkConfig) {
-    let mut link = Link::new(config);
     let mut rng = chacha20::ChaCha8Rng::seed_from_u64(7);
     let mut now = Instant::from_secs(1);
-    let mut observer = Observer::default();
+    let (minimum, asks) = (Some(config.minimum_auth), config.ask_before_authenticating);
+    let new_observer = || Observer { minimum, permitted: !asks, ..Observer::default() };
+    let mut observer = new_observer();
     let mut last = Vec::new();
+    let mut link = Link::new(config);
     link.open(now, &mut rng);
     for step in steps {
         let mut buffer = [0; 1600];
@@ -151,7 +165,9 @@ fn play(steps: &[Step], config: LinkConfig) {
                     link.handle_timeout(now);
                     assert!(link.poll_at().is_none_or(|at| at > now), "a timer that does not move on");
                     observer.see_all(&mut link);
-                    while link.poll_transmit(now, &mut buffer).is_some() {}
+                    while let Some(length) = link.poll_transmit(now, &mut buffer) {
+                        observer.see_packet(&buffer[..length]);
+                    }
                 }
                 now = until;
             }
@@ -159,17 +175,20 @@ fn play(steps: &[Step], config: LinkConfig) {
             Step::Open => {
                 link.open(now, &mut rng);
                 observer.see_all(&mut link);
-                observer = Observer::default();
+                observer = new_observer();
             }
             Step::Close if link.phase() != Phase::Dead => link.close(now),
             Step::Answer { .. } | Step::Close => {}
             Step::LowerDown => link.lower_down(now),
-            Step::Permit => link.authenticate(now),
+            Step::Permit => {
+                observer.permitted |= link.phase() != Phase::Dead;
+                link.authenticate(now);
+            }
             Step::PaddedEcho(size) => link.echo_padded(now, *size),
         }
         while let Some(length) = link.poll_transmit(now, &mut buffer) {
             assert!(length <= 2 + 1492);
-            assert!(gatelet_wire::ppp::parse(&buffer[..length]).is_ok());
+            observer.see_packet(&buffer[..length]);
             last = buffer[..length].to_vec();
         }
         observer.see_all(&mut link);

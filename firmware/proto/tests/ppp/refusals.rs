@@ -507,3 +507,16 @@ fn answers_without_agreement_end_after_30_seconds() {
     let events = script.link_events();
     assert!(events.contains(&LinkEvent::Failed(LinkFailure::LcpNoConvergence)), "{events:?}");
 }
+
+#[test]
+fn a_peer_that_rejects_interface_identifiers_gives_no_ipv6_but_keeps_ipv4() {
+    let mut script = Script::up(config());
+    let request = [1, 10, 0, 0, 0, 0, 0, 0, 0, 9];
+    script.control(Protocol::Ipv6cp, Code::ConfigureReject, 1, &request).unwrap();
+    script.hears("IPV6CP Configure-Request 2");
+    script.acknowledge();
+    script.control(Protocol::Ipv6cp, Code::ConfigureRequest, 1, &request).unwrap();
+    let (ncp, reason) = (Ncp::Ipv6cp, NcpFailure::NoAddress);
+    assert_eq!(script.link_events(), [LinkEvent::NcpUnavailable { ncp, reason }]);
+    assert_eq!(script.link.phase(), Phase::Network);
+}
