@@ -13,6 +13,7 @@ pub mod input;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
+pub mod router;
 pub mod wire;
 
 /// A fuzz target.
@@ -38,4 +39,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
+    Target { name: "wan_machine", run: router::operations, fixtures: None },
 ];

@@ -21,8 +21,7 @@ struct Owner {
     minimum_auth: AuthMethod,
     rng: chacha20::ChaCha8Rng,
     now: Instant,
-    /// Our last packet of each protocol, for the peer to answer.
-    last: [Vec<u8>; 5],
+    peer: Peer,
     told: Told,
     peer_said_password: bool,
 }
@@ -45,7 +44,7 @@ enum Stage {
     Closed,
 }
 
-/// The protocols of [`Owner::last`].
+/// The protocols of [`Peer::heard`].
 const PROTOCOLS: [Protocol; 5] =
     [Protocol::Lcp, Protocol::Pap, Protocol::Chap, Protocol::Ipcp, Protocol::Ipv6cp];
 
@@ -83,7 +82,7 @@ impl Owner {
             minimum_auth,
             rng: chacha20::ChaCha8Rng::seed_from_u64(2),
             now: Instant::from_secs(1),
-            last: Default::default(),
+            peer: Peer::default(),
             told: Told::default(),
             peer_said_password: false,
         }
@@ -120,16 +119,11 @@ impl Owner {
                     self.link.authenticate(now);
                 }
             }
-            9 => self.hear(input.octets()),
-            10 => self.request(input),
-            11 | 12 => self.answer(input),
-            13 => self.authenticator(input),
-            // The line is looped back.
-            14 => {
-                let echoed = self.last[usize::from(input.u8()) % PROTOCOLS.len()].clone();
-                self.hear(&echoed);
+            spoken => {
+                if let Some(packet) = self.peer.speak(spoken - 9, input) {
+                    self.hear(&packet);
+                }
             }
-            _ => self.other_lcp(input),
         }
     }
 
@@ -150,8 +144,118 @@ impl Owner {
         panic!("it stands still");
     }
 
+    /// Fetches what the link has to send and to tell, and looks at it.
+    fn drain(&mut self) {
+        let mut buffer = [0xA5; ROOM];
+        for count in 0.. {
+            let Some(length) = self.link.poll_transmit(self.now, &mut buffer) else { break };
+            assert!(count < DRAIN_MOST, "it does not stop talking");
+            self.check_sent(&buffer[..length]);
+        }
+        for count in 0.. {
+            let Some(event) = self.link.poll_event() else { break };
+            assert!(count < DRAIN_MOST, "it does not stop telling");
+            self.check_event(&event);
+        }
+    }
+
+    fn check_sent(&mut self, packet: &[u8]) {
+        let (protocol, information) = ppp::parse(packet).expect("well-formed");
+        // What the peer said itself may come back to it in a reject.
+        let shows_password = has_password(packet) && !self.peer_said_password;
+        match protocol {
+            Protocol::Pap => {
+                pap::Packet::parse(information).expect("well-formed");
+                assert_eq!(self.minimum_auth, AuthMethod::Pap, "the password in clear");
+            }
+            Protocol::Chap => drop(chap::Packet::parse(information).expect("well-formed")),
+            _ => {
+                let control = Control::parse(information).expect("well-formed");
+                if control.code == Code::ConfigureRequest {
+                    assert!(control.options().all(|option| option.is_ok()));
+                }
+                // RFC 1661 §4.1: what a closed automaton still answers.
+                let is_answer = matches!(control.code, Code::TerminateAck | Code::CodeReject);
+                assert!(is_answer || self.told.stage != Stage::Closed, "sent after Closed: {control:?}");
+            }
+        }
+        assert!(!shows_password || protocol == Protocol::Pap, "the password in another packet");
+        self.peer.hear(packet);
+    }
+
+    fn check_event(&mut self, event: &LinkEvent) {
+        let told = &mut self.told;
+        let is_up = told.stage == Stage::LcpUp;
+        match event {
+            LinkEvent::LcpUp { peer_mru, .. } => {
+                assert!(told.stage <= Stage::LcpUp, "up after its end");
+                assert!(*peer_mru <= 1500);
+                told.stage = Stage::LcpUp;
+            }
+            LinkEvent::Ipv4Up { address, .. } => {
+                assert!(is_up && !told.ipv4);
+                assert!(!address.is_unspecified(), "an address is one");
+                told.ipv4 = true;
+            }
+            LinkEvent::Ipv6Up { local, peer } => {
+                assert!(is_up && !told.ipv6);
+                assert_ne!(*local, [0; 8]);
+                assert_ne!(Some(*local), *peer, "two ends, two identifiers");
+                told.ipv6 = true;
+            }
+            LinkEvent::Ipv4Down => assert!(std::mem::take(&mut told.ipv4), "down twice"),
+            LinkEvent::Ipv6Down => assert!(std::mem::take(&mut told.ipv6), "down twice"),
+            LinkEvent::Authenticated { .. } | LinkEvent::AuthSent { .. } => assert!(is_up, "{event:?}"),
+            LinkEvent::AuthRefused { .. } | LinkEvent::Failed(_) | LinkEvent::TerminatedByPeer { .. } => {
+                assert!(told.stage < Stage::Ended, "it ends once");
+                told.stage = Stage::Ended;
+            }
+            LinkEvent::Closed => {
+                assert!(!told.ipv4 && !told.ipv6, "what was up went down first");
+                told.stage = Stage::Closed;
+            }
+            LinkEvent::NcpUnavailable { .. }
+            | LinkEvent::PeerIgnoresEcho
+            | LinkEvent::PaddedEcho { .. }
+            | LinkEvent::Repeated { .. }
+            | LinkEvent::PeerTimer { .. } => {}
+        }
+    }
+}
+
+/// The other end of a session. It remembers what it heard, and answers it.
+#[derive(Default)]
+pub(crate) struct Peer {
+    /// The last packet of each of [`PROTOCOLS`].
+    heard: [Vec<u8>; PROTOCOLS.len()],
+    /// The protocols it has sent a Configure-Request of, when it is [obliging](Self::oblige).
+    requested: Vec<Protocol>,
+}
+
+impl Peer {
+    /// The packet came through.
+    pub(crate) fn hear(&mut self, packet: &[u8]) {
+        let Ok((protocol, _)) = ppp::parse(packet) else { return };
+        if let Some(index) = PROTOCOLS.iter().position(|known| *known == protocol) {
+            self.heard[index] = packet.to_vec();
+        }
+    }
+
+    /// Something a peer might say, of seven kinds.
+    pub(crate) fn speak(&self, kind: u8, input: &mut Input<'_>) -> Option<Vec<u8>> {
+        match kind {
+            0 => Some(input.octets().to_vec()),
+            1 => Self::request(input),
+            2 | 3 => self.answer(input),
+            4 => self.authenticator(input),
+            // The line is looped back.
+            5 => Some(self.heard[usize::from(input.u8()) % PROTOCOLS.len()].clone()),
+            _ => Self::other_lcp(input),
+        }
+    }
+
     /// A Configure-Request of the peer's.
-    fn request(&mut self, input: &mut Input<'_>) {
+    fn request(input: &mut Input<'_>) -> Option<Vec<u8>> {
         let protocol = control_protocol(input.u8());
         let (choice, identifier) = (input.u8(), input.u8());
         let mut buffer = [0; ROOM];
@@ -193,16 +297,15 @@ impl Owner {
         if choice & 64 != 0 {
             writer.option(input.u8(), input.octets());
         }
-        if let Ok(length) = writer.finish() {
-            self.hear(&buffer[..length]);
-        }
+        let length = writer.finish().ok()?;
+        Some(buffer[..length].to_vec())
     }
 
     /// The peer's answer to our last Configure-Request, Terminate-Request or Echo-Request.
-    fn answer(&mut self, input: &mut Input<'_>) {
+    fn answer(&self, input: &mut Input<'_>) -> Option<Vec<u8>> {
         let (protocol, choice) = (control_protocol(input.u8()), input.u8());
         let ours = self.last_of(protocol).clone();
-        let Some(Ok(ours)) = ours.get(2..).map(Control::parse) else { return };
+        let ours = Control::parse(ours.get(2..)?).ok()?;
         let mut buffer = [0; ROOM];
         let answer = match (ours.code, choice & 3) {
             (Code::TerminateRequest, _) => Code::TerminateAck,
@@ -241,13 +344,12 @@ impl Owner {
                 }
             }
         }
-        if let Ok(length) = writer.finish() {
-            self.hear(&buffer[..length]);
-        }
+        let length = writer.finish().ok()?;
+        Some(buffer[..length].to_vec())
     }
 
     /// What a server says to find out who we are, and what it thinks of it.
-    fn authenticator(&mut self, input: &mut Input<'_>) {
+    fn authenticator(&self, input: &mut Input<'_>) -> Option<Vec<u8>> {
         let (choice, text) = (input.u8(), input.octets());
         let identifier = |last: &[u8]| last.get(3).copied().unwrap_or_default();
         let mut buffer = [0; ROOM];
@@ -271,104 +373,58 @@ impl Owner {
                 packet.emit(&mut buffer)
             }
         };
-        if let Ok(length) = length {
-            self.hear(&buffer[..length]);
-        }
+        length.ok().map(|length| buffer[..length].to_vec())
     }
 
     /// What LCP has besides options.
-    fn other_lcp(&mut self, input: &mut Input<'_>) {
+    fn other_lcp(input: &mut Input<'_>) -> Option<Vec<u8>> {
         let (code, identifier, data) = (input.u8(), input.u8(), input.octets());
         let protocol = control_protocol(code >> 4);
         let mut buffer = [0; ROOM];
         let mut writer = Writer::new(&mut buffer, protocol, Code::from(code & 15), identifier);
-        if let Ok(length) = writer.bytes(data).finish() {
-            self.hear(&buffer[..length]);
-        }
+        let length = writer.bytes(data).finish().ok()?;
+        Some(buffer[..length].to_vec())
     }
 
     fn last_of(&self, protocol: Protocol) -> &Vec<u8> {
         let index = PROTOCOLS.iter().position(|known| *known == protocol).expect("one of them");
-        &self.last[index]
+        &self.heard[index]
     }
 
-    /// Fetches what the link has to send and to tell, and looks at it.
-    fn drain(&mut self) {
-        let mut buffer = [0xA5; ROOM];
-        for count in 0.. {
-            let Some(length) = self.link.poll_transmit(self.now, &mut buffer) else { break };
-            assert!(count < DRAIN_MOST, "it does not stop talking");
-            self.check_sent(&buffer[..length]);
-        }
-        for count in 0.. {
-            let Some(event) = self.link.poll_event() else { break };
-            assert!(count < DRAIN_MOST, "it does not stop telling");
-            self.check_event(&event);
-        }
-    }
-
-    fn check_sent(&mut self, packet: &[u8]) {
-        let (protocol, information) = ppp::parse(packet).expect("well-formed");
-        // What the peer said itself may come back to it in a reject.
-        let shows_password = has_password(packet) && !self.peer_said_password;
-        match protocol {
-            Protocol::Pap => {
-                pap::Packet::parse(information).expect("well-formed");
-                assert_eq!(self.minimum_auth, AuthMethod::Pap, "the password in clear");
-            }
-            Protocol::Chap => drop(chap::Packet::parse(information).expect("well-formed")),
-            _ => {
-                let control = Control::parse(information).expect("well-formed");
-                if control.code == Code::ConfigureRequest {
-                    assert!(control.options().all(|option| option.is_ok()));
+    /// What a peer that wants a session by PAP answers to `packet`.
+    pub(crate) fn oblige(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
+        let Ok((protocol, information)) = ppp::parse(packet) else { return Vec::new() };
+        let Ok(control) = Control::parse(information) else { return Vec::new() };
+        let written = |code, data: &[u8]| {
+            let mut buffer = [0; ROOM];
+            let length = Control { code, identifier: control.identifier, data }.emit(&mut buffer, protocol);
+            buffer[..length.unwrap_or(0)].to_vec()
+        };
+        match (protocol, control.code) {
+            (Protocol::Pap, _) => vec![written(Code::ConfigureAck, &[0])],
+            (_, Code::ConfigureRequest) => {
+                let asks_for_address = control.data.starts_with(&[3, 6, 0, 0, 0, 0]);
+                let mut said = if protocol == Protocol::Ipcp && asks_for_address {
+                    vec![written(Code::ConfigureNak, &[3, 6, 100, 64, 0, 9])]
+                } else {
+                    vec![written(Code::ConfigureAck, control.data)]
+                };
+                if !self.requested.contains(&protocol) {
+                    self.requested.push(protocol);
+                    said.push(written(
+                        Code::ConfigureRequest,
+                        match protocol {
+                            Protocol::Lcp => &[1, 4, 5, 0xD4, 3, 4, 0xC0, 0x23, 5, 6, 1, 2, 3, 4],
+                            Protocol::Ipcp => &[3, 6, 100, 64, 0, 1],
+                            _ => &[1, 10, 2, 0, 0, 0, 0, 0, 0, 1],
+                        },
+                    ));
                 }
-                // RFC 1661 §4.1: what a closed automaton still answers.
-                let is_answer = matches!(control.code, Code::TerminateAck | Code::CodeReject);
-                assert!(is_answer || self.told.stage != Stage::Closed, "sent after Closed: {control:?}");
+                said
             }
-        }
-        assert!(!shows_password || protocol == Protocol::Pap, "the password in another packet");
-        if let Some(index) = PROTOCOLS.iter().position(|known| *known == protocol) {
-            self.last[index] = packet.to_vec();
-        }
-    }
-
-    fn check_event(&mut self, event: &LinkEvent) {
-        let told = &mut self.told;
-        let is_up = told.stage == Stage::LcpUp;
-        match event {
-            LinkEvent::LcpUp { peer_mru, .. } => {
-                assert!(told.stage <= Stage::LcpUp, "up after its end");
-                assert!(*peer_mru <= 1500);
-                told.stage = Stage::LcpUp;
-            }
-            LinkEvent::Ipv4Up { address, .. } => {
-                assert!(is_up && !told.ipv4);
-                assert!(!address.is_unspecified(), "an address is one");
-                told.ipv4 = true;
-            }
-            LinkEvent::Ipv6Up { local, peer } => {
-                assert!(is_up && !told.ipv6);
-                assert_ne!(*local, [0; 8]);
-                assert_ne!(Some(*local), *peer, "two ends, two identifiers");
-                told.ipv6 = true;
-            }
-            LinkEvent::Ipv4Down => assert!(std::mem::take(&mut told.ipv4), "down twice"),
-            LinkEvent::Ipv6Down => assert!(std::mem::take(&mut told.ipv6), "down twice"),
-            LinkEvent::Authenticated { .. } | LinkEvent::AuthSent { .. } => assert!(is_up, "{event:?}"),
-            LinkEvent::AuthRefused { .. } | LinkEvent::Failed(_) | LinkEvent::TerminatedByPeer { .. } => {
-                assert!(told.stage < Stage::Ended, "it ends once");
-                told.stage = Stage::Ended;
-            }
-            LinkEvent::Closed => {
-                assert!(!told.ipv4 && !told.ipv6, "what was up went down first");
-                told.stage = Stage::Closed;
-            }
-            LinkEvent::NcpUnavailable { .. }
-            | LinkEvent::PeerIgnoresEcho
-            | LinkEvent::PaddedEcho { .. }
-            | LinkEvent::Repeated { .. }
-            | LinkEvent::PeerTimer { .. } => {}
+            (_, Code::EchoRequest) => vec![written(Code::EchoReply, &[1, 2, 3, 4])],
+            (_, Code::TerminateRequest) => vec![written(Code::TerminateAck, &[])],
+            _ => Vec::new(),
         }
     }
 }

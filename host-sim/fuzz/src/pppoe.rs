@@ -129,36 +129,11 @@ impl Owner {
         assert_eq!(self.discovery.wants_to_send(self.now), None, "one message at a time");
     }
 
-    /// A concentrator that knows our Host-Uniq says something more or less fitting.
     fn answer(&mut self, input: &mut Input<'_>) {
-        let (flags, source, extra) = (input.u8(), concentrator(input.u8()), input.octets());
-        let (code, session_id) = match flags & 3 {
-            0 | 1 => (Code::Pado, 0),
-            2 => (Code::Pads, u16::from(flags) << 8 | 1),
-            _ => (Code::Pads, 0),
-        };
-        let mut buffer = [0; 1500];
-        let mut writer = Writer::new(&mut buffer, code, session_id);
-        writer.push(TagKind::HostUniq, &self.host_uniq);
-        if flags & 4 == 0 {
-            writer.push(TagKind::AcName, b"ac");
-            let service = self.discovery.config().service_name.clone();
-            writer.push(TagKind::ServiceName, service.as_bytes());
-        }
-        let kind = [
-            TagKind::AcCookie,
-            TagKind::RelaySessionId,
-            TagKind::PppMaxPayload,
-            TagKind::GenericError,
-            TagKind::AcSystemError,
-            TagKind::ServiceNameError,
-            TagKind::AcName,
-            TagKind::Unknown(0x0106),
-        ][usize::from(flags >> 3 & 7)];
-        writer.push_some(kind, (flags & 0x40 != 0).then_some(extra));
-        let length = writer.finish().expect("room enough");
-        let packet = Packet::parse(&buffer[..length]).expect("just written");
-        if code == Code::Pado {
+        let service = self.discovery.config().service_name.clone();
+        let (source, answer) = speak(&self.host_uniq, service.as_bytes(), input);
+        let packet = Packet::parse(&answer).expect("just written");
+        if packet.code == Code::Pado {
             self.offered.push(source);
         }
         let is_good = TagSet::parse(&packet).is_ok_and(|tags| tags.error.is_none());
@@ -202,6 +177,36 @@ impl Owner {
     }
 }
 
+/// What a concentrator that knows our Host-Uniq might say: a more or less fitting PADO or PADS.
+pub(crate) fn speak(host_uniq: &[u8], service: &[u8], input: &mut Input<'_>) -> (EthernetAddress, Vec<u8>) {
+    let (flags, source, extra) = (input.u8(), concentrator(input.u8()), input.octets());
+    let (code, session_id) = match flags & 3 {
+        0 | 1 => (Code::Pado, 0),
+        2 => (Code::Pads, u16::from(flags) << 8 | 1),
+        _ => (Code::Pads, 0),
+    };
+    let mut buffer = [0; 1500];
+    let mut writer = Writer::new(&mut buffer, code, session_id);
+    writer.push(TagKind::HostUniq, host_uniq);
+    if flags & 4 == 0 {
+        writer.push(TagKind::AcName, b"ac");
+        writer.push(TagKind::ServiceName, service);
+    }
+    let kind = [
+        TagKind::AcCookie,
+        TagKind::RelaySessionId,
+        TagKind::PppMaxPayload,
+        TagKind::GenericError,
+        TagKind::AcSystemError,
+        TagKind::ServiceNameError,
+        TagKind::AcName,
+        TagKind::Unknown(0x0106),
+    ][usize::from(flags >> 3 & 7)];
+    writer.push_some(kind, (flags & 0x40 != 0).then_some(extra));
+    let length = writer.finish().expect("room enough");
+    (source, buffer[..length].to_vec())
+}
+
 /// The PADT that ends a session names it, and only its concentrator may send the like.
 fn check_farewell(session: &gatelet_proto::pppoe::Session) {
     let mut buffer = [0; 330];
@@ -212,6 +217,6 @@ fn check_farewell(session: &gatelet_proto::pppoe::Session) {
 }
 
 /// The address of a concentrator; every eighth has one that is no host's.
-const fn concentrator(number: u8) -> EthernetAddress {
+pub(crate) const fn concentrator(number: u8) -> EthernetAddress {
     EthernetAddress([if number % 8 == 7 { 0x03 } else { 0x02 }, 0, 0x5e, 0, 0x53, number])
 }

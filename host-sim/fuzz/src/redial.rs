@@ -223,19 +223,19 @@ impl World {
 }
 
 /// What a concentrator sees of one kind.
-struct Meter {
+pub(crate) struct Meter {
     what: &'static str,
     window: Window,
     times: VecDeque<Instant>,
 }
 
 impl Meter {
-    const fn new(what: &'static str, window: Window) -> Self {
+    pub(crate) const fn new(what: &'static str, window: Window) -> Self {
         Self { what, window, times: VecDeque::new() }
     }
 
     /// One more now. Panics if that is more than the window allows.
-    fn count(&mut self, now: Instant) {
+    pub(crate) fn count(&mut self, now: Instant) {
         self.times.push_back(now);
         while self.times.front().is_some_and(|first| *first + self.window.period < now) {
             self.times.pop_front();
