@@ -1,231 +1,340 @@
-//! Gatelet on the line: the router that ships, with a flash, a power plug, and somebody who notices when nothing
-//! gets through.
+//! Gatelet on the line: the runtime that boards run, with a flash, a power plug, and somebody who notices when
+//! nothing gets through.
+//!
+//! ```text
+//!  Street ══ Plug (frames, power, carrier) ══ port ─ router ─ wan stack ─ pings
+//!                                                    └─ flash
+//! ```
+//!
+//! A life of the runtime ends when the plug is pulled. What the next one knows is what flash holds and, over a reset,
+//! the ledger in retained memory.
 
-use gatelet_hal::{Frame, LinkState, Pool, PortId};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use embassy_net::icmp::PacketMetadata;
+use embassy_net::icmp::ping::{PingManager, PingParams};
+use embassy_net::{Stack, StackResources};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::pubsub::WaitResult;
+use embassy_time::{Duration as Wait, Timer};
+use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::{Boot, Ledger, Policy, Preset};
-use gatelet_router::{Command, Egress, Router, RouterEvent, WanConfig, WanEvent, WanId};
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr};
+use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanEvent, WanId};
+use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
 
+use super::street::Street;
 use super::subscriber::{MAC, Subscriber};
+use crate::clock;
+use crate::executor::{Executor, Mode, Stuck};
 use crate::peers::concentrator::ACCOUNT;
 use crate::peers::internet;
 use crate::world::Outbox;
+use crate::world::flash::{CAPACITY, Flash};
 
-/// Frames of the pool: few, the line is idle.
-pub(super) const FRAMES: usize = 16;
+const FRAMES: usize = 24;
+const RESERVED: u16 = 8;
 const WAN_PORT: PortId = PortId(0);
-/// An Ethernet port without jumbo frames, 802.1Q tag included.
-const MAX_FRAME_LEN: usize = 1518;
-/// The household's own check: a ping a minute, and three unanswered ones mean that nothing gets through.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
+const WAN: WanId = WanId(0);
+/// A plain Ethernet port.
+const MAX_FRAME_LEN: usize = 1514;
+const SOCKETS: usize = 2;
+/// The household's own check, until connectivity probes exist: a ping a minute, and three unanswered ones mean that
+/// nothing gets through.
+const PING_INTERVAL: Wait = Wait::from_secs(60);
+const PING_PATIENCE: Wait = Wait::from_secs(2);
 const PINGS_MISSED: u32 = 3;
 
-/// The router, its flash and its retained memory.
-pub(super) struct Gatelet<'p> {
-    pool: Pool<'p>,
+/// Lives the street's year with a router fresh out of the box, set up for this carrier.
+///
+/// # Errors
+/// [`Stuck`] if the runtime spins.
+pub(super) fn live(street: Street<'_>, preset: Preset, seed: u64) -> Result<Street<'_>, Stuck> {
+    let street = RefCell::new(street);
+    let plug = RefCell::new(Plug::default());
+    let mut enclosure = Enclosure { flash: Flash::new(), retained: None, preset, seed, boots: 0 };
+    while !street.borrow().is_over() {
+        let now = street.borrow().now();
+        let power = plug.borrow_mut().settle();
+        match power {
+            None => {
+                let mut executor = Executor::booting_at(Mode::Virtual, now);
+                executor.run_until(drive(&street, &plug))?;
+            }
+            Some(boot) => enclosure.live(now, boot, &street, &plug)?,
+        }
+    }
+    Ok(street.into_inner())
+}
+
+/// What the router is between two lives.
+struct Enclosure {
+    flash: Flash,
+    /// Memory that a reset leaves alone.
+    retained: Option<Ledger>,
     preset: Preset,
     seed: u64,
     boots: u64,
-    /// What is in flash.
-    flash: Option<Ledger>,
-    /// What is in memory that a reset leaves alone.
-    retained: Option<Ledger>,
-    running: Option<Running<'p>>,
 }
 
-struct Running<'p> {
-    router: Router<'p>,
-    wan: WanId,
-    /// The board's clock begins at zero with each boot.
-    booted_at: Instant,
-    session: Option<u16>,
-    address: Option<Ipv4Address>,
-    ping_at: Option<Instant>,
-    pings_missed: u32,
-}
-
-impl<'p> Gatelet<'p> {
-    /// A router fresh out of the box, set up for this carrier.
-    pub(super) fn new(pool: Pool<'p>, preset: Preset, seed: u64) -> Self {
-        Self { pool, preset, seed, boots: 0, flash: None, retained: None, running: None }
-    }
-
-    fn config(&self) -> WanConfig {
-        let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1).unwrap_or_default();
-        WanConfig { policy: Policy::preset(self.preset), ..WanConfig::new(WAN_PORT, credentials) }
-    }
-
-    /// One mutation was made: sends, stores and notes what follows from it.
-    fn drain(&mut self, now: Instant, out: &mut Outbox) {
-        let Some(running) = &mut self.running else { return };
-        let local = running.local(now);
-        loop {
-            let mut idle = true;
-            while let Some((wan, ledger)) = running.router.poll_store(local) {
-                self.flash = Some(ledger);
-                running.router.handle_stored(local, wan, true);
-                idle = false;
-            }
-            while let Some((egress, frame)) = running.router.poll_transmit(local) {
-                match egress {
-                    Egress::Port(_) => out.send(frame.bytes()),
-                    Egress::Stack(_) => running.pings_missed = 0,
-                }
-                idle = false;
-            }
-            while let Some(event) = running.router.poll_event() {
-                running.note(now, &event);
-                idle = false;
-            }
-            if idle {
-                return;
-            }
+impl Enclosure {
+    fn live(
+        &mut self,
+        now: Instant,
+        boot: Boot,
+        street: &RefCell<Street<'_>>,
+        plug: &RefCell<Plug>,
+    ) -> Result<(), Stuck> {
+        let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
+        let pool = frames.pool();
+        for port in [WAN_PORT, PortId::LOCAL] {
+            pool.reserve(port, RESERVED).expect("the pool has as many frames");
         }
-    }
-}
-
-impl<'p> Running<'p> {
-    fn local(&self, now: Instant) -> Instant {
-        Instant::ZERO + (now - self.booted_at)
-    }
-
-    fn note(&mut self, now: Instant, event: &RouterEvent) {
-        match event {
-            RouterEvent::Wan(_, WanEvent::Up { ipv4, .. }) => {
-                self.session =
-                    self.router.wan(self.wan).and_then(|wan| wan.session).map(|session| session.id);
-                self.address = Some(ipv4.address);
-                self.ping_at = Some(now + PING_INTERVAL);
-                self.pings_missed = 0;
-            }
-            RouterEvent::Wan(_, WanEvent::Down { .. } | WanEvent::LinkDown) => {
-                self.session = None;
-                self.address = None;
-                self.ping_at = None;
-            }
-            _ => {}
-        }
-    }
-
-    /// Pings a host on the Internet; tells the router when the last ones stayed unanswered.
-    fn ping(&mut self, now: Instant, pool: Pool<'p>) {
-        let (Some(source), Some(due)) = (self.address, self.ping_at) else { return };
-        if now < due {
-            return;
-        }
-        self.ping_at = Some(now + PING_INTERVAL);
-        let local = self.local(now);
-        if self.pings_missed >= PINGS_MISSED {
-            self.pings_missed = 0;
-            self.router.handle_command(local, Command::NoTraffic { wan: self.wan });
-            return;
-        }
-        self.pings_missed += 1;
-        if let Some(mut frame) = pool.take(PortId::LOCAL) {
-            if write_ping(&mut frame, source) {
-                self.router.handle_stack_packet(local, self.wan, frame);
-            }
-        }
-    }
-}
-
-impl Subscriber for Gatelet<'_> {
-    fn power_on(&mut self, now: Instant, boot: Boot, carrier: bool, out: &mut Outbox) {
+        let gatelet: Gatelet<'_, NoopRawMutex> = Gatelet::new(pool);
+        let mut resources = StackResources::<SOCKETS>::new();
         self.boots += 1;
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         seed[8..16].copy_from_slice(&self.boots.to_le_bytes());
-        let mut router = Router::new(self.pool, seed);
+        let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, MAC, MAX_FRAME_LEN);
-        let (boot, ledger) = match (boot, self.retained.take()) {
-            (Boot::Warm, Some(retained)) => (Boot::Warm, Some(retained)),
-            _ => (Boot::Cold, self.flash.clone()),
+        let mut store = FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+        let retained = self.retained.take().filter(|_| boot == Boot::Warm);
+        let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1).unwrap_or_default();
+        let config = WanConfig { policy: Policy::preset(self.preset), ..WanConfig::new(WAN_PORT, credentials) };
+        let ended = {
+            let mut executor = Executor::booting_at(Mode::Virtual, now);
+            executor.spawn("port", gatelet.run_port(WAN_PORT, Port { plug, link: LinkState::Down }));
+            executor.spawn("events", watch(&gatelet, plug));
+            let wan = gatelet.wan_stack(WAN, &mut resources, self.seed ^ self.boots);
+            let (stack, runner) = wan.expect("a frame is reserved, and nobody else follows the session");
+            executor.spawn("stack", runner.run());
+            executor.spawn("household", ping_often(stack, &gatelet));
+            let router = &mut router;
+            executor.spawn("router", async {
+                let (boot, ledger) = match retained {
+                    Some(ledger) => (Boot::Warm, Some(ledger)),
+                    None => (Boot::Cold, store.load(WAN).await),
+                };
+                router.add_wan(gatelet_runtime::now(), config, boot, ledger);
+                gatelet.run_router(router, &mut store).await;
+            });
+            executor.run_until(drive(street, plug))?;
+            executor.now()
         };
-        let Some(wan) = router.add_wan(Instant::ZERO, self.config(), boot, ledger) else { return };
-        let link = if carrier { LinkState::Up } else { LinkState::Down };
-        router.handle_link(Instant::ZERO, WAN_PORT, link);
-        self.running = Some(Running {
-            router,
-            wan,
-            booted_at: now,
-            session: None,
-            address: None,
-            ping_at: None,
-            pings_missed: 0,
-        });
-        self.drain(now, out);
+        if plug.borrow().reset {
+            self.retained = router.snapshot(Instant::ZERO + (ended - now), WAN);
+        }
+        Ok(())
+    }
+}
+
+/// Drives the street until the year is over or the plug is touched.
+async fn drive(street: &RefCell<Street<'_>>, plug: &RefCell<Plug>) {
+    poll_fn(|cx| {
+        let (mut street, mut plug) = (street.borrow_mut(), plug.borrow_mut());
+        keep(&mut plug.driver, cx.waker());
+        street.advance(clock::now(), &mut *plug);
+        if street.is_over() || plug.touched {
+            return Poll::Ready(());
+        }
+        clock::wake_at(street.poll_at(&*plug), cx.waker());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Between the street and the runtime.
+#[derive(Debug, Default)]
+struct Plug {
+    /// How it was switched on, while it is.
+    on: Option<Boot>,
+    /// The switch was touched since the runtime began to live.
+    touched: bool,
+    /// The last power-off was a mere reset.
+    reset: bool,
+    carrier: bool,
+    session: Option<u16>,
+    up: bool,
+    inbox: VecDeque<Vec<u8>>,
+    outbox: Outbox,
+    spare: Vec<Vec<u8>>,
+    sent_at: Option<Instant>,
+    driver: Option<Waker>,
+    port: Option<Waker>,
+}
+
+impl Plug {
+    /// Whether, and how, the runtime is to live now.
+    fn settle(&mut self) -> Option<Boot> {
+        self.touched = false;
+        self.on
+    }
+}
+
+impl Subscriber for Plug {
+    fn power_on(&mut self, _now: Instant, boot: Boot, carrier: bool, _out: &mut Outbox) {
+        self.on = Some(boot);
+        self.touched = true;
+        self.carrier = carrier;
+        self.inbox.clear();
+        self.outbox.clear();
+        self.sent_at = None;
     }
 
-    fn power_off(&mut self, now: Instant, boot: Boot) {
-        if let Some(running) = self.running.take() {
-            self.retained = running.router.snapshot(running.local(now), running.wan);
-        }
-        if boot == Boot::Cold {
-            self.retained = None;
-        }
+    fn power_off(&mut self, _now: Instant, boot: Boot) {
+        self.on = None;
+        self.touched = true;
+        self.reset = boot == Boot::Warm;
+        self.session = None;
+        self.up = false;
+        self.inbox.clear();
+        self.outbox.clear();
+        self.sent_at = None;
     }
 
-    fn set_carrier(&mut self, now: Instant, carrier: bool, out: &mut Outbox) {
-        if let Some(running) = &mut self.running {
-            let local = running.local(now);
-            running.router.handle_link(
-                local,
-                WAN_PORT,
-                if carrier { LinkState::Up } else { LinkState::Down },
-            );
+    fn set_carrier(&mut self, _now: Instant, carrier: bool, _out: &mut Outbox) {
+        self.carrier = carrier;
+        if !carrier {
+            self.inbox.clear();
         }
-        self.drain(now, out);
+        wake(self.port.as_ref());
     }
 
-    fn handle_frame(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox) {
-        let Some(running) = &mut self.running else { return };
-        let Some(mut frame) = self.pool.take(WAN_PORT) else { return };
-        if frame.extend(bytes) {
-            let local = running.local(now);
-            running.router.handle_frame(local, WAN_PORT, frame);
-            self.drain(now, out);
-        }
+    fn handle_frame(&mut self, _now: Instant, frame: &[u8], _out: &mut Outbox) {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(frame);
+        self.inbox.push_back(bytes);
+        wake(self.port.as_ref());
     }
 
-    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
-        if let Some(running) = &mut self.running {
-            let local = running.local(now);
-            running.router.handle_timeout(local);
-            running.ping(now, self.pool);
+    fn handle_timeout(&mut self, _now: Instant, out: &mut Outbox) {
+        for frame in self.outbox.frames() {
+            out.send(frame);
         }
-        self.drain(now, out);
+        self.outbox.clear();
+        self.sent_at = None;
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        let running = self.running.as_ref()?;
-        let router = running.router.poll_at().map(|at| running.booted_at + (at - Instant::ZERO));
-        router.into_iter().chain(running.ping_at).min()
+        self.sent_at
     }
 
     fn session_id(&self) -> Option<u16> {
-        self.running.as_ref()?.session
+        self.session.filter(|_| self.up)
     }
 
     fn note_traffic(&mut self, _now: Instant, _flows: bool) {}
 }
 
-fn write_ping(frame: &mut Frame<'_>, source: Ipv4Address) -> bool {
-    let checksums = ChecksumCapabilities::default();
-    let echo = Icmpv4Repr::EchoRequest { ident: 1, seq_no: 1, data: &[] };
-    let header = Ipv4Repr {
-        src_addr: source,
-        dst_addr: internet::HOST,
-        next_header: IpProtocol::Icmp,
-        payload_len: echo.buffer_len(),
-        hop_limit: 64,
-    };
-    let mut bytes = [0; 64];
-    let len = header.buffer_len() + echo.buffer_len();
-    header.emit(&mut Ipv4Packet::new_unchecked(&mut bytes[..len]), &checksums);
-    echo.emit(&mut Icmpv4Packet::new_unchecked(&mut bytes[header.buffer_len()..len]), &checksums);
-    frame.clear(Frame::IP_HEADROOM);
-    frame.extend(&bytes[..len])
+/// The port's end of the plug.
+struct Port<'a> {
+    plug: &'a RefCell<Plug>,
+    link: LinkState,
+}
+
+impl<'p> EthernetPort<'p> for Port<'_> {
+    fn hardware_address(&self) -> EthernetAddress {
+        MAC
+    }
+
+    fn max_frame_len(&self) -> usize {
+        MAX_FRAME_LEN
+    }
+
+    fn link_state(&self) -> LinkState {
+        self.link
+    }
+
+    async fn wait(&mut self, to_transmit: bool) -> Ready {
+        poll_fn(|cx| {
+            let mut plug = self.plug.borrow_mut();
+            keep(&mut plug.port, cx.waker());
+            let link = if plug.carrier { LinkState::Up } else { LinkState::Down };
+            let changed = core::mem::replace(&mut self.link, link) != link;
+            let ready = Ready { receive: !plug.inbox.is_empty(), transmit: to_transmit && plug.carrier };
+            if changed || ready.receive || ready.transmit { Poll::Ready(ready) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn receive(&mut self, frame: &mut Frame<'p>) -> bool {
+        frame.clear(gatelet_hal::HEADROOM);
+        let mut plug = self.plug.borrow_mut();
+        let Some(bytes) = plug.inbox.pop_front() else { return false };
+        let taken = bytes.len() <= MAX_FRAME_LEN && frame.extend(&bytes);
+        plug.spare.push(bytes);
+        taken
+    }
+
+    async fn transmit(&mut self, frame: Frame<'p>) -> bool {
+        let mut plug = self.plug.borrow_mut();
+        if !plug.carrier || frame.len() > MAX_FRAME_LEN {
+            return false;
+        }
+        plug.outbox.send(frame.bytes());
+        plug.sent_at = Some(clock::now());
+        wake(plug.driver.as_ref());
+        true
+    }
+}
+
+/// Follows what the router says of its session.
+async fn watch(gatelet: &Gatelet<'_, NoopRawMutex>, plug: &RefCell<Plug>) {
+    let mut events = gatelet.events().expect("the first to listen");
+    loop {
+        let WaitResult::Message(timed) = events.next_message().await else { continue };
+        let mut plug = plug.borrow_mut();
+        match timed.event {
+            RouterEvent::Wan(_, WanEvent::PadsReceived { session_id, .. }) => plug.session = Some(session_id),
+            RouterEvent::Wan(_, WanEvent::Up { .. }) => plug.up = true,
+            RouterEvent::Wan(_, WanEvent::Down { .. } | WanEvent::LinkDown) => plug.up = false,
+            _ => continue,
+        }
+        // The stop-watch looks at the next opportunity, which is now.
+        plug.sent_at = Some(clock::now());
+        wake(plug.driver.as_ref());
+    }
+}
+
+/// Pings a host on the Internet while there is an address; tells the router when the last ones stayed unanswered.
+async fn ping_often(stack: Stack<'_>, gatelet: &Gatelet<'_, NoopRawMutex>) {
+    let (mut received, mut sent) = ([0; 128], [0; 128]);
+    let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
+    let mut manager = PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
+    let mut missed = 0;
+    loop {
+        stack.wait_config_up().await;
+        Timer::after(PING_INTERVAL).await;
+        if stack.config_v4().is_none() {
+            missed = 0;
+            continue;
+        }
+        let mut params = PingParams::new(internet::HOST);
+        params.set_count(1).set_payload(b"up?").set_rate_limit(Wait::from_ticks(0)).set_timeout(PING_PATIENCE);
+        missed = if manager.ping(&params).await.is_ok() { 0 } else { missed + 1 };
+        if missed >= PINGS_MISSED {
+            missed = 0;
+            gatelet.commands().send(Command::NoTraffic { wan: WAN }).await;
+        }
+    }
+}
+
+fn keep(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(kept) if kept.will_wake(waker) => {}
+        _ => *slot = Some(waker.clone()),
+    }
+}
+
+fn wake(waker: Option<&Waker>) {
+    if let Some(waker) = waker {
+        waker.wake_by_ref();
+    }
 }

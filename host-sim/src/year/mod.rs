@@ -30,16 +30,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant as WallClock;
 
 use clap::ValueEnum;
-use gatelet_hal::FramePool;
 use indicatif::{ProgressBar, ProgressStyle};
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Duration;
 
 use self::clients::SimpleClient;
 use self::data::Data;
-use self::gatelet::{FRAMES, Gatelet};
 use self::results::{Life, LifeId};
 use self::street::Street;
-use self::subscriber::Subscriber;
 use crate::peers::concentrator::Model;
 use crate::scenario::values;
 
@@ -225,14 +222,13 @@ fn live(id: &LifeId, length: Duration, data: &Data) -> Life {
     let carrier = &data.carrier[&id.carrier];
     let script = script::write(data, carrier, id.seed, length);
     let mut street = Street::new(data, carrier, id.model.clone(), &script, id.seed, length);
-    let end = Instant::ZERO + length;
-    let pool = FramePool::<embassy_sync::blocking_mutex::raw::NoopRawMutex, FRAMES>::new();
-    let mut subscriber: Box<dyn Subscriber + '_> = match id.policy {
-        Policy::Oracle | Policy::All => Box::new(SimpleClient::oracle(id.seed)),
-        Policy::Gatelet => Box::new(Gatelet::new(pool.pool(), data::preset(&id.carrier), id.seed)),
-        other => Box::new(SimpleClient::new(&data.policy[other.name()], id.seed)),
-    };
-    while !street.run(&mut *subscriber, end) {}
+    match id.policy {
+        Policy::Gatelet => {
+            street = gatelet::live(street, data::preset(&id.carrier), id.seed).expect("the runtime does not spin");
+        }
+        Policy::Oracle | Policy::All => street.run(&mut SimpleClient::oracle(id.seed)),
+        other => street.run(&mut SimpleClient::new(&data.policy[other.name()], id.seed)),
+    }
     Life::new(id.clone(), length, &street, started.elapsed().as_secs_f64())
 }
 

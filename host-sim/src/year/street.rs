@@ -28,6 +28,9 @@ const QUICK_SESSIONS: u32 = 3;
 /// Somebody else's lock, whatever the model: five minutes, as users of Unicom lines report.
 const FOREIGN_LOCK: Duration = Duration::from_secs(300);
 
+/// Rounds at one instant before the street counts as spinning.
+const SPIN_LIMIT: u32 = 10_000;
+
 /// One line for one year.
 pub(super) struct Street<'a> {
     data: &'a Data,
@@ -128,37 +131,56 @@ impl<'a> Street<'a> {
         self.now
     }
 
-    /// Lives until the end of the year, or until `deadline` if that is earlier. True when the year is over.
-    pub(super) fn run(&mut self, subscriber: &mut dyn Subscriber, deadline: Instant) -> bool {
-        let deadline = deadline.min(self.end);
+    /// Whether the year is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.now >= self.end
+    }
+
+    /// Lives the whole year.
+    pub(super) fn run(&mut self, subscriber: &mut dyn Subscriber) {
+        while !self.is_over() {
+            let next = self.poll_at(subscriber);
+            self.advance(next, subscriber);
+        }
+    }
+
+    /// When [`Street::advance`] is wanted next.
+    pub(super) fn poll_at(&self, subscriber: &dyn Subscriber) -> Instant {
+        [
+            self.script.get(self.next_step).map(|&(at, _)| at),
+            self.link.poll_at(),
+            self.concentrator.poll_at(),
+            subscriber.poll_at().filter(|_| self.router_on),
+            self.ont.poll_at(self.now),
+            self.router_boots_at,
+            self.quick_at,
+            self.oracle_asks_at,
+            self.helpless_since.map(|since| since + self.data.line.patience),
+            (self.now < self.foreign_lock_until).then_some(self.foreign_lock_until),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(self.end, |at| at.clamp(self.now, self.end))
+    }
+
+    /// The clock says `now`: does everything that is due.
+    ///
+    /// # Panics
+    /// If things are due again and again without time passing.
+    pub(super) fn advance(&mut self, now: Instant, subscriber: &mut dyn Subscriber) {
+        self.now = now.min(self.end);
+        let mut rounds = 0;
         loop {
-            let step = self.script.get(self.next_step).map(|&(at, _)| at);
-            let next = [
-                step,
-                self.link.poll_at(),
-                self.concentrator.poll_at(),
-                subscriber.poll_at().filter(|_| self.router_on),
-                self.ont.poll_at(self.now),
-                self.router_boots_at,
-                self.quick_at,
-                self.oracle_asks_at,
-                self.helpless_since.map(|since| since + self.data.line.patience),
-                (self.now < self.foreign_lock_until).then_some(self.foreign_lock_until),
-            ]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.end);
-            if next >= deadline {
-                self.now = deadline;
-                if deadline == self.end {
-                    self.observe(subscriber);
-                    self.watch.finish(self.end);
-                }
-                return deadline == self.end;
-            }
-            self.now = self.now.max(next);
             self.pass(subscriber);
+            if self.is_over() {
+                return self.watch.finish(self.end);
+            }
+            if self.poll_at(subscriber) > self.now {
+                return;
+            }
+            rounds += 1;
+            assert!(rounds < SPIN_LIMIT, "the street is due again and again at {}", self.now);
         }
     }
 
