@@ -14,19 +14,19 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
-use embassy_net::icmp::PacketMetadata;
-use embassy_net::icmp::ping::{PingManager, PingParams};
+use embassy_net::icmp::{IcmpEndpoint, IcmpSocket, PacketMetadata};
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
-use embassy_time::{Duration as Wait, Timer};
+use embassy_time::{Duration as Wait, Timer, with_timeout};
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::{Boot, Ledger, Policy, Preset};
 use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanEvent, WanId};
 use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
+use smoltcp::wire::{EthernetAddress, Icmpv4Packet, Icmpv4Repr, IpAddress};
 
 use super::street::Street;
 use super::subscriber::{MAC, Subscriber};
@@ -305,9 +305,6 @@ async fn watch(gatelet: &Gatelet<'_, NoopRawMutex>, plug: &RefCell<Plug>) {
 
 /// Pings a host on the Internet while there is an address; tells the router when the last ones stayed unanswered.
 async fn ping_often(stack: Stack<'_>, gatelet: &Gatelet<'_, NoopRawMutex>) {
-    let (mut received, mut sent) = ([0; 128], [0; 128]);
-    let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
-    let mut manager = PingManager::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
     let mut missed = 0;
     loop {
         stack.wait_config_up().await;
@@ -316,14 +313,33 @@ async fn ping_often(stack: Stack<'_>, gatelet: &Gatelet<'_, NoopRawMutex>) {
             missed = 0;
             continue;
         }
-        let mut params = PingParams::new(internet::HOST);
-        params.set_count(1).set_payload(b"up?").set_rate_limit(Wait::from_ticks(0)).set_timeout(PING_PATIENCE);
-        missed = if manager.ping(&params).await.is_ok() { 0 } else { missed + 1 };
+        missed = if ping(stack).await { 0 } else { missed + 1 };
         if missed >= PINGS_MISSED {
             missed = 0;
             gatelet.commands().send(Command::NoTraffic { wan: WAN }).await;
         }
     }
+}
+
+/// One echo; whether it came back in time. (embassy-net's `PingManager` spins while it waits.)
+async fn ping(stack: Stack<'_>) -> bool {
+    const IDENT: u16 = 0x4741;
+    let (mut received, mut sent) = ([0; 128], [0; 128]);
+    let (mut received_meta, mut sent_meta) = ([PacketMetadata::EMPTY; 1], [PacketMetadata::EMPTY; 1]);
+    let mut socket = IcmpSocket::new(stack, &mut received_meta, &mut received, &mut sent_meta, &mut sent);
+    if socket.bind(IcmpEndpoint::Ident(IDENT)).is_err() {
+        return false;
+    }
+    let request = Icmpv4Repr::EchoRequest { ident: IDENT, seq_no: 1, data: b"up?" };
+    let mut packet = [0; 16];
+    let len = request.buffer_len();
+    request.emit(&mut Icmpv4Packet::new_unchecked(&mut packet[..len]), &ChecksumCapabilities::default());
+    let echo = async {
+        let mut reply = [0; 64];
+        socket.send_to(&packet[..len], IpAddress::Ipv4(internet::HOST)).await.is_ok()
+            && socket.recv_from(&mut reply).await.is_ok()
+    };
+    with_timeout(PING_PATIENCE, echo).await.unwrap_or(false)
 }
 
 fn keep(slot: &mut Option<Waker>, waker: &Waker) {
