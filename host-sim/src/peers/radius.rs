@@ -129,24 +129,17 @@ impl Radius {
         self.online.iter().filter(|online| online.user == user).count()
     }
 
-    /// The first moment, not before `now`, at which `user` is let in, if no news comes; `None` if only news helps.
+    /// The first moment, not before `now`, at which `user` is let in, if it ends the sessions it still has itself:
+    /// only those that were lost count. `None` while everybody is refused.
     pub fn accepts_at(&self, now: Instant, user: &str) -> Option<Instant> {
         if self.refuse_all.is_some() {
             return None;
         }
         let Some(limit) = self.simultaneous else { return Some(now) };
-        let mut ends: Vec<Option<Instant>> = self
-            .online
-            .iter()
-            .filter(|online| online.user == user)
-            .map(|online| online.last_news.map(|at| at + self.ageing))
-            .filter(|end| end.is_none_or(|end| now < end))
-            .collect();
-        if ends.len() < limit {
-            return Some(now);
-        }
-        ends.sort_by_key(|end| end.map_or(i64::MAX, |at| at.total_micros()));
-        ends[ends.len() - limit]
+        let lost = self.online.iter().filter(|online| online.user == user).filter_map(|online| online.last_news);
+        let mut ends: Vec<Instant> = lost.map(|at| at + self.ageing).filter(|&end| now < end).collect();
+        ends.sort_unstable();
+        Some(if ends.len() < limit { now } else { ends[ends.len() - limit] })
     }
 }
 
@@ -162,7 +155,7 @@ mod tests {
         assert_eq!(radius.access(at(0), "alice", true), Verdict::Accept);
         let ticket = radius.start("alice");
         assert_eq!(radius.access(at(5), "alice", true), Verdict::Reject(Refusal::TooManySessions));
-        assert_eq!(radius.accepts_at(at(5), "alice"), None);
+        assert_eq!(radius.accepts_at(at(5), "alice"), Some(at(5)), "it would end its own session first");
         radius.lose(at(10), ticket);
         assert_eq!(radius.access(at(339), "alice", true), Verdict::Reject(Refusal::TooManySessions));
         assert_eq!(radius.accepts_at(at(339), "alice"), Some(at(340)));

@@ -44,9 +44,10 @@ const WAN: WanId = WanId(0);
 /// A plain Ethernet port.
 const MAX_FRAME_LEN: usize = 1514;
 const SOCKETS: usize = 2;
-/// The household's own check, until connectivity probes exist: a ping a minute, and three unanswered ones mean that
-/// nothing gets through.
-const PING_INTERVAL: Wait = Wait::from_secs(60);
+/// The household's own check, until connectivity probes exist: a ping every five minutes; after one in vain more of them,
+/// and three in a row mean that nothing gets through.
+const PING_INTERVAL: Wait = Wait::from_secs(300);
+const PING_AGAIN: Wait = Wait::from_secs(10);
 const PING_PATIENCE: Wait = Wait::from_secs(2);
 const PINGS_MISSED: u32 = 3;
 
@@ -103,7 +104,8 @@ impl Enclosure {
         seed[8..16].copy_from_slice(&self.boots.to_le_bytes());
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, MAC, MAX_FRAME_LEN);
-        let mut store = FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+        let mut store: FlashLedger<_> =
+            FlashLedger::<_, 1>::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take().filter(|_| boot == Boot::Warm);
         let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1).unwrap_or_default();
         let config = WanConfig { policy: Policy::preset(self.preset), ..WanConfig::new(WAN_PORT, credentials) };
@@ -308,7 +310,7 @@ async fn ping_often(stack: Stack<'_>, gatelet: &Gatelet<'_, NoopRawMutex>) {
     let mut missed = 0;
     loop {
         stack.wait_config_up().await;
-        Timer::after(PING_INTERVAL).await;
+        Timer::after(if missed > 0 { PING_AGAIN } else { PING_INTERVAL }).await;
         if stack.config_v4().is_none() {
             missed = 0;
             continue;

@@ -34,11 +34,11 @@ pub(super) struct Life {
     pub(super) dials: u64,
     pub(super) replugs: u32,
     pub(super) frames: u64,
-    pub(super) wall_seconds: f64,
+    pub(super) core_seconds: f64,
 }
 
 impl Life {
-    pub(super) fn new(id: LifeId, length: Duration, street: &Street<'_>, wall_seconds: f64) -> Self {
+    pub(super) fn new(id: LifeId, length: Duration, street: &Street<'_>, core_seconds: f64) -> Self {
         let watch = &street.watch;
         let mut recoveries = watch.recoveries.clone();
         recoveries.sort_unstable();
@@ -54,7 +54,7 @@ impl Life {
             dials: watch.padrs_sent,
             replugs: watch.replugs,
             frames: street.frames,
-            wall_seconds,
+            core_seconds,
         }
     }
 
@@ -87,7 +87,6 @@ pub(super) struct Row {
     pub(super) padis: f64,
     pub(super) dials: f64,
     pub(super) replugs: f64,
-    pub(super) wall_seconds: f64,
 }
 
 /// One row for each model and policy, in the order of `lives`.
@@ -130,7 +129,6 @@ fn row(same: &[&Life], lives: &[Life]) -> Row {
         padis: mean(&|life| count(life.padis_sent as usize)),
         dials: mean(&|life| count(life.dials as usize)),
         replugs: mean(&|life| f64::from(life.replugs)),
-        wall_seconds: mean(&|life| life.wall_seconds),
     }
 }
 
@@ -173,7 +171,7 @@ pub(super) fn json(lives: &[Life], verdicts: &[Verdict], length: Duration, wall:
                     "padis_sent": life.padis_sent,
                     "dials": life.dials,
                     "frames": life.frames,
-                    "wall_seconds": life.wall_seconds,
+                    "core_seconds": life.core_seconds,
                 })
             })
             .collect()

@@ -78,7 +78,7 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
         println!("{}  {}: {}", paint(color, style, mark), verdict.name, verdict.detail);
     }
     let years = lives.len();
-    let slowest = lives.iter().map(|life| life.wall_seconds).fold(0.0, f64::max);
+    let slowest = lives.iter().map(|life| life.core_seconds).fold(0.0, f64::max);
     let frames: u64 = lives.iter().map(|life| life.frames).sum();
     println!(
         "{years} years of {} in {wall:.1} s, {frames} frames; the slowest took {slowest:.1} s of one core",

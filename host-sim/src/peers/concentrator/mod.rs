@@ -195,7 +195,7 @@ impl Concentrator {
     }
 
     /// The first moment, not before `now`, at which a dial of `client` would succeed, as far as the concentrator can
-    /// foresee; `None` while its mood forbids.
+    /// foresee and if the client ends the sessions it still has; `None` while the concentrator's mood forbids.
     pub fn answers_at(&self, now: Instant, client: EthernetAddress) -> Option<Instant> {
         let willing = self.powered
             && self.moods.padi == Reception::Answer
