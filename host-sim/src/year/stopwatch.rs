@@ -3,7 +3,7 @@
 use smoltcp::time::{Duration, Instant};
 
 use crate::peers::concentrator::Counters;
-use crate::peers::concentrator::throttle::{Cause, Lockout};
+use crate::peers::concentrator::throttle::Lockout;
 
 /// What can be seen at one moment.
 pub(super) struct Observation<'a> {
@@ -40,11 +40,6 @@ impl LockEpisode {
     /// Tripped by what was provoked, or by another device: not the policy's fault.
     pub(super) fn is_history(&self) -> bool {
         !self.lockout.own_making
-    }
-
-    /// Tripped by somebody else's dials.
-    pub(super) fn is_foreign(&self) -> bool {
-        self.lockout.cause == Cause::Imposed
     }
 }
 
