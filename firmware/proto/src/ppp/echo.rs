@@ -37,8 +37,8 @@ pub(super) struct Due {
     pub(super) dead: bool,
 }
 
-/// Echoes in a row that a peer may leave unanswered, with other traffic flowing, before it is known
-/// to ignore them.
+/// Echoes in a row that a peer may leave unanswered, with other traffic flowing and none answered
+/// before, until it is known to ignore them. One that has answered before merely had some lost.
 const IGNORED_FOR_SURE: u8 = 2;
 
 impl EchoMonitor {
@@ -97,7 +97,8 @@ impl EchoMonitor {
             if self.last_received > sent {
                 self.missed = 0;
                 self.ignored = self.ignored.saturating_add(1);
-                due.ignored = self.ignored >= IGNORED_FOR_SURE && !self.ignorance_told;
+                let ignores = !self.ever_answered && self.ignored >= IGNORED_FOR_SURE;
+                due.ignored = ignores && !self.ignorance_told;
                 self.ignorance_told |= due.ignored;
             } else {
                 self.missed = self.missed.saturating_add(1);
@@ -169,6 +170,17 @@ mod tests {
         for seconds in (80..400).step_by(20) {
             monitor.note_received(at(seconds - 1));
             assert_eq!(monitor.handle_timeout(at(seconds)), SEND, "told once only");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_has_answered_before_does_not_ignore_echoes_that_are_lost() {
+        let mut monitor = monitor(on());
+        assert_eq!(monitor.handle_timeout(at(20)), SEND);
+        monitor.note_reply();
+        for seconds in (40..400).step_by(20) {
+            assert_eq!(monitor.handle_timeout(at(seconds)), SEND);
+            monitor.note_received(at(seconds + 1));
         }
     }
 

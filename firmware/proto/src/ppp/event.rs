@@ -101,8 +101,8 @@ pub enum LinkEvent {
     Failed(LinkFailure),
     /// Nothing more will be sent: the lower layer can go.
     Closed,
-    /// Two echoes in a row went unanswered while other traffic arrived: this peer does not answer
-    /// echo. Told once a session. [`Link::set_echo`](super::Link::set_echo) can switch echo off.
+    /// Two echoes in a row went unanswered while other traffic arrived, and none was ever answered:
+    /// this peer does not answer echo. Told once a session. [`Link::set_echo`](super::Link::set_echo) can switch echo off.
     PeerIgnoresEcho,
     /// How [`Link::echo_padded`](super::Link::echo_padded) ended.
     PaddedEcho {

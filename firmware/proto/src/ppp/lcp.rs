@@ -171,6 +171,10 @@ impl Options for LcpOptions {
         }
     }
 
+    fn is_looped_back(&self) -> bool {
+        self.loops > 0
+    }
+
     fn handle_reject(&mut self, option: RawOption<'_>) -> bool {
         match ConfigOption::parse(option) {
             Ok(ConfigOption::MaximumReceiveUnit(_)) => self.mru.take().is_some(),

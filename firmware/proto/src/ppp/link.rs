@@ -139,7 +139,7 @@ impl Link {
     }
 
     /// Sends an Echo-Request whose information field has `size` octets, up to three times, to see
-    /// whether the path carries them (RFC 4638); [`LinkEvent::PaddedEcho`] tells. Does nothing
+    /// whether the path carries them (RFC 4638); [`LinkEvent::PaddedEcho`] tells within 3.75 s. Does nothing
     /// unless LCP is Opened and both MRUs allow the size.
     pub fn echo_padded(&mut self, now: Instant, size: u16) {
         if let Some(session) = &mut self.session {

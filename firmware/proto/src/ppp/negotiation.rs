@@ -58,6 +58,10 @@ pub(super) trait Options {
     /// The peer suggests another value for an option of ours. `stubborn`: it has refused so often
     /// that the option is better dropped.
     fn handle_nak(&mut self, rng: &mut dyn Rng, option: RawOption<'_>, stubborn: bool);
+    /// Whether the peer's request bears the mark of our own.
+    fn is_looped_back(&self) -> bool {
+        false
+    }
     /// The peer refuses an option of ours; false if we did not ask for it.
     fn handle_reject(&mut self, option: RawOption<'_>) -> bool;
 }
@@ -82,18 +86,44 @@ pub(super) struct Negotiation {
     naks_sent: u8,
     /// Configure-Naks and Configure-Rejects received since the last agreement.
     refusals: u8,
-    /// The identifier of the peer's newest Configure-Request and when it was answered.
-    peer_request: Option<(u8, Instant)>,
+    /// The peer's newest Configure-Request.
+    peer_request: Option<PeerRequest>,
     /// Since when the peer owes us its Configure-Request.
     acknowledged_at: Option<Instant>,
     /// Identifier of the newest Code-Reject.
     reject_identifier: u8,
 }
 
+/// A Configure-Request of the peer's, to know it again.
+#[derive(Debug, Clone, Copy)]
+struct PeerRequest {
+    identifier: u8,
+    /// Of its options.
+    fingerprint: u32,
+    answered_at: Instant,
+}
+
+impl PeerRequest {
+    fn new(control: Control<'_>, answered_at: Instant) -> Self {
+        // FNV-1a.
+        let fingerprint = control
+            .data
+            .iter()
+            .fold(0x811C_9DC5, |hash: u32, octet| (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193));
+        Self { identifier: control.identifier, fingerprint, answered_at }
+    }
+
+    /// Whether it is `earlier` again: some change the identifier with each transmission.
+    fn repeats(&self, earlier: &Self) -> bool {
+        self.identifier == earlier.identifier || self.fingerprint == earlier.fingerprint
+    }
+}
+
 /// Options of one request that are told apart; the rest of a longer one is rejected.
 const MAX_OPTIONS: usize = 32;
 
-/// A peer's request that comes later than this after it was due had to wait for a timer.
+/// A peer's message that comes later than this after it was due had to wait for a timer; one that
+/// comes again sooner was duplicated on the way.
 pub(super) const PEER_TIMER_SUSPECTED: Duration = Duration::from_secs(1);
 
 impl Negotiation {
@@ -219,16 +249,6 @@ impl Negotiation {
         if control.options().any(|option| option.is_err()) {
             return Err(Dropped::Malformed);
         }
-        self.note_peer_timer(now, io, control.identifier);
-        let mut lower = Actions::NONE;
-        let overdue = self.unanswered_since.is_some_and(|sent| io.is_overdue(now, sent));
-        if self.state == State::ReqSent && self.peer_request.is_none() && overdue && self.restart_count > 0 {
-            // The start-up rule; the period begins afresh, so that this one's loss costs no more.
-            self.period = io.first_period;
-            lower = self.repeat(now, io, options, RepeatCause::PeerStarted);
-        }
-        self.peer_request = Some((control.identifier, now));
-
         options.begin_peer_request();
         let patient = self.naks_sent < io.timers.max_failure;
         let mut good = true;
@@ -240,21 +260,37 @@ impl Negotiation {
             good &= *judgement == Judgement::Ack;
         }
         good &= control.options().count() <= MAX_OPTIONS;
+
+        let mut lower = Actions::NONE;
+        if !options.is_looped_back() {
+            let request = PeerRequest::new(control, now);
+            self.note_peer_timer(now, io, request);
+            let overdue = self.unanswered_since.is_some_and(|sent| io.is_overdue(now, sent));
+            let first = self.state == State::ReqSent && self.peer_request.is_none();
+            if first && overdue && self.restart_count > 0 {
+                // The start-up rule; the period begins afresh, so that this one's loss costs no more.
+                self.period = io.first_period;
+                lower = self.repeat(now, io, options, RepeatCause::PeerStarted);
+            }
+            self.peer_request = Some(request);
+        }
         let event = if good { Event::ConfigureRequestGood } else { Event::ConfigureRequestBad };
         Ok(lower.and(self.step(now, io, options, event, Some(&received))))
     }
 
     /// Tells the owner if this request of the peer's came by a timer of the peer's.
-    fn note_peer_timer(&mut self, now: Instant, io: &mut Io, identifier: u8) {
-        let again = self.peer_request.filter(|(answered, _)| *answered == identifier).map(|(_, at)| at);
-        let (message, since) = match (again, self.acknowledged_at.take()) {
-            (Some(at), _) => (PeerMessage::ConfigureRequestAgain, at),
-            (None, Some(at)) if self.state == State::AckRcvd && now >= at + PEER_TIMER_SUSPECTED => {
-                (PeerMessage::ConfigureRequest, at)
+    fn note_peer_timer(&mut self, now: Instant, io: &mut Io, request: PeerRequest) {
+        let (message, since) = match (self.peer_request, self.acknowledged_at.take()) {
+            (Some(earlier), _) if request.repeats(&earlier) => {
+                (PeerMessage::ConfigureRequestAgain, earlier.answered_at)
             }
+            (_, Some(at)) if self.state == State::AckRcvd => (PeerMessage::ConfigureRequest, at),
             _ => return,
         };
-        io.tell(LinkEvent::PeerTimer { protocol: self.protocol, message, waited: now - since });
+        // Much later it is not a repetition but another negotiation.
+        if now >= since + PEER_TIMER_SUSPECTED && now <= since + io.timers.patience {
+            io.tell(LinkEvent::PeerTimer { protocol: self.protocol, message, waited: now - since });
+        }
     }
 
     /// Checks an answer to our Configure-Request and learns from it.

@@ -118,7 +118,7 @@ fn padded(carries: bool) -> (World, Vec<LinkEvent>) {
     world.events.clear();
     world.link.echo_padded(world.now, 1500);
     world.carry();
-    world.run_for(Duration::from_secs(10));
+    world.run_for(Duration::from_millis(3750));
     let events = world.events.iter().map(|(_, event)| event.clone()).collect();
     (world, events)
 }

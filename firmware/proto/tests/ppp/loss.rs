@@ -2,8 +2,10 @@
 
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{LinkConfig, LinkEvent, PeerMessage, RepeatCause};
+use gatelet_wire::ppp::{Code, Protocol, lcp};
 use smoltcp::time::Duration;
 
+use crate::script::Script;
 use crate::server::Plan;
 use crate::world::{From, World, config};
 
@@ -151,4 +153,21 @@ fn a_very_bad_line_comes_up_or_gives_a_reason() {
     }
     println!("a quarter of everything lost: {up} of 200 dials came up");
     assert!(up > 180);
+}
+
+/// Some concentrators change the identifier with each transmission.
+#[test]
+fn a_request_that_comes_again_under_another_identifier_is_known_again() {
+    let mut script = Script::open(config());
+    script.skip();
+    let magic = lcp::ConfigOption::MagicNumber(0x1111_1111);
+    script.lcp(Code::ConfigureRequest, 1, &[magic]).unwrap();
+    script.wait(Duration::from_millis(900));
+    script.lcp(Code::ConfigureRequest, 2, &[magic]).unwrap();
+    assert_eq!(script.link_events(), [], "too soon for a timer: copied on the way");
+    script.wait(Duration::from_secs(3));
+    script.lcp(Code::ConfigureRequest, 3, &[magic]).unwrap();
+    let message = PeerMessage::ConfigureRequestAgain;
+    let told = LinkEvent::PeerTimer { protocol: Protocol::Lcp, message, waited: Duration::from_secs(3) };
+    assert!(script.link_events().contains(&told));
 }

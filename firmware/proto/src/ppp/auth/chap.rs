@@ -135,8 +135,9 @@ impl Chap {
             Some(sent_at) if again => (PeerMessage::ChallengeAgain, sent_at),
             _ => (PeerMessage::Challenge, self.began),
         };
-        let late = self.response.is_none() && now >= since + PEER_TIMER_SUSPECTED;
-        if late || message == PeerMessage::ChallengeAgain {
+        let first = self.response.is_none();
+        let late = now >= since + PEER_TIMER_SUSPECTED;
+        if late && (first || message == PeerMessage::ChallengeAgain) {
             let protocol = gatelet_wire::ppp::Protocol::Chap;
             io.tell(LinkEvent::PeerTimer { protocol, message, waited: now - since });
         }

@@ -9,7 +9,7 @@
 use gatelet_wire::ppp::lcp::{self, ECHO_OVERHEAD, ProtocolReject, emit_padded_echo_request};
 use gatelet_wire::ppp::{CONTROL_HEADER_LEN, Code, Control, Protocol};
 use rand_core::Rng;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 
 use super::{Env, Session};
 use crate::ppp::automaton::Actions;
@@ -22,11 +22,11 @@ use crate::ppp::link::Phase;
 pub(super) struct PaddedEcho {
     size: u16,
     attempt: u8,
-    period: Duration,
     pub(super) timer: Instant,
 }
 
-/// How often a padded Echo-Request is sent at most; RFC 4638 leaves it open.
+/// How often a padded Echo-Request is sent at most, one first Restart period apart; RFC 4638 leaves
+/// it open. Until it is known that the path is too narrow, at most 3.75 s, long packets are lost.
 const PADDED_ECHO_ATTEMPTS: u8 = 3;
 
 /// An Echo-Reply to one of the last so many requests counts: a late one shows life too.
@@ -179,8 +179,7 @@ impl Session {
             return;
         }
         padded.attempt += 1;
-        padded.timer = env.now + padded.period;
-        padded.period = env.io.longer(padded.period);
+        padded.timer = env.now + env.io.first_period;
         self.send_echo(env, usize::from(size).saturating_sub(ECHO_OVERHEAD));
     }
 
@@ -189,8 +188,7 @@ impl Session {
         if !self.is_lcp_opened() || size > carried || usize::from(size) < ECHO_OVERHEAD {
             return;
         }
-        let period = env.io.first_period;
-        self.padded_echo = Some(PaddedEcho { size, attempt: 0, period, timer: env.now });
+        self.padded_echo = Some(PaddedEcho { size, attempt: 0, timer: env.now });
         self.repeat_padded_echo(env);
     }
 }
