@@ -1,9 +1,14 @@
 //! What holds whatever a peer sends.
 
-use gatelet_proto::ppp::auth::AuthMethod;
-use gatelet_proto::ppp::{Credentials, Link, LinkConfig, LinkEvent, Phase};
-use gatelet_wire::ppp::{Code, Control, Protocol};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use chacha20::ChaCha8Rng;
+use gatelet_proto::ppp::auth::{AuthMethod, mschapv2 as hash};
+use gatelet_proto::ppp::{Credentials, LastIpv4, Link, LinkConfig, LinkEvent, Phase};
+use gatelet_wire::ppp::{self, Code, Control, Protocol, Writer, chap, ipcp, ipv6cp, lcp, mschapv2, pap};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
@@ -21,15 +26,22 @@ enum Step {
         identifier: u8,
         data: Vec<u8>,
     },
-    /// What the link sent last comes back as another code: an Ack, Nak, Reject, or looped.
+    /// The newest request of a protocol comes back as an Ack, a Nak, a Reject, or itself.
     Answer {
+        protocol: Protocol,
         code: u8,
     },
-    /// A sensible Configure-Request.
+    /// A sensible Configure-Request, LCP's with or without a demand.
     Request {
-        protocol: u16,
+        protocol: Protocol,
         identifier: u8,
-        auth: bool,
+        auth: Option<AuthMethod>,
+    },
+    /// A CHAP challenge.
+    Challenge(u8),
+    /// What a server that knows the password says to the newest PAP request or CHAP response.
+    Verdict {
+        accept: bool,
     },
     Wait(u64),
     Traffic,
@@ -41,25 +53,141 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let protocol = prop::sample::select(vec![0xC021, 0xC021, 0xC021, 0x8021, 0x8057, 0xC023, 0xC223, 0x80FD]);
+    let control =
+        || prop::sample::select(vec![Protocol::Lcp, Protocol::Lcp, Protocol::Ipcp, Protocol::Ipv6cp]);
+    let any_protocol = prop::sample::select(vec![0xC021, 0xC021, 0x8021, 0x8057, 0xC023, 0xC223, 0x80FD]);
     let octets = || prop::collection::vec(any::<u8>(), 0..40);
+    let auth = prop::sample::select(vec![
+        None,
+        None,
+        Some(AuthMethod::Pap),
+        Some(AuthMethod::ChapMd5),
+        Some(AuthMethod::MsChapV2),
+    ]);
+    let acks = vec![2u8, 2, 2, 2, 2, 2, 3, 4, 1];
     prop_oneof![
-        1 => octets().prop_map(Step::Noise),
-        6 => (protocol.clone(), 0u8..14, 0u8..6, octets()).prop_map(|(protocol, code, identifier, data)| {
+        2 => octets().prop_map(Step::Noise),
+        4 => (any_protocol, 0u8..14, 0u8..6, octets()).prop_map(|(protocol, code, identifier, data)| {
             Step::Control { protocol, code, identifier, data }
         }),
-        12 => prop::sample::select(vec![2u8, 2, 2, 2, 3, 4, 1, 6, 10]).prop_map(|code| Step::Answer { code }),
-        12 => (protocol, 0u8..4, any::<bool>()).prop_map(|(protocol, identifier, auth)| {
+        40 => (control(), prop::sample::select(acks)).prop_map(|(protocol, code)| Step::Answer { protocol, code }),
+        30 => (control(), 0u8..4, auth).prop_map(|(protocol, identifier, auth)| {
             Step::Request { protocol, identifier, auth }
         }),
-        4 => (0u64..5_000_000).prop_map(Step::Wait),
-        1 => Just(Step::Traffic),
-        1 => Just(Step::Open),
+        10 => (0u8..3).prop_map(Step::Challenge),
+        20 => prop::bool::weighted(0.9).prop_map(|accept| Step::Verdict { accept }),
+        10 => (0u64..4_000_000).prop_map(Step::Wait),
+        2 => Just(Step::Traffic),
+        2 => Just(Step::Open),
         1 => Just(Step::Close),
         1 => Just(Step::LowerDown),
-        1 => Just(Step::Permit),
-        1 => (0u16..2000).prop_map(Step::PaddedEcho),
+        10 => Just(Step::Permit),
+        2 => (0u16..2000).prop_map(Step::PaddedEcho),
     ]
+}
+
+const USERNAME: &str = "user";
+const PASSWORD: &str = "password";
+const CHALLENGE: &[u8; 16] = b"0123456789abcdef";
+
+/// What the link sent last, of each kind that can be answered.
+#[derive(Default)]
+struct Sent {
+    requests: HashMap<u16, Vec<u8>>,
+    auth: Option<Vec<u8>>,
+}
+
+impl Sent {
+    fn note(&mut self, packet: &[u8]) {
+        let (protocol, information) = ppp::parse(packet).expect("we send readable packets");
+        match protocol {
+            Protocol::Pap | Protocol::Chap => self.auth = Some(packet.to_vec()),
+            _ if information[0] == 1 => _ = self.requests.insert(protocol.into(), packet.to_vec()),
+            _ => {}
+        }
+    }
+
+    /// The answer of a server that knows the password.
+    fn verdict(&self, accept: bool, buffer: &mut [u8]) -> Option<usize> {
+        let packet = self.auth.as_ref()?;
+        let (protocol, information) = ppp::parse(packet).ok()?;
+        if protocol == Protocol::Pap {
+            let pap::Packet::AuthenticateRequest { identifier, .. } = pap::Packet::parse(information).ok()?
+            else {
+                return None;
+            };
+            let ack = pap::Packet::AuthenticateAck { identifier, message: b"" };
+            let nak = pap::Packet::AuthenticateNak { identifier, message: b"locked" };
+            return if accept { ack } else { nak }.emit(buffer).ok();
+        }
+        let chap::Packet::Response { identifier, value, .. } = chap::Packet::parse(information).ok()? else {
+            return None;
+        };
+        if !accept {
+            return chap::Packet::Failure { identifier, message: b"E=691" }.emit(buffer).ok();
+        }
+        let mut text = [0; 64];
+        let length = mschapv2::Response::parse(value).map_or(0, |response| {
+            let proof = hash::authenticator_response(
+                CHALLENGE,
+                &response.peer_challenge,
+                &response.nt_response,
+                USERNAME,
+                PASSWORD,
+            );
+            mschapv2::Success { authenticator_response: proof, message: b"" }.emit(&mut text).expect("fits")
+        });
+        chap::Packet::Success { identifier, message: &text[..length] }.emit(buffer).ok()
+    }
+}
+
+/// Octets of what a step gives the link, if it gives any.
+fn packet(step: &Step, sent: &Sent, buffer: &mut [u8]) -> Option<usize> {
+    match step {
+        Step::Noise(octets) => {
+            buffer[..octets.len()].copy_from_slice(octets);
+            Some(octets.len())
+        }
+        Step::Control { protocol, code, identifier, data } => {
+            let control = Control { code: Code::from(*code), identifier: *identifier, data };
+            control.emit(buffer, Protocol::from(*protocol)).ok()
+        }
+        Step::Answer { protocol, code } => {
+            let request = sent.requests.get(&u16::from(*protocol))?;
+            buffer[..request.len()].copy_from_slice(request);
+            buffer[2] = *code;
+            Some(request.len())
+        }
+        Step::Request { protocol, identifier, auth } => {
+            let mut writer = Writer::new(buffer, *protocol, Code::ConfigureRequest, *identifier);
+            match protocol {
+                Protocol::Ipcp => ipcp::ConfigOption::IpAddress([10, 0, 0, 1].into()).write(&mut writer),
+                Protocol::Ipv6cp => ipv6cp::ConfigOption::InterfaceIdentifier([9; 8]).write(&mut writer),
+                _ => {
+                    if let Some(method) = auth {
+                        lcp::ConfigOption::AuthenticationProtocol(method.option()).write(&mut writer);
+                    }
+                }
+            }
+            writer.finish().ok()
+        }
+        Step::Challenge(identifier) => {
+            chap::Packet::Challenge { identifier: *identifier, value: CHALLENGE, name: b"ac" }
+                .emit(buffer)
+                .ok()
+        }
+        Step::Verdict { accept } => sent.verdict(*accept, buffer),
+        _ => None,
+    }
+}
+
+/// How often walks got somewhere.
+#[derive(Default)]
+struct Reached {
+    lcp_up: u32,
+    authenticated: u32,
+    ipv4_up: u32,
+    ipv6_up: u32,
 }
 
 /// What a link may be seen doing, checked event by event.
@@ -79,12 +207,6 @@ struct Observer {
 }
 
 impl Observer {
-    fn see_all(&mut self, link: &mut Link) {
-        while let Some(event) = link.poll_event() {
-            self.see(&event);
-        }
-    }
-
     /// Nothing about the password goes out weaker than allowed, or before the owner permitted it.
     fn see_packet(&self, packet: &[u8]) {
         let (protocol, _) = gatelet_wire::ppp::parse(packet).expect("we send readable packets");
@@ -94,7 +216,14 @@ impl Observer {
         assert!(protocol != Protocol::Pap || self.minimum == Some(AuthMethod::Pap), "too weak");
     }
 
-    fn see(&mut self, event: &LinkEvent) {
+    fn see(&mut self, event: &LinkEvent, reached: &mut Reached) {
+        match event {
+            LinkEvent::LcpUp { .. } => reached.lcp_up += 1,
+            LinkEvent::Authenticated { .. } => reached.authenticated += 1,
+            LinkEvent::Ipv4Up { .. } => reached.ipv4_up += 1,
+            LinkEvent::Ipv6Up { .. } => reached.ipv6_up += 1,
+            _ => {}
+        }
         match event {
             LinkEvent::LcpUp { auth, peer_mru, .. } => {
                 assert!(!self.ended && !self.ipv4_up && !self.ipv6_up);
@@ -124,103 +253,124 @@ impl Observer {
     }
 }
 
-fn play(steps: &[Step], config: LinkConfig) {
-    let mut rng = chacha20::ChaCha8Rng::seed_from_u64(7);
-    let mut now = Instant::from_secs(1);
-    let (minimum, asks) = (Some(config.minimum_auth), config.ask_before_authenticating);
-    let new_observer = || Observer { minimum, permitted: !asks, ..Observer::default() };
-    let mut observer = new_observer();
-    let mut last = Vec::new();
-    let mut link = Link::new(config);
-    link.open(now, &mut rng);
-    for step in steps {
+/// One walk.
+struct Walk<'a> {
+    link: Link,
+    rng: ChaCha8Rng,
+    now: Instant,
+    observer: Observer,
+    sent: Sent,
+    reached: &'a mut Reached,
+}
+
+impl<'a> Walk<'a> {
+    fn new(config: LinkConfig, reached: &'a mut Reached) -> Self {
+        let observer = Observer {
+            minimum: Some(config.minimum_auth),
+            permitted: !config.ask_before_authenticating,
+            ..Observer::default()
+        };
+        let rng = ChaCha8Rng::seed_from_u64(7);
+        let now = Instant::from_secs(1);
+        let mut walk = Self { link: Link::new(config), rng, now, observer, sent: Sent::default(), reached };
+        walk.link.open(now, &mut walk.rng);
+        walk.drain();
+        walk
+    }
+
+    fn drain(&mut self) {
         let mut buffer = [0; 1600];
-        match step {
-            Step::Noise(octets) => _ = link.handle_packet(now, &mut rng, octets),
-            Step::Control { protocol, code, identifier, data } => {
-                let control = Control { code: Code::from(*code), identifier: *identifier, data };
-                let length = control.emit(&mut buffer, Protocol::from(*protocol)).unwrap();
-                _ = link.handle_packet(now, &mut rng, &buffer[..length]);
-            }
-            Step::Answer { code } if last.len() > 3 => {
-                let mut packet: Vec<u8> = last.clone();
-                packet[2] = *code;
-                _ = link.handle_packet(now, &mut rng, &packet);
-            }
-            Step::Request { protocol, identifier, auth } => {
-                let data: &[u8] = match (protocol, auth) {
-                    (0xC021, true) => &[3, 4, 0xC0, 0x23],
-                    (0x8021, _) => &[3, 6, 10, 0, 0, 1],
-                    (0x8057, _) => &[1, 10, 0, 0, 0, 0, 0, 0, 0, 1],
-                    _ => &[],
-                };
-                let control = Control { code: Code::ConfigureRequest, identifier: *identifier, data };
-                let length = control.emit(&mut buffer, Protocol::from(*protocol)).unwrap();
-                _ = link.handle_packet(now, &mut rng, &buffer[..length]);
-            }
-            Step::Wait(micros) => {
-                let until = now + Duration::from_micros(*micros);
-                while let Some(at) = link.poll_at().filter(|at| *at <= until) {
-                    now = now.max(at);
-                    link.handle_timeout(now);
-                    assert!(link.poll_at().is_none_or(|at| at > now), "a timer that does not move on");
-                    observer.see_all(&mut link);
-                    while let Some(length) = link.poll_transmit(now, &mut buffer) {
-                        observer.see_packet(&buffer[..length]);
-                    }
-                }
-                now = until;
-            }
-            Step::Traffic => link.note_traffic(now),
-            Step::Open => {
-                link.open(now, &mut rng);
-                observer.see_all(&mut link);
-                observer = new_observer();
-            }
-            Step::Close if link.phase() != Phase::Dead => link.close(now),
-            Step::Answer { .. } | Step::Close => {}
-            Step::LowerDown => link.lower_down(now),
-            Step::Permit => {
-                observer.permitted |= link.phase() != Phase::Dead;
-                link.authenticate(now);
-            }
-            Step::PaddedEcho(size) => link.echo_padded(now, *size),
-        }
-        while let Some(length) = link.poll_transmit(now, &mut buffer) {
+        while let Some(length) = self.link.poll_transmit(self.now, &mut buffer) {
             assert!(length <= 2 + 1492);
-            observer.see_packet(&buffer[..length]);
-            last = buffer[..length].to_vec();
+            self.observer.see_packet(&buffer[..length]);
+            self.sent.note(&buffer[..length]);
         }
-        observer.see_all(&mut link);
-        assert_eq!(link.counters().unsent, 0);
-        assert_eq!(link.counters().events_lost, 0);
-        if link.phase() == Phase::Dead {
-            assert!(!observer.ipv4_up && !observer.ipv6_up);
-            assert_eq!(link.poll_at(), None);
+        while let Some(event) = self.link.poll_event() {
+            self.observer.see(&event, self.reached);
         }
-        if observer.ipv4_up || observer.ipv6_up {
-            assert_eq!(link.phase(), Phase::Network);
+        assert_eq!((self.link.counters().unsent, self.link.counters().events_lost), (0, 0));
+        assert!(self.link.poll_at().is_none_or(|at| at >= self.now), "a timer that was not served");
+        if self.link.phase() == Phase::Dead {
+            assert!(!self.observer.ipv4_up && !self.observer.ipv6_up);
+            assert_eq!(self.link.poll_at(), None);
+        }
+        if self.observer.ipv4_up || self.observer.ipv6_up {
+            assert_eq!(self.link.phase(), Phase::Network);
         }
     }
+
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.link.poll_at().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.link.handle_timeout(self.now);
+            self.drain();
+            assert!(self.link.poll_at().is_none_or(|at| at > self.now), "a timer that does not move on");
+        }
+        self.now = until;
+    }
+
+    fn take(&mut self, step: &Step) {
+        let mut buffer = [0; 1600];
+        if let Some(length) = packet(step, &self.sent, &mut buffer) {
+            let _ = self.link.handle_packet(self.now, &mut self.rng, &buffer[..length]);
+        }
+        match step {
+            Step::Wait(micros) => self.wait(Duration::from_micros(*micros)),
+            Step::Traffic => self.link.note_traffic(self.now),
+            Step::Open => {
+                self.link.lower_down(self.now);
+                self.drain();
+                let asks = self.link.config_mut().ask_before_authenticating;
+                self.observer =
+                    Observer { minimum: self.observer.minimum, permitted: !asks, ..Observer::default() };
+                self.sent = Sent::default();
+                self.link.open(self.now, &mut self.rng);
+            }
+            Step::Close if self.link.phase() != Phase::Dead => self.link.close(self.now),
+            Step::LowerDown => self.link.lower_down(self.now),
+            Step::Permit => {
+                self.observer.permitted |= self.link.phase() != Phase::Dead;
+                self.link.authenticate(self.now);
+            }
+            Step::PaddedEcho(size) => self.link.echo_padded(self.now, *size),
+            _ => {}
+        }
+        self.drain();
+    }
+}
+
+#[test]
+fn no_sequence_of_packets_panics_or_opens_what_may_not_open() {
+    let walks = 3000;
+    let config = ProptestConfig { cases: walks, failure_persistence: None, ..ProptestConfig::default() };
+    let methods = prop::sample::select(AuthMethod::ALL.to_vec());
+    let walk = (prop::collection::vec(step(), 0..120), methods, any::<bool>(), any::<bool>());
+    let reached = RefCell::new(Reached::default());
+    TestRunner::new(config)
+        .run(&walk, |(steps, minimum, ask, remembers)| {
+            let credentials = Credentials::new(USERNAME, PASSWORD).unwrap();
+            let last = LastIpv4 { address: [100, 64, 0, 7].into(), dns: [None; 2] };
+            let config = LinkConfig {
+                minimum_auth: minimum,
+                ask_before_authenticating: ask,
+                last_ipv4: remembers.then_some(last),
+                ..LinkConfig::new(credentials)
+            };
+            let mut reached = reached.borrow_mut();
+            let mut walk = Walk::new(config, &mut reached);
+            steps.iter().for_each(|step| walk.take(step));
+            Ok(())
+        })
+        .unwrap();
+    // The walk is only worth something if it gets somewhere.
+    let Reached { lcp_up, authenticated, ipv4_up, ipv6_up } = reached.into_inner();
+    println!("{walks} walks: LCP up {lcp_up}, authenticated {authenticated}, IPv4 {ipv4_up}, IPv6 {ipv6_up}");
+    assert!(lcp_up > 1000 && authenticated > 100 && ipv4_up > 100 && ipv6_up > 100);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_sequence_of_packets_panics_or_opens_what_may_not_open(
-        steps in prop::collection::vec(step(), 0..80),
-        minimum in prop::sample::select(AuthMethod::ALL.to_vec()),
-        ask in any::<bool>(),
-    ) {
-        let credentials = Credentials::new("user", "password").unwrap();
-        let config = LinkConfig {
-            minimum_auth: minimum,
-            ask_before_authenticating: ask,
-            ..LinkConfig::new(credentials)
-        };
-        play(&steps, config);
-    }
 
     #[test]
     fn any_packet_to_an_open_link_is_survived(packet in prop::collection::vec(any::<u8>(), 0..1600)) {
@@ -228,18 +378,4 @@ proptest! {
         let _ = script.says(&packet);
         script.skip();
     }
-}
-
-/// The random walk above is only worth something if it gets somewhere.
-#[test]
-fn the_walk_reaches_the_network_phase() {
-    let steps = [
-        Step::Answer { code: 2 },
-        Step::Request { protocol: 0xC021, identifier: 1, auth: true },
-        Step::Permit,
-        Step::Control { protocol: 0xC023, code: 2, identifier: 1, data: vec![0] },
-        Step::Answer { code: 2 },
-        Step::Request { protocol: 0x8057, identifier: 1, auth: false },
-    ];
-    play(&steps, config());
 }
