@@ -85,7 +85,6 @@ pub(super) struct Bench {
     authenticating: Option<Instant>,
     hold: Option<ObservedHold>,
     stopped: bool,
-    credentials: u8,
     pub(super) up: bool,
     link: bool,
     sessions: u16,
@@ -121,7 +120,6 @@ impl Bench {
             authenticating: None,
             hold: None,
             stopped: false,
-            credentials: 0,
             up: false,
             link: false,
             sessions: 0,
@@ -424,7 +422,7 @@ impl Bench {
     fn authenticate(&mut self) {
         match self.engine.permit_authentication(self.instant()) {
             Permit::At(at) => {
-                self.authenticating = Some(self.true_time(at).max(self.now + Duration::from_micros(1)))
+                self.authenticating = Some(self.true_time(at).max(self.now + Duration::from_micros(1)));
             }
             Permit::Now => {
                 self.authenticating = None;

@@ -1,7 +1,7 @@
 //! How many records the worst line makes the engine write in a day.
 
 use super::bench::{Answer, Bench, Step, seconds};
-use super::std::{eprintln, vec::Vec};
+use super::std::{eprintln, vec};
 use crate::redial::{AuthRefusal, Failure, Ledger, Policy};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
@@ -91,18 +91,19 @@ fn capricious(seed: u64) -> impl FnMut(&mut Bench, Duration) {
 fn the_worst_line_stays_within_the_stated_wear() {
     let always = |answer: Answer| move |bench: &mut Bench, _: Duration| bench.answer = answer;
     let refused = |refusal| Answer::Fails(Failure::AuthRefused(refusal));
-    let mut days = Vec::new();
-    days.push(("calm", writes_in_a_day(1, breaks_at(seconds(80_000)))));
-    days.push(("broken after a minute", writes_in_a_day(1, breaks_at(seconds(61)))));
-    days.push(("broken at once", writes_in_a_day(1, breaks_at(seconds(1)))));
-    days.push(("broken once settled", writes_in_a_day(1, breaks_at(seconds(601)))));
-    days.push(("dark before each dial", writes_in_a_day(1, dark_at_first(seconds(61)))));
-    days.push(("silent", writes_in_a_day(1, always(Answer::Silence))));
-    days.push(("no PADS", writes_in_a_day(1, always(Answer::Pado))));
-    days.push(("no address", writes_in_a_day(1, always(Answer::Fails(Failure::NcpFailed)))));
-    days.push(("stale session", writes_in_a_day(1, always(refused(AuthRefusal::TooManySessions)))));
-    days.push(("wrong password", writes_in_a_day(1, always(refused(AuthRefusal::WrongPassword)))));
-    days.push(("locked, with a user who forces every second", writes_in_a_day(1, forced())));
+    let mut days = vec![
+        ("calm", writes_in_a_day(1, breaks_at(seconds(80_000)))),
+        ("broken after a minute", writes_in_a_day(1, breaks_at(seconds(61)))),
+        ("broken at once", writes_in_a_day(1, breaks_at(seconds(1)))),
+        ("broken once settled", writes_in_a_day(1, breaks_at(seconds(601)))),
+        ("dark before each dial", writes_in_a_day(1, dark_at_first(seconds(61)))),
+        ("silent", writes_in_a_day(1, always(Answer::Silence))),
+        ("no PADS", writes_in_a_day(1, always(Answer::Pado))),
+        ("no address", writes_in_a_day(1, always(Answer::Fails(Failure::NcpFailed)))),
+        ("stale session", writes_in_a_day(1, always(refused(AuthRefusal::TooManySessions)))),
+        ("wrong password", writes_in_a_day(1, always(refused(AuthRefusal::WrongPassword)))),
+        ("locked, with a user who forces every second", writes_in_a_day(1, forced())),
+    ];
     for seed in 0..2 {
         days.push(("capricious, with a user who insists", writes_in_a_day(seed, capricious(seed))));
     }
