@@ -73,6 +73,13 @@ pub(super) struct Budget {
     pub(super) authentications: History,
 }
 
+impl Budget {
+    /// When there is room for a PADI and for the PADR that its PADO will call for.
+    pub(super) fn room_for_padi(&self, window: Window, now: Time) -> Time {
+        self.discovery.room_at(window, now, 2)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

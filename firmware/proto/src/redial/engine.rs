@@ -138,6 +138,7 @@ impl Engine {
     /// `ledger` is what was stored last: `None` on a device that never stored one, [`Ledger::unreadable`] if there is
     /// one that cannot be read.
     pub fn new(policy: Policy, now: Instant, boot: Boot, ledger: Option<Ledger>) -> Self {
+        let policy = policy.usable();
         let readable = ledger.as_ref().is_none_or(Ledger::is_plausible);
         let ledger = ledger.filter(|_| readable).unwrap_or_else(Ledger::blank);
         let booted = Time::from_seconds(ledger.clock);
@@ -231,7 +232,7 @@ impl Engine {
     /// Replaces the figures; what was counted stays counted, and a hold lasts as long as it was begun for.
     pub fn set_policy(&mut self, now: Instant, policy: Policy) {
         let now = self.clock.advance(now);
-        self.policy = policy;
+        self.policy = policy.usable();
         self.schedule_nightly(now);
     }
 
@@ -300,19 +301,15 @@ impl Engine {
     }
 
     fn up(&mut self, now: Time, address: Option<Ipv4Addr>) {
-        let changed = address.is_some() && address != self.address;
+        // An address that changes later waits for the next record: a peer must not be able to wear flash.
         self.address = address.or(self.address);
-        match self.state {
-            State::Attempt(_) => {
-                self.hold = None;
-                self.dark = None;
-                let settles = Some(now.after(self.policy.settled));
-                self.state = State::Up(Session { since: now, settles, nightly: None });
-                self.schedule_nightly(now);
-                self.memory.want(Grant::SESSION);
-            }
-            State::Up(_) if changed => self.memory.want(Grant::SESSION),
-            _ => {}
+        if matches!(self.state, State::Attempt(_)) {
+            self.hold = None;
+            self.dark = None;
+            let settles = Some(now.after(self.policy.settled));
+            self.state = State::Up(Session { since: now, settles, nightly: None });
+            self.schedule_nightly(now);
+            self.memory.want(Grant::SESSION);
         }
     }
 
@@ -404,8 +401,7 @@ impl Engine {
                     return Err(attempt.give_up.max(now.after(REFUSED_PAUSE)));
                 }
                 let spaced = self.last_padi.map_or(now, |last| last.after(self.policy.padi_spacing));
-                // Two: the PADI and the PADR that its PADO will call for.
-                self.budget.discovery.room_at(self.policy.discovery, now, 2).max(spaced)
+                self.budget.room_for_padi(self.policy.discovery, now).max(spaced)
             }
             DiscoveryMessage::Padr => self.budget.discovery.room_at(self.policy.discovery, now, 1),
         };
@@ -488,6 +484,7 @@ impl Engine {
             State::Up(session) => {
                 if session.settles.is_some_and(|settles| now >= settles) {
                     session.settles = None;
+                    self.failures = 0;
                     self.memory.want(Grant::SESSION);
                 }
                 if session.nightly.is_some_and(|nightly| now >= nightly) {
@@ -589,7 +586,7 @@ impl Engine {
     fn ready_at(&self, rest: &Rest, now: Time) -> Time {
         let due = now.max(rest.due);
         let ready = due
-            .max(self.budget.discovery.room_at(self.policy.discovery, now, 2))
+            .max(self.budget.room_for_padi(self.policy.discovery, now))
             .max(self.budget.dials.room_at(self.policy.dials, now, 1))
             .max(self.budget.authentications.room_at(self.policy.authentications, now, 1));
         let spaced = self.last_padi.map_or(ready, |last| ready.max(last.after(self.policy.padi_spacing)));
@@ -678,6 +675,8 @@ impl Engine {
             }
             State::Attempt(_) => (Doing::Dialing, None),
             State::Resting(_) if !self.link => (Doing::NoLink, None),
+            State::Resting(rest) if rest.prepared && rest.plan.is_single_padi() => (Doing::Polling, None),
+            State::Resting(rest) if rest.prepared => (Doing::Dialing, None),
             State::Resting(rest) => {
                 let ready = self.ready_at(rest, now);
                 (self.resting(rest, ready > now.max(rest.due)), Some(ready))

@@ -27,15 +27,26 @@ use smoltcp::time::Duration;
 /// No hold is longer, whatever the policy says.
 const LONGEST_HOLD: Duration = Duration::from_secs(4 * 3600);
 
-/// Seconds to wait after the 1st, 2nd, ... refusal in a row because of a session that is still open; the last one goes
-/// on. One-session RADIUS servers age a dead session out in 5 to 6 minutes, at worst in a day: patience once the
-/// former has passed. 100 s apart is what 3 dials in 5 minutes come to.
-const STALE_SESSION: [u64; 12] = [10, 60, 100, 100, 100, 100, 100, 100, 300, 900, 900, 1800];
+/// Seconds to wait after the nth refusal in a row because of a session that is still open, and how many refusals that
+/// goes for. One-session RADIUS servers age a dead session out in 5 to 6 minutes, at worst in a day; a RADIUS server
+/// in trouble refuses everybody for longer. 100 s apart is what 3 dials in 5 minutes come to.
+const STALE_SESSION: [(u64, usize); 5] = [(10, 1), (60, 1), (100, 8), (300, 24), (900, usize::MAX)];
 /// As many refusals of credentials that worked before are taken for such a session, whatever the server says.
 const DOUBTED_REFUSALS: usize = 5;
 /// For what a person has to mend. Concentrators and carriers that count failures lock the account at the next one.
-const WRONG_PASSWORD: [u64; 5] = [60, 300, 900, 1800, 3600];
-const LOCKED: [u64; 3] = [600, 1800, 3600];
+const WRONG_PASSWORD: [(u64, usize); 5] = [(60, 1), (300, 1), (900, 1), (1800, 1), (3600, usize::MAX)];
+const LOCKED: [(u64, usize); 3] = [(600, 1), (1800, 1), (3600, usize::MAX)];
+
+/// The wait after one more refusal, `before` having come right before it.
+fn nth(waits: &[(u64, usize)], mut before: usize) -> Duration {
+    for &(seconds, refusals) in waits {
+        if before < refusals {
+            return Duration::from_secs(seconds);
+        }
+        before -= refusals;
+    }
+    Duration::from_secs(3600)
+}
 
 /// The ages at which carriers end sessions: 48 h (logs show 2826 to 2885 minutes), 7 and 30 days.
 const FORCED_DISCONNECTS: [(u64, u64); 3] = [(2826, 2885), (10_020, 10_140), (43_100, 43_300)];
@@ -263,18 +274,19 @@ impl Engine {
         self.concentrator.forget_session();
         self.hold = None;
         self.failed_sessions.count(now);
-        let nth = self.account.refused();
+        let before = self.account.refused();
         let doubted = if self.account.worked { DOUBTED_REFUSALS } else { 0 };
-        let (waits, nth) = match refusal {
-            AuthRefusal::TooManySessions => (&STALE_SESSION[..], nth),
-            AuthRefusal::Locked => (&LOCKED[..], nth),
-            _ if nth < doubted => (&STALE_SESSION[..], nth),
-            AuthRefusal::WrongPassword | AuthRefusal::BindingMismatch => (&WRONG_PASSWORD[..], nth - doubted),
+        let (stale, wait) = match refusal {
+            AuthRefusal::TooManySessions => (true, nth(&STALE_SESSION, before)),
+            AuthRefusal::Locked => (false, nth(&LOCKED, before)),
+            _ if before < doubted => (true, nth(&STALE_SESSION, before)),
+            AuthRefusal::WrongPassword | AuthRefusal::BindingMismatch => {
+                (false, nth(&WRONG_PASSWORD, before - doubted))
+            }
         };
-        let wait = Duration::from_secs(waits[nth.min(waits.len() - 1)]);
         // A tenth of jitter: a carrier whose RADIUS server fell over meets all its customers again.
         let length = Between { least: wait, most: Duration::from_micros(wait.total_micros() / 10 * 11) };
-        if waits == STALE_SESSION {
+        if stale {
             let due = now.after(draw(rng, length.least, length.most));
             self.rest(Plan::Dial, due);
         } else {

@@ -31,7 +31,8 @@ impl Carrier {
 /// At most `limit` events within any `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// How many; 1 to 8 (what the ledger remembers), other values count as the nearest of these. Discovery needs 2.
+    /// How many; 1 to 8 (what the ledger remembers), for discovery 2 to 8 (a PADI and its PADR). Other values count as
+    /// the nearest of these.
     pub limit: u8,
     /// Within which time.
     pub period: Duration,
@@ -214,6 +215,14 @@ impl Policy {
             Preset::Bell => Self { hold: Between { least: seconds(1000), most: seconds(1050) }, ..GENERIC },
             Preset::Generic | Preset::Custom => GENERIC,
         }
+    }
+}
+
+impl Policy {
+    /// With a window of discovery that a dial fits into.
+    pub(super) fn usable(mut self) -> Self {
+        self.discovery.limit = self.discovery.limit.max(2);
+        self
     }
 }
 

@@ -201,6 +201,16 @@ impl Bench {
         self.drain();
     }
 
+    /// The peer of an open session starts LCP over.
+    pub(super) fn ask_to_authenticate(&mut self) -> bool {
+        let permitted = self.engine.permit_authentication(self.instant()) == Permit::Now;
+        if permitted {
+            self.log(Step::Authenticate);
+        }
+        self.drain();
+        permitted
+    }
+
     pub(super) fn set_wall_clock(&mut self, unix_seconds: u64) {
         self.engine.set_wall_clock(self.instant(), unix_seconds);
         self.drain();

@@ -400,6 +400,44 @@ fn no_traffic_redials_once_in_ten_minutes() {
 }
 
 #[test]
+fn a_settled_session_ends_the_back_off() {
+    let mut bench = Bench::on(Answer::Fails(Failure::NcpFailed));
+    bench.pass(seconds(1000));
+    bench.answer = Answer::Up;
+    bench.pass(seconds(2000));
+    assert!(bench.up);
+    bench.power_cut(seconds(0), false);
+    let booted = bench.now;
+    bench.answer = Answer::Fails(Failure::NcpFailed);
+    bench.power_cut(seconds(0), false);
+    bench.pass(seconds(10));
+    assert!(bench.times(booted, Step::Padr).len() >= 2, "3 s after the first failure, not 300");
+}
+
+#[test]
+fn a_peer_that_starts_lcp_over_and_over_does_not_wear_flash() {
+    let mut bench = up();
+    let writes = bench.writes;
+    let mut granted = 0;
+    for address in 0..3600 {
+        bench.event(Event::Up { address: Some(core::net::Ipv4Addr::from_bits(address)) });
+        granted += u32::from(bench.ask_to_authenticate());
+        bench.pass(seconds(1));
+    }
+    assert!(bench.writes - writes <= 81 && granted <= 80, "{} {granted}", bench.writes);
+    bench.audit();
+}
+
+#[test]
+fn a_window_of_discovery_too_small_for_a_dial_still_dials() {
+    let discovery = Window { limit: 0, period: seconds(60) };
+    let mut bench = Bench::new(Policy { discovery, ..Policy::default() }, 1);
+    bench.answer = Answer::Up;
+    bench.plug(true);
+    assert!(bench.up);
+}
+
+#[test]
 fn quick_offline_backs_off_exponentially() {
     let mut bench = up();
     let mut pauses = Vec::new();
