@@ -359,7 +359,9 @@ fn no_sequence_of_packets_panics_or_opens_what_may_not_open() {
             };
             let mut reached = reached.borrow_mut();
             let mut walk = Walk::new(config, &mut reached);
-            steps.iter().for_each(|step| walk.take(step));
+            for step in &steps {
+                walk.take(step);
+            }
             Ok(())
         })
         .unwrap();
