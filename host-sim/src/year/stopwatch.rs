@@ -1,9 +1,14 @@
 //! What a year on a line is judged by.
 
+use std::collections::VecDeque;
+
 use smoltcp::time::{Duration, Instant};
 
 use crate::peers::concentrator::Counters;
 use crate::peers::concentrator::throttle::Lockout;
+
+/// So many dials within this time are history that a client can know of: silence after them means locked.
+const KNOWN_DIALS: (usize, Duration) = (3, Duration::from_secs(600));
 
 /// What can be seen at one moment.
 pub(super) struct Observation<'a> {
@@ -23,6 +28,8 @@ pub(super) struct LockEpisode {
     pub(super) first_ignored: Option<Instant>,
     /// When service was back.
     pub(super) recovered: Option<Instant>,
+    /// The subscriber had dialed often enough to suspect a lock from its own memory.
+    pub(super) known: bool,
     /// Something else happened to the line meanwhile: the time says nothing about the policy.
     pub(super) disturbed: bool,
 }
@@ -61,6 +68,8 @@ pub(super) struct Stopwatch {
     pub(super) locks: Vec<LockEpisode>,
     pub(super) padis_sent: u64,
     pub(super) padrs_sent: u64,
+    /// When the latest dials began, each with its PADR.
+    dials: VecDeque<Instant>,
     /// How often somebody pulled the plug because nothing else helped.
     pub(super) replugs: u32,
 }
@@ -82,15 +91,23 @@ impl Stopwatch {
             locks: Vec::new(),
             padis_sent: 0,
             padrs_sent: 0,
+            dials: VecDeque::new(),
             replugs: 0,
         }
     }
 
-    pub(super) fn note_sent(&mut self, _now: Instant, frame: &[u8]) {
+    /// The subscriber sent a frame.
+    pub(super) fn note_sent(&mut self, now: Instant, frame: &[u8]) {
         // Untagged: EtherType 0x8863, then VER/TYPE and CODE.
         match frame.get(12..16) {
             Some([0x88, 0x63, 0x11, 0x09]) => self.padis_sent += 1,
-            Some([0x88, 0x63, 0x11, 0x19]) => self.padrs_sent += 1,
+            Some([0x88, 0x63, 0x11, 0x19]) => {
+                self.padrs_sent += 1;
+                self.dials.push_back(now);
+                if self.dials.len() > KNOWN_DIALS.0 {
+                    self.dials.pop_front();
+                }
+            }
             _ => {}
         }
     }
@@ -105,7 +122,9 @@ impl Stopwatch {
     pub(super) fn observe(&mut self, seen: &Observation) {
         let ignored = seen.counters.padis_unanswered + seen.counters.padrs_unanswered;
         for &lockout in &seen.counters.lockouts[self.locks_seen..] {
-            self.locks.push(LockEpisode { lockout, first_ignored: None, recovered: None, disturbed: false });
+            let recent = self.dials.iter().filter(|&&at| seen.now < at + KNOWN_DIALS.1).count();
+            let known = recent >= KNOWN_DIALS.0;
+            self.locks.push(LockEpisode { lockout, first_ignored: None, recovered: None, known, disturbed: false });
         }
         self.locks_seen = seen.counters.lockouts.len();
         if ignored > self.ignored_seen {
