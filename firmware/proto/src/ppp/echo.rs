@@ -3,7 +3,7 @@
 //! Timer: *echo timer*, started when the network phase begins and by itself; when it fires, the last echo is
 //! judged and the next one may be due.
 //!
-//! Reading list: RFC 1661 §5.8; what each mode does is at [`Echo`](super::Echo).
+//! Reading list: RFC 1661 §5.8; what each mode does is at [`Echo`].
 
 use smoltcp::time::Instant;
 
