@@ -101,7 +101,7 @@ impl Owner {
         };
         if input.u8() & 1 == 1 {
             let until = self.now + input.duration();
-            self.discovery.defer(&mut self.rng, until);
+            self.discovery.defer(until);
             return;
         }
         let mut buffer = [0xA5; TRANSMIT_ROOM];

@@ -1,15 +1,13 @@
 //! The Discovery stage: from PADI to a session.
 //!
 //! ```text
-//!            start                  first acceptable PADO                PADS
-//!   Idle ───────────► Soliciting ─────────────────────────► Requesting ────────► Idle
-//!    ▲                 │  ▲ │                                │ ▲ │  │  (Established)
-//!    │  no PADO to any │  │ │ PADI due, again                │ │ │  │ PADR due, again
-//!    ├─────────────────┘  │ └──► (wait 1.1-1.25 s, doubling) │ │ │  └──► (same waits)
-//!    │                    │                                  │ └─┘ refused or unanswered,
-//!    │                    └── PADR deferred beyond the       │     another offer is kept
-//!    │                        life of the offer              │
-//!    └───────────────────────────────────────────────────────┘ refused or unanswered, no other
+//!         start               first acceptable PADO                  PADS
+//!   Idle ───────► Soliciting ───────────────────────► Requesting ───────────► Idle (Established)
+//!    ▲             │  PADI, repeated after             │  PADR, repeated at the same pace;
+//!    │             │  1.1-1.25 s, then doubling        │  refused or unanswered: to the next
+//!    │             │                                   │  offer, if one is kept
+//!    └─────────────┴───────────────────────────────────┘
+//!     nobody left to ask (Failed), or stop
 //! ```
 //!
 //! Sending is the owner's decision: [`Discovery::wants_to_send`] names the message that is due, the
@@ -30,8 +28,8 @@ use super::{DiscoveryMessage, Dropped, NAME_MAX, Refusal, Session};
 /// How long a probe listens after its one PADI. As long as a dial listens after its last.
 const PROBE_WAIT: Duration = Duration::from_millis(4_800);
 
-/// After this long an offer is not worth a PADR any more: accel-ppp forgets its cookie after 5 s
-/// (`cookie-timeout`), so a PADR that the budget holds back for longer begins at the PADI again.
+/// After this long an offer is not worth a repeated PADR any more: accel-ppp forgets its cookie after
+/// 5 s (`cookie-timeout`).
 const OFFER_LIFETIME: Duration = Duration::from_secs(5);
 
 /// PADRs to one concentrator while another's offer is kept as fallback.
@@ -316,14 +314,16 @@ impl Discovery {
         }
     }
 
-    /// The message that is due may not leave before `until`. A PADR that would then be older than
-    /// its offer lives gives way to a new PADI at that time.
-    pub fn defer(&mut self, rng: &mut dyn Rng, until: Instant) {
+    /// The message that is due may not leave before `until`. A PADR that would then be repeated to a
+    /// concentrator that has forgotten its offer is not waited for: the attempt is over.
+    pub fn defer(&mut self, until: Instant) {
         match &mut self.state {
             State::Idle => {}
-            State::Requesting { mode, offer, .. } if until > offer.received_at + OFFER_LIFETIME => {
-                let mode = *mode;
-                self.start(until, rng, mode);
+            State::Requesting { pace, offer, .. }
+                if pace.sent > 0 && until > offer.received_at + OFFER_LIFETIME =>
+            {
+                let ac_mac = offer.ac_mac;
+                self.fail(Failure::PadrUnanswered { ac_mac });
             }
             State::Soliciting { pace, .. } | State::Requesting { pace, .. } => {
                 pace.timer = Timer::Send(until);

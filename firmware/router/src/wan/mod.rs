@@ -373,7 +373,9 @@ impl<'p> Wan<'p> {
             State::Session(live) | State::Closing(live) => (live.link.poll_at(), live.authenticate_at),
             State::Idle | State::Discovering { .. } | State::Ending(..) => (None, None),
         };
-        [self.engine.poll_at(), self.discovery.poll_at(), link, authenticate_at, self.frame_retry]
+        // What found no frame is due already, and is tried again then.
+        let discovery = self.discovery.poll_at().map(|at| self.frame_retry.map_or(at, |retry| retry.max(at)));
+        [self.engine.poll_at(), discovery, link, authenticate_at, self.frame_retry]
             .into_iter()
             .flatten()
             .min()

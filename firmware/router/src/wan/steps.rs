@@ -106,10 +106,13 @@ impl Wan<'_> {
         };
         for frame in held {
             let Ok((header, rest)) = Header::parse(frame.bytes()) else { continue };
-            let session_id = Packet::parse(rest).map_or(0, |packet| packet.session_id);
+            let Ok(session_id) = Packet::parse(rest).map(|packet| packet.session_id) else { continue };
             if self.has_session(header.source, session_id) {
                 // Data before its network protocol is up is dropped, as always.
                 let _ = self.handle_session_frame(now, rng, &header, frame);
+            } else {
+                // Of a session whose PADS was lost, for example.
+                self.handle_unknown_session(now, header.source, session_id);
             }
         }
     }

@@ -115,7 +115,7 @@ impl<'p> Wan<'p> {
             if until >= now + WORTH_TELLING {
                 self.tell(WanEvent::Deferred { message, until });
             }
-            self.discovery.defer(rng, until);
+            self.discovery.defer(until);
             self.advance(now, rng);
             return false;
         }
