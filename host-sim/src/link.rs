@@ -36,6 +36,7 @@ pub enum End {
 
 impl End {
     /// The other one.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Router => Self::Peers,

@@ -2,7 +2,7 @@
 
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
-use gatelet_proto::redial::{Advice, Doing, HangUpReason, Language, Note};
+use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
 use gatelet_router::{PadtReason, RouterEvent, WanEvent};
 use gatelet_wire::ppp::Protocol;
 use smoltcp::time::Instant;
@@ -71,6 +71,10 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
         WanEvent::DialBegun { probe: true } => {
             Line::new("probe", "sends one PADI").because("to see whether anybody is there")
         }
+        WanEvent::StaleSessionCleared(session) if session.id == 0 => {
+            Line::new("unlock-padt", "PADT with session 0")
+                .because("some concentrators stay silent until they hear one")
+        }
         WanEvent::StaleSessionCleared(session) => {
             Line::new("stale-session-cleared", format!("PADT for the old session {:#06x}", session.id))
                 .because("the concentrator may still hold it")
@@ -80,7 +84,7 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
             Line::new("padi", format!("PADI again ({attempt})")).because("no PADO yet")
         }
         WanEvent::Deferred { message, until } => {
-            Line::new("deferred", format!("{} waits {}", upper(message), format_duration(*until - at)))
+            Line::new("deferred", format!("{} waits {}", upper(*message), format_duration(*until - at)))
                 .because("the discovery budget is used up: more would look like an attack")
                 .until(Some(world(*until, booted)))
         }
@@ -146,12 +150,9 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
                 .because("the path does not carry what RFC 4638 promised")
                 .tone(Tone::Notice)
         }
-        WanEvent::HangingUp { reason } => Line::new("hanging-up", "hangs up").because(match reason {
-            HangUpReason::User => "the user asked for it",
-            HangUpReason::Nightly => "the nightly reconnect, before the carrier does it by day",
-            HangUpReason::NoTraffic => "addressed, but no traffic passes",
-            HangUpReason::Abandoned => "the dial leads nowhere",
-        }),
+        WanEvent::HangingUp { reason } => {
+            Line::new("hanging-up", "hangs up").because(hang_up_reason(*reason))
+        }
         WanEvent::Down { failure, uptime } => {
             let after = uptime.map_or(String::new(), |uptime| format!(" after {}", format_duration(uptime)));
             Line::new("down", format!("down{after}: {} ({})", failure.name(), failure.windows_code()))
@@ -161,6 +162,15 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
         WanEvent::Advice(given) => return advice(given, at, booted),
         WanEvent::Note(given) => note(given, at, booted),
     })
+}
+
+fn hang_up_reason(reason: HangUpReason) -> &'static str {
+    match reason {
+        HangUpReason::User => "the user asked for it",
+        HangUpReason::Nightly => "the nightly reconnect, before the carrier does it by day",
+        HangUpReason::NoTraffic => "addressed, but no traffic passes",
+        HangUpReason::Abandoned => "the dial leads nowhere",
+    }
 }
 
 fn ppp(event: &LinkEvent) -> Option<Line> {
@@ -228,6 +238,7 @@ fn ppp(event: &LinkEvent) -> Option<Line> {
 fn advice(advice: &Advice, at: Instant, booted: Instant) -> Option<Line> {
     let tone = match advice.doing {
         // Told by the steps themselves.
+        Doing::BackOff | Doing::Budget if advice.until.is_none_or(|until| until <= at) => return None,
         Doing::Dialing | Doing::Polling | Doing::Up | Doing::HangingUp | Doing::NoLink => return None,
         Doing::Hold(_) | Doing::ColdStartInHold => Tone::Notice,
         _ => Tone::Plain,
@@ -238,10 +249,9 @@ fn advice(advice: &Advice, at: Instant, booted: Instant) -> Option<Line> {
     });
     let (what, why) = match advice.doing {
         Doing::Stopped => ("stays off line", "until the user dials"),
-        Doing::BackOff => ("waits before the next dial", ""),
-        _ => ("waits", ""),
+        Doing::BackOff => ("waits before the next dial", advice.because.map_or("", Failure::name)),
+        _ => ("waits", advice.doing.sentence(Language::English)),
     };
-    let why = if why.is_empty() { advice.doing.sentence(Language::English) } else { why };
     Some(
         Line::new(advice.doing.name(), format!("{what}{wait}"))
             .because(why)
@@ -278,7 +288,7 @@ fn note(note: &Note, at: Instant, booted: Instant) -> Line {
     line.because(note.sentence(Language::English))
 }
 
-fn upper(message: &gatelet_proto::pppoe::DiscoveryMessage) -> String {
+fn upper(message: gatelet_proto::pppoe::DiscoveryMessage) -> String {
     format!("{message:?}").to_uppercase()
 }
 
@@ -296,7 +306,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gatelet_proto::redial::{Failure, HoldReason};
+    use gatelet_proto::redial::HoldReason;
     use gatelet_router::WanId;
     use smoltcp::time::Duration;
 

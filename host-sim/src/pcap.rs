@@ -8,7 +8,7 @@ use smoltcp::time::Instant;
 const MAGIC: u32 = 0xA1B2_C3D4;
 /// The most octets a record may hold; longer frames are cut and say so in their record.
 const SNAP_LENGTH: u32 = 65_535;
-/// LINKTYPE_ETHERNET.
+/// `LINKTYPE_ETHERNET`.
 const LINK_TYPE_ETHERNET: u32 = 1;
 
 /// Writes frames as they pass, stamped with virtual time since the world began.

@@ -1,5 +1,6 @@
 //! A timeline at a pace people can follow: lines come one by one, waits fly by with a countdown.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration as Wall;
 
@@ -15,8 +16,19 @@ const BEAT: Wall = Wall::from_millis(130);
 const PICTURE: Wall = Wall::from_millis(40);
 /// Waits shorter than this pass unseen.
 const WORTH_SHOWING: Duration = Duration::from_secs(2);
+/// Explanations beyond this many bytes are sentences, not facts.
+const LONG: usize = 60;
 /// Columns of the bar.
 const BAR: usize = 28;
+
+/// What is being waited for.
+#[derive(Clone, Copy)]
+struct Wait {
+    since: Instant,
+    until: Instant,
+    /// In a few words.
+    why: &'static str,
+}
 
 /// Prints a timeline as it grows.
 pub(super) struct Show {
@@ -25,20 +37,37 @@ pub(super) struct Show {
     terminal: bool,
     paced: bool,
     last_line: Instant,
-    /// What is being waited for, since when, until when.
-    waiting: Option<(Instant, Instant)>,
+    /// Long explanations that were given already: once is enough.
+    explained: BTreeSet<String>,
+    waiting: Option<Wait>,
     drawn: bool,
 }
 
 impl Show {
     pub(super) fn new(painter: Painter, terminal: bool, paced: bool) -> Self {
         let term = Term::buffered_stdout();
-        Self { painter, term, terminal, paced, last_line: Instant::ZERO, waiting: None, drawn: false }
+        Self {
+            painter,
+            term,
+            terminal,
+            paced,
+            last_line: Instant::ZERO,
+            explained: BTreeSet::new(),
+            waiting: None,
+            drawn: false,
+        }
     }
 
-    /// Prints a line.
+    /// Prints a line, unless the one before has said it.
     pub(super) fn entry(&mut self, entry: &Entry) {
+        if entry.at == self.last_line
+            && entry.until.is_some()
+            && entry.until == self.waiting.map(|wait| wait.until)
+        {
+            return;
+        }
         self.clear();
+        let entry = &self.abbreviate(entry);
         if self.terminal {
             // A terminal that goes away is noticed by nobody; the run ends by itself.
             let _ = self.term.write_line(&self.painter.paint(entry));
@@ -48,11 +77,17 @@ impl Show {
         }
         self.last_line = entry.at;
         if let Some(until) = entry.until {
-            self.waiting = Some((entry.at, until));
+            self.waiting = Some(Wait { since: entry.at, until, why: why(entry.tag) });
         }
         if self.paced {
             std::thread::sleep(BEAT);
         }
+    }
+
+    /// An explanation is given once, then the fact alone.
+    fn abbreviate(&mut self, entry: &Entry) -> Entry {
+        let known = entry.why.len() > LONG && !self.explained.insert(entry.why.clone());
+        Entry { why: if known { String::new() } else { entry.why.clone() }, ..entry.clone() }
     }
 
     /// Lets the time from `from` to `to` fly by.
@@ -60,11 +95,11 @@ impl Show {
         if to - self.last_line < WORTH_SHOWING {
             return;
         }
-        let (since, until) = match self.waiting {
-            Some((since, until)) if until > from => (since, until),
+        let wait = match self.waiting {
+            Some(wait) if wait.until > from => wait,
             _ => {
                 self.waiting = None;
-                (self.last_line, to)
+                Wait { since: self.last_line, until: to, why: "nothing happens" }
             }
         };
         let total = wall_time(to - self.last_line).saturating_sub(wall_time(from - self.last_line));
@@ -73,19 +108,20 @@ impl Show {
             return;
         }
         for picture in 1..=pictures {
-            let passed = (to - from).total_micros() as u128 * picture / pictures;
-            self.draw(from + Duration::from_micros(passed as u64), since, until);
+            let passed = u128::from((to - from).total_micros()) * picture / pictures;
+            self.draw(from + Duration::from_micros(passed as u64), wait);
             std::thread::sleep(total / pictures as u32);
         }
     }
 
-    fn draw(&mut self, now: Instant, since: Instant, until: Instant) {
+    fn draw(&mut self, now: Instant, wait: Wait) {
+        let Wait { since, until, why } = wait;
         let total = (until - since).total_micros().max(1);
         let done = if now > since { (now - since).total_micros() } else { 0 };
         let filled = (BAR as u64 * done.min(total) / total) as usize;
         let bar = format!("{}{}", "━".repeat(filled), "─".repeat(BAR - filled));
         let rest = if until > now { format_duration(until - now) } else { String::new() };
-        let what = if self.waiting.is_some() { format!("{rest} left") } else { "nothing happens".into() };
+        let what = if self.waiting.is_some() { format!("{rest} left: {why}") } else { why.into() };
         let _ = self.term.clear_line();
         let _ = self.term.write_str(&format!(
             "{}  {} {}  {}",
@@ -104,6 +140,19 @@ impl Show {
             let _ = self.term.clear_line();
             let _ = self.term.flush();
         }
+    }
+}
+
+/// What a wait of this tag is good for.
+fn why(tag: &str) -> &'static str {
+    match tag {
+        "hold" | "hold-silence" => "only silence unlocks the line",
+        "hold-authentication" => "another attempt could lock the account",
+        "cold-start-in-hold" => "the line may still be locked",
+        "dark-polling" => "then one more PADI",
+        "dark-silence" => "in case it is a lock after all",
+        "budget" | "deferred" => "more dials now would look like an attack",
+        _ => "then the next dial",
     }
 }
 

@@ -80,26 +80,13 @@ impl Expectation {
 
     /// Judges.
     pub fn judge(&self, entries: &[Entry], counters: &BTreeMap<String, u64>) -> Check {
-        let (found, detail) = match (&self.event, &self.counter) {
-            (Some(tag), _) => match self.window(entries) {
-                Some((from, until)) => self.count_events(tag, from, until, entries),
-                None => {
-                    let after = self.after.as_deref().unwrap_or_default();
-                    let detail = format!("`{after}` did not happen {} times", self.nth.unwrap_or(1));
-                    return Check { name: self.name.clone(), passed: false, detail };
-                }
-            },
-            (None, name) => {
-                let name = name.as_deref().unwrap_or_default();
-                match counters.get(name) {
-                    Some(&value) => (value, format!("{name} = {value}")),
-                    None => {
-                        let known: Vec<_> = counters.keys().map(String::as_str).collect();
-                        let detail = format!("there is no counter {name:?}; there are {}", known.join(", "));
-                        return Check { name: self.name.clone(), passed: false, detail };
-                    }
-                }
-            }
+        let found = match (&self.event, &self.counter) {
+            (Some(tag), _) => self.count_events(tag, entries),
+            (None, name) => read_counter(name.as_deref().unwrap_or_default(), counters),
+        };
+        let (found, detail) = match found {
+            Ok(found) => found,
+            Err(detail) => return Check { name: self.name.clone(), passed: false, detail },
         };
         let (least, most) = match (self.count, self.at_least, self.at_most) {
             (Some(count), _, _) => (count, count),
@@ -130,7 +117,12 @@ impl Expectation {
         Some((from, until))
     }
 
-    fn count_events(&self, tag: &str, from: Instant, until: Instant, entries: &[Entry]) -> (u64, String) {
+    /// How many, and a sentence about them; or why that cannot be said.
+    fn count_events(&self, tag: &str, entries: &[Entry]) -> Result<(u64, String), String> {
+        let (from, until) = self.window(entries).ok_or_else(|| {
+            let after = self.after.as_deref().unwrap_or_default();
+            format!("`{after}` did not happen {} times", self.nth.unwrap_or(1))
+        })?;
         let wanted = self.contains.as_deref().unwrap_or_default();
         // Right after an event means after it, even where it is of the same kind.
         let is_inside = |entry: &&Entry| match self.after {
@@ -147,8 +139,16 @@ impl Expectation {
             Some(entry) => format!(", first at {}", clock(entry.at)),
             None => String::new(),
         };
-        (hits.len() as u64, format!("`{tag}` {} times{first}", hits.len()))
+        Ok((hits.len() as u64, format!("`{tag}` {} times{first}", hits.len())))
     }
+}
+
+fn read_counter(name: &str, counters: &BTreeMap<String, u64>) -> Result<(u64, String), String> {
+    let value = counters.get(name).copied().ok_or_else(|| {
+        let known: Vec<_> = counters.keys().map(String::as_str).collect();
+        format!("there is no counter {name:?}; there are {}", known.join(", "))
+    })?;
+    Ok((value, format!("{name} = {value}")))
 }
 
 #[cfg(test)]

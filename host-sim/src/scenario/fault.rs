@@ -145,7 +145,7 @@ enum Action {
     OntOff { boot: Option<Duration> },
     PowerOff,
     Reset,
-    Quality(Quality),
+    Quality(Box<Quality>),
     Lose(Loss),
     Kick,
     Padt,
@@ -162,7 +162,7 @@ enum Action {
     IgnoreEcho,
     Errand(Errand),
     Command(Box<Command>),
-    Credentials(Credentials),
+    Credentials(Box<Credentials>),
 }
 
 impl FaultFile {
@@ -231,7 +231,7 @@ impl FaultFile {
             Verb::OntOff => Action::OntOff { boot: self.boot },
             Verb::PowerOff => Action::PowerOff,
             Verb::Reset => Action::Reset,
-            Verb::Quality => Action::Quality(self.quality.clone().ok_or("`quality` is missing")?),
+            Verb::Quality => Action::Quality(Box::new(self.quality.clone().ok_or("`quality` is missing")?)),
             Verb::Lose => Action::Lose(Loss {
                 message: self.message.ok_or("`message` is missing: which is to be lost?")?,
                 from: self.from,
@@ -276,7 +276,8 @@ impl FaultFile {
                 let user = self.user.as_deref().unwrap_or(crate::peers::concentrator::ACCOUNT.0);
                 let password = self.password.as_deref().unwrap_or(crate::peers::concentrator::ACCOUNT.1);
                 let credentials = Credentials::new(user, password);
-                Action::Credentials(credentials.ok_or("user or password is longer than 128 octets")?)
+                let credentials = credentials.ok_or("user or password is longer than 128 octets")?;
+                Action::Credentials(Box::new(credentials))
             }
         })
     }
@@ -330,7 +331,7 @@ impl Fault {
             }
             Action::Quality(quality) => {
                 line(network, "the line changes");
-                network.link.quality = quality.clone();
+                network.link.quality = Quality::clone(quality);
             }
             Action::Lose(loss) => network.link.losses.push(loss.clone()),
             Action::Errand(errand) => network.errand(errand.clone()),
@@ -349,8 +350,11 @@ impl Fault {
             }
             Action::Credentials(credentials) => {
                 self.tell(network, Actor::User, Tone::Plain, "the user enters other credentials");
-                let config =
-                    WanConfig { credentials: credentials.clone(), port: PortId(0), ..config.clone() };
+                let config = WanConfig {
+                    credentials: Credentials::clone(credentials),
+                    port: PortId(0),
+                    ..config.clone()
+                };
                 network.command(Command::Reconfigure { wan: WanId(0), config });
             }
             action => self.strike_concentrator(action, network),

@@ -12,7 +12,7 @@ use super::{Check, File, Script};
 use crate::executor::Mode;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
-use crate::world::{Gateway, Network, Run};
+use crate::world::{Gateway, Network, Run, WorldPacer};
 
 /// How to run it.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Options {
     /// Hears each entry of the timeline as it happens.
     pub listener: Option<crate::timeline::Listener>,
     /// Called before the clock jumps.
-    pub pacer: Option<Box<dyn FnMut(Instant, Instant, &Network)>>,
+    pub pacer: Option<WorldPacer<'static>>,
 }
 
 /// How it went. Serializes to the object that `--json` prints.

@@ -50,7 +50,7 @@ pub fn format_duration(duration: Duration) -> String {
     }
     if micros < 10_000_000 {
         let tenths = micros / 100_000;
-        return if tenths % 10 == 0 {
+        return if tenths.is_multiple_of(10) {
             format!("{} s", tenths / 10)
         } else {
             format!("{}.{} s", tenths / 10, tenths % 10)

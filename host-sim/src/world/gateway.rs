@@ -55,6 +55,9 @@ pub struct Gateway {
     rng: chacha20::ChaCha8Rng,
 }
 
+/// Called before a virtual clock jumps, with where it stands, where it goes, and the network. May sleep.
+pub type WorldPacer<'a> = Box<dyn FnMut(Instant, Instant, &Network) + 'a>;
+
 /// A world to run.
 pub struct Run<'a> {
     /// Whether time jumps or passes.
@@ -62,7 +65,7 @@ pub struct Run<'a> {
     /// When it ends.
     pub end: Instant,
     /// Called before a virtual clock jumps.
-    pub pacer: Option<Box<dyn FnMut(Instant, Instant, &Network) + 'a>>,
+    pub pacer: Option<WorldPacer<'a>>,
 }
 
 impl Gateway {
@@ -115,7 +118,9 @@ impl Gateway {
         self.retained = None;
         let mut executor = Executor::booting_at(run.mode, now);
         let (end, pacer) = (run.end, pacer(network, run));
-        pacer.map(|pacer| executor.set_pacer(pacer));
+        if let Some(pacer) = pacer {
+            executor.set_pacer(pacer);
+        }
         executor.run_until(drive(network, director, end))?;
         Ok(executor.now())
     }
@@ -147,7 +152,9 @@ impl Gateway {
         let now = {
             let mut executor = Executor::booting_at(run.mode, booted);
             let (end, pacer) = (run.end, pacer(network, run));
-            pacer.map(|pacer| executor.set_pacer(pacer));
+            if let Some(pacer) = pacer {
+                executor.set_pacer(pacer);
+            }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
             executor.spawn("events", tell_events(&gatelet, network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));

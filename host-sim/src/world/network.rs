@@ -169,7 +169,7 @@ impl Network {
     pub fn push(&mut self, entry: Entry) {
         self.timeline.push(entry.clone());
         self.news.push_back(entry);
-        wake(&self.driver);
+        wake(self.driver.as_ref());
     }
 
     // What a director can do.
@@ -207,7 +207,7 @@ impl Network {
     pub fn set_power(&mut self, power: Power) {
         self.power_touched |= power != self.power;
         self.power = power;
-        wake(&self.driver);
+        wake(self.driver.as_ref());
     }
 
     /// Where the router's switch stands.
@@ -219,7 +219,7 @@ impl Network {
     pub fn with_concentrator(&mut self, act: impl FnOnce(Instant, &mut Concentrator, &mut Outbox)) {
         act(self.now, &mut self.concentrator, &mut self.outbox);
         self.flush();
-        wake(&self.driver);
+        wake(self.driver.as_ref());
     }
 
     /// The line itself did something to the client: the next dial is not of its own making.
@@ -230,13 +230,13 @@ impl Network {
     /// Gives the router a command, as its owner would.
     pub fn command(&mut self, command: Command) {
         self.commands.push_back(command);
-        wake(&self.clerk);
+        wake(self.clerk.as_ref());
     }
 
     /// Sends a user on an errand.
     pub fn errand(&mut self, errand: Errand) {
         self.errands.push_back(errand);
-        wake(&self.runner);
+        wake(self.runner.as_ref());
     }
 
     // What the router's box needs.
@@ -275,7 +275,7 @@ impl Network {
         self.record(frame);
         if self.ont_bridges {
             self.link.send(now, End::Router, frame);
-            wake(&self.driver);
+            wake(self.driver.as_ref());
         }
         true
     }
@@ -323,6 +323,9 @@ impl Network {
     // What drives it.
 
     /// Does everything that is due at `now`.
+    ///
+    /// # Panics
+    /// If the peers or the director are due again and again without time passing.
     pub fn poll(&mut self, now: Instant, director: &mut dyn Director) {
         self.now = now;
         let mut rounds = 0;
@@ -355,7 +358,7 @@ impl Network {
                 self.meter.count(now, End::Peers, &frame);
                 self.record(&frame);
                 self.inbox.push_back(frame);
-                wake(&self.port);
+                wake(self.port.as_ref());
             }
         }
         if self.concentrator.poll_at().is_some_and(|at| at <= now) {
@@ -413,8 +416,8 @@ impl Network {
         if self.carrier() == LinkState::Down {
             self.drop_received();
         }
-        wake(&self.port);
-        wake(&self.driver);
+        wake(self.port.as_ref());
+        wake(self.driver.as_ref());
     }
 
     fn record(&mut self, frame: &[u8]) {
@@ -427,7 +430,7 @@ impl Network {
     }
 }
 
-fn wake(waker: &Option<Waker>) {
+fn wake(waker: Option<&Waker>) {
     if let Some(waker) = waker {
         waker.wake_by_ref();
     }
