@@ -136,7 +136,8 @@ impl Radius {
             return None;
         }
         let Some(limit) = self.simultaneous else { return Some(now) };
-        let lost = self.online.iter().filter(|online| online.user == user).filter_map(|online| online.last_news);
+        let lost =
+            self.online.iter().filter(|online| online.user == user).filter_map(|online| online.last_news);
         let mut ends: Vec<Instant> = lost.map(|at| at + self.ageing).filter(|&end| now < end).collect();
         ends.sort_unstable();
         Some(if ends.len() < limit { now } else { ends[ends.len() - limit] })

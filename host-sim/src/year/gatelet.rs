@@ -108,7 +108,8 @@ impl Enclosure {
             FlashLedger::<_, 1>::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take().filter(|_| boot == Boot::Warm);
         let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1).unwrap_or_default();
-        let config = WanConfig { policy: Policy::preset(self.preset), ..WanConfig::new(WAN_PORT, credentials) };
+        let config =
+            WanConfig { policy: Policy::preset(self.preset), ..WanConfig::new(WAN_PORT, credentials) };
         let ended = {
             let mut executor = Executor::booting_at(Mode::Virtual, now);
             executor.spawn("port", gatelet.run_port(WAN_PORT, Port { plug, link: LinkState::Down }));

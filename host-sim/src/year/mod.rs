@@ -226,7 +226,8 @@ fn live(id: &LifeId, length: Duration, data: &Data) -> Life {
     let mut street = Street::new(data, carrier, id.model.clone(), &script, id.seed, length);
     match id.policy {
         Policy::Gatelet => {
-            street = gatelet::live(street, data::preset(&id.carrier), id.seed).expect("the runtime does not spin");
+            street =
+                gatelet::live(street, data::preset(&id.carrier), id.seed).expect("the runtime does not spin");
         }
         Policy::Oracle | Policy::All => street.run(&mut SimpleClient::oracle(id.seed)),
         other => street.run(&mut SimpleClient::new(&data.policy[other.name()], id.seed)),

@@ -78,7 +78,10 @@ fn page(lives: &[Life], verdicts: &[Verdict], data: &Data, length: Duration) -> 
         &plots::matrix(&rows, &policies, plots::Cell::OwnLockouts, length),
     );
     if let Some(example) = lives.first() {
-        let title = format!("One year, outage by outage: {}, {}, seed {}", example.id.model.name, example.id.carrier, example.id.seed);
+        let title = format!(
+            "One year, outage by outage: {}, {}, seed {}",
+            example.id.model.name, example.id.carrier, example.id.seed
+        );
         section(
             &mut html,
             &title,

@@ -124,7 +124,13 @@ impl Stopwatch {
         for &lockout in &seen.counters.lockouts[self.locks_seen..] {
             let recent = self.dials.iter().filter(|&&at| seen.now < at + KNOWN_DIALS.1).count();
             let known = recent >= KNOWN_DIALS.0;
-            self.locks.push(LockEpisode { lockout, first_ignored: None, recovered: None, known, disturbed: false });
+            self.locks.push(LockEpisode {
+                lockout,
+                first_ignored: None,
+                recovered: None,
+                known,
+                disturbed: false,
+            });
         }
         self.locks_seen = seen.counters.lockouts.len();
         if ignored > self.ignored_seen {
