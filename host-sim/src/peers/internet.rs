@@ -95,7 +95,7 @@ pub fn answer_ipv6(packet: &[u8], interface_identifier: [u8; 8]) -> Option<Vec<u
     Some(bytes)
 }
 
-/// fe80::/64 with this interface identifier (RFC 5072 §5).
+/// The address in `fe80::/64` with this interface identifier (RFC 5072 §5).
 pub fn link_local(interface_identifier: [u8; 8]) -> Ipv6Address {
     let mut octets = [0; 16];
     octets[..2].copy_from_slice(&[0xFE, 0x80]);

@@ -319,15 +319,15 @@ impl Subscriber for SimpleClient {
 pub(super) fn padi_times(timers: &Client, length: Duration) -> Vec<Duration> {
     let mut client = SimpleClient::new(timers, 1);
     let mut out = Outbox::new();
-    let mut times = Vec::new();
+    let mut sent = Vec::new();
     let mut now = Instant::ZERO;
     client.power_on(now, Boot::Cold, true, &mut out);
     loop {
-        times.extend(out.frames().map(|_| now - Instant::ZERO));
+        sent.extend(out.frames().map(|_| now - Instant::ZERO));
         out.clear();
         match client.poll_at() {
             Some(at) if at <= Instant::ZERO + length => now = at,
-            _ => return times,
+            _ => return sent,
         }
         client.handle_timeout(now, &mut out);
     }
@@ -369,7 +369,7 @@ mod tests {
     fn seconds(policy: &str, length: u64) -> Vec<u64> {
         let data = Data::load();
         let times = padi_times(&data.policy[policy], Duration::from_secs(length));
-        times.iter().map(|time| time.secs()).collect()
+        times.iter().map(Duration::secs).collect()
     }
 
     #[test]

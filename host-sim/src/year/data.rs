@@ -96,6 +96,7 @@ pub(super) struct Carrier {
 /// A policy that is not ours: timers of a simple client.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub(super) struct Client {
     pub(super) title: String,
     #[serde(deserialize_with = "list")]

@@ -154,6 +154,7 @@ async fn drive(street: &RefCell<Street<'_>>, plug: &RefCell<Plug>) {
 
 /// Between the street and the runtime.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Plug {
     /// How it was switched on, while it is.
     on: Option<Boot>,

@@ -6,6 +6,8 @@
 //!    the blue looks like a dark line and is polled like one; how long that took at worst is told.
 //! 3. Availability within 0.1 percentage point of the oracle's in the same year.
 
+use std::fmt::Write as _;
+
 use smoltcp::time::Duration;
 
 use super::Policy;
@@ -81,14 +83,11 @@ fn recovery(promised: &[&&Life]) -> Verdict {
             }
         }
     }
-    Verdict {
-        name: "recovery within hold + 20 s",
-        passed: slow.is_empty(),
-        detail: summary(
-            slow,
-            format!("{locks} locks tripped by history, slowest {}", format_duration(worst)),
-        ),
+    let mut praise = format!("{locks} locks tripped by history, slowest {}", format_duration(worst));
+    if unknown > Duration::ZERO {
+        let _ = write!(praise, " (after locks out of the blue: {})", format_duration(unknown));
     }
+    Verdict { name: "recovery within hold + 20 s", passed: slow.is_empty(), detail: summary(slow, praise) }
 }
 
 fn near_the_oracle(ours: &[&Life], lives: &[Life]) -> Option<Verdict> {
@@ -110,7 +109,7 @@ fn summary(complaints: Vec<String>, praise: String) -> String {
     let more = complaints.len().saturating_sub(SHOWN);
     let mut text = complaints.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");
     if more > 0 {
-        text += &format!("; and {more} more");
+        let _ = write!(text, "; and {more} more");
     }
     text
 }

@@ -123,7 +123,9 @@ fn act(what: What, at: Instant, lasts: Duration, rng: &mut ChaCha8Rng, steps: &m
         }
         What::LostSession => steps.push((at, Step::LostSession)),
         What::Padt => steps.push((at, Step::Padt)),
-        What::StalePadt => steps.push((at, Step::StalePadt { from_second_ac: rng.next_u32() % 2 == 0 })),
+        What::StalePadt => {
+            steps.push((at, Step::StalePadt { from_second_ac: rng.next_u32().is_multiple_of(2) }));
+        }
         What::BlackHole => steps.push((at, Step::BlackHole)),
     }
 }

@@ -32,6 +32,7 @@ const FOREIGN_LOCK: Duration = Duration::from_secs(300);
 const SPIN_LIMIT: u32 = 10_000;
 
 /// One line for one year.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Street<'a> {
     data: &'a Data,
     carrier: &'a Carrier,

@@ -26,14 +26,14 @@ const HEAD: [&str; 10] = [
 pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall: f64) {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let rows = rows(lives);
-    let lines: Vec<[String; HEAD.len()]> = rows.iter().map(cells).collect();
+    let cells: Vec<[String; HEAD.len()]> = rows.iter().map(row_cells).collect();
     let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .map(|column| cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .zip(HEAD)
         .map(|(width, head)| width.max(head.len()))
         .collect();
-    let print_line = |line: &[String]| {
-        let cells: Vec<String> = line
+    let align = |texts: &[String]| {
+        let padded: Vec<String> = texts
             .iter()
             .zip(&widths)
             .enumerate()
@@ -43,11 +43,11 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
                 },
             )
             .collect();
-        cells.join("  ")
+        padded.join("  ")
     };
-    println!("{}", paint(color, "1", &print_line(&HEAD.map(str::to_owned))));
+    println!("{}", paint(color, "1", &align(&HEAD.map(str::to_owned))));
     let mut last = "";
-    for (row, line) in rows.iter().zip(&lines) {
+    for (row, line) in rows.iter().zip(&cells) {
         if !last.is_empty() && last != row.model.name {
             println!();
         }
@@ -56,7 +56,7 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
             line[0].clear();
         }
         last = row.model.name;
-        let text = print_line(&line);
+        let text = align(&line);
         let style = match row.policy {
             super::Policy::Gatelet => "36",
             super::Policy::Oracle => "2",
@@ -86,7 +86,7 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
     );
 }
 
-fn cells(row: &Row) -> [String; HEAD.len()] {
+fn row_cells(row: &Row) -> [String; HEAD.len()] {
     [
         format!("{}{}", row.model.name, if row.model.promised() { "" } else { " *" }),
         row.policy.name().to_owned(),

@@ -112,6 +112,7 @@ pub struct Concentrator {
 
 /// What is remembered of a client between its sessions.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Client {
     /// The line failed: the next dial is provoked.
     excused: bool,

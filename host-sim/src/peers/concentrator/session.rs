@@ -503,7 +503,7 @@ impl Session {
                         let mut other = self.interface_identifier;
                         other[7] ^= 0x55;
                         append(&mut nak, |writer| {
-                            ipv6cp::ConfigOption::InterfaceIdentifier(other).write(writer)
+                            ipv6cp::ConfigOption::InterfaceIdentifier(other).write(writer);
                         });
                     }
                 }
