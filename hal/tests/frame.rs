@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 512 },
+        cases: if cfg!(miri) { 1 } else { 512 },
         failure_persistence: None,
         ..Default::default()
     }

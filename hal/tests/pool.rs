@@ -83,7 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn config() -> ProptestConfig {
     // Under Miri a case takes a second; what Miri looks for shows in any of them.
     ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 256 },
+        cases: if cfg!(miri) { 2 } else { 256 },
         failure_persistence: None,
         ..Default::default()
     }
