@@ -11,7 +11,9 @@
 
 #[cfg(not(target_os = "none"))]
 fn main() {
-    eprintln!("build this for a board: --target thumbv6m-none-eabi (or riscv32imc-, riscv32imac-unknown-none-elf)");
+    eprintln!(
+        "build this for a board: --target thumbv6m-none-eabi (or riscv32imc-, riscv32imac-unknown-none-elf)"
+    );
 }
 
 #[cfg(target_os = "none")]

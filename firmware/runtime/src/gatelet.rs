@@ -8,6 +8,7 @@ use embassy_sync::pubsub::{DynSubscriber, PubSubChannel};
 use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
+use gatelet_proto::redial::Ledger;
 use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
 use smoltcp::time::Instant;
 
@@ -70,7 +71,20 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
     /// The router needs its ports ([`Router::add_port`]) and WANs ([`Router::add_wan`]) first; `store` is where its
     /// ledgers go.
     pub async fn run_router(&self, router: &mut Router<'p>, store: &mut impl LedgerStore) {
-        router::run(self, router, store).await;
+        router::run(self, router, store, None).await;
+    }
+
+    /// [`run_router`](Self::run_router) on a board with memory that a reset leaves alone: `retain` is given every WAN's
+    /// ledger once a second and with each event, to keep it there. After a warm reset [`Boot::Warm`](gatelet_proto::redial::Boot::Warm)
+    /// and the retained ledger let the redial engine go on as if nothing had happened, with the time right; what it
+    /// cannot know after a power cut it must assume at its worst.
+    pub async fn run_router_retaining(
+        &self,
+        router: &mut Router<'p>,
+        store: &mut impl LedgerStore,
+        retain: &mut dyn FnMut(WanId, Ledger),
+    ) {
+        router::run(self, router, store, Some(retain)).await;
     }
 
     /// Pumps a port's frames, for ever: one task per port.

@@ -29,14 +29,18 @@ const BURST: usize = 8;
 /// How long the ports get to send the last frames before a shutdown is called done.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// How old a retained ledger may be. Ledgers count in seconds.
+const RETAIN_EVERY: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(1);
+
 /// Runs until the router has shut down.
 pub(crate) async fn run<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
     router: &mut Router<'p>,
     store: &mut impl LedgerStore,
+    retain: Option<&mut dyn FnMut(WanId, Ledger)>,
 ) {
     let desk = [const { LedgerSlot { to_write: Signal::new(), written: Signal::new() } }; WANS];
-    select(route(gatelet, router, &desk), write_ledgers(&desk, store)).await;
+    select(route(gatelet, router, &desk, retain), write_ledgers(&desk, store)).await;
     Timer::after(LINGER).await;
 }
 
@@ -71,16 +75,31 @@ async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
     router: &mut Router<'p>,
     desk: &[LedgerSlot; WANS],
+    mut retain: Option<&mut dyn FnMut(WanId, Ledger)>,
 ) {
     // The serial number of the ledger given out last, of each WAN.
     let mut latest = [0; WANS];
+    let mut retain_at = clock::now();
     loop {
         let now = clock::now();
         take_inputs(gatelet, router, desk, &latest, now);
-        let Progress::GoOn = carry_out(gatelet, router, desk, &mut latest, now) else { return };
+        let told = carry_out(gatelet, router, desk, &mut latest, now);
+        if told.shut_down {
+            return;
+        }
+        let mut deadline = router.poll_at();
+        if let Some(retain) = &mut retain {
+            // With every event, so that not even a reset right after a PADI forgets it: the port has not sent it yet.
+            if retain_at <= now || told.anything {
+                retain_at = now + RETAIN_EVERY;
+                (0..WANS as u8).map(WanId).for_each(|wan| {
+                    router.snapshot(now, wan).into_iter().for_each(|ledger| retain(wan, ledger));
+                });
+            }
+            deadline = Some(deadline.map_or(retain_at, |deadline| deadline.min(retain_at)));
+        }
         // Everything in the queues was put there by other tasks: let them run before looking again.
         yield_now().await;
-        let deadline = router.poll_at();
         if deadline.is_none_or(|deadline| deadline > clock::now()) {
             wait(gatelet, desk, deadline).await;
         }
@@ -130,9 +149,11 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     }
 }
 
-enum Progress {
-    GoOn,
-    ShutDown,
+/// What the router had to say in one turn.
+#[derive(Default)]
+struct Told {
+    anything: bool,
+    shut_down: bool,
 }
 
 /// Carries out all the router has to say.
@@ -142,7 +163,7 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     desk: &[LedgerSlot; WANS],
     latest: &mut [u32; WANS],
     now: Instant,
-) -> Progress {
+) -> Told {
     transmit(gatelet, router, now);
     while let Some((wan, ledger)) = router.poll_store(now) {
         let index = usize::from(wan.0);
@@ -154,22 +175,19 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             router.handle_stored(now, wan, false);
         }
     }
-    let mut progress = Progress::GoOn;
-    let mut sessions_changed = false;
+    let mut told = Told::default();
     while let Some(event) = router.poll_event() {
         match &event {
-            RouterEvent::Wan(wan, event) => {
-                info!("wan {}: {}", Show(wan.0), Debug(event));
-                sessions_changed = true;
-            }
-            RouterEvent::ShutDown => progress = Progress::ShutDown,
+            RouterEvent::Wan(wan, event) => info!("wan {}: {}", Show(wan.0), Debug(event)),
+            RouterEvent::ShutDown => told.shut_down = true,
         }
+        told.anything = true;
         gatelet.events.immediate_publisher().publish_immediate(TimedEvent { at: now, event });
     }
-    if sessions_changed {
+    if told.anything {
         publish_sessions(gatelet, router);
     }
-    progress
+    told
 }
 
 /// Puts what the router has to send where it belongs.

@@ -151,6 +151,29 @@ fn the_task_ends_after_a_shutdown() {
 }
 
 #[test]
+fn retained_ledgers_are_never_older_than_a_second() {
+    let frames = FramePool::<NoopRawMutex, 16>::new();
+    let gatelet = Gatelet::<NoopRawMutex>::new(frames.pool());
+    let (mut router, store, retained) = (router(&frames), Slow::default(), RefCell::new(Vec::new()));
+    {
+        let mut handle = &store;
+        let mut retain = |wan, ledger| retained.borrow_mut().push((crate::now(), wan, ledger));
+        let mut world = World::default();
+        world.spawn(gatelet.run_router_retaining(&mut router, &mut handle, &mut retain));
+        world.spawn(async { gatelet.ports[0].link.signal(LinkState::Up) });
+        // Of which most is a hold or a silence, in which the router sleeps.
+        world.run_for(600_000_000);
+    }
+    let retained = retained.into_inner();
+    assert!(retained.iter().all(|&(_, wan, _)| wan == WAN));
+    let longest = retained.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert_eq!(longest.secs(), 1);
+    assert!(retained.len() < 700, "once a second, and with each event: {}", retained.len());
+    let (at, _, last) = retained.last().unwrap();
+    assert_eq!(Some(last), router.snapshot(*at, WAN).as_ref());
+}
+
+#[test]
 fn a_flood_of_garbage_delays_neither_timers_nor_commands() {
     let frames = FramePool::<NoopRawMutex, 16>::new();
     frames.pool().reserve(PortId::LOCAL, 2).unwrap();
