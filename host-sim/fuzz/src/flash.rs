@@ -34,6 +34,7 @@ pub fn ledger(input: &[u8]) {
         }
         world.check();
     }
+    world.check_limits();
 }
 
 struct World {
@@ -75,6 +76,17 @@ impl World {
         let found = self.load();
         if let Known::OneOf(possible) = &self.known {
             assert!(possible.contains(&found), "found {found:?}, not one of {possible:?}");
+        }
+    }
+
+    /// A WAN and a range that are not the store's.
+    fn check_limits(&mut self) {
+        let mut store = self.open();
+        assert_eq!(block_on(store.load(WanId(1))), None);
+        assert!(block_on(store.store(WanId(1), &Ledger::unreadable())).is_err());
+        let page = PAGE as u32;
+        for range in [0..page, 1..2 * page + 1, 0..2 * page + 1, page..0] {
+            assert!(FlashLedger::<_, 1>::new(&mut self.nor, range).is_err());
         }
     }
 

@@ -1,15 +1,18 @@
 //! One PPP session: its owner's wishes, time, and a peer that answers our packets fittingly, wrongly
 //! or not at all.
 
-use gatelet_proto::ppp::auth::AuthMethod;
+use gatelet_proto::ppp::auth::{AuthMethod, mschapv2};
 use gatelet_proto::ppp::{Credentials, Echo, Link, LinkConfig, LinkEvent, Phase};
+use gatelet_wire::ppp::mschapv2::{Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, Writer, chap, pap};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
 use crate::input::Input;
 
+const USERNAME: &str = "0101234@adsl";
 const PASSWORD: &str = "correct horse battery";
+const CHALLENGE: [u8; 16] = [7; 16];
 /// The longest packet of an MRU of 1500, with its protocol field.
 const ROOM: usize = 1502;
 /// No single call makes a link say more than this.
@@ -24,6 +27,7 @@ struct Owner {
     peer: Peer,
     told: Told,
     peer_said_password: bool,
+    peer_proved_itself: bool,
 }
 
 /// What the events of this session said so far.
@@ -64,7 +68,7 @@ impl Owner {
     fn new(input: &mut Input<'_>) -> Self {
         let wishes = input.u8();
         let minimum_auth = AuthMethod::ALL[usize::from(wishes & 3) % 3];
-        let credentials = Credentials::new("0101234@adsl", PASSWORD).expect("short enough");
+        let credentials = Credentials::new(USERNAME, PASSWORD).expect("short enough");
         let interval = Duration::from_secs(20);
         let mut config = LinkConfig::new(credentials);
         config.minimum_auth = minimum_auth;
@@ -85,6 +89,7 @@ impl Owner {
             peer: Peer::default(),
             told: Told::default(),
             peer_said_password: false,
+            peer_proved_itself: false,
         }
     }
 
@@ -94,6 +99,7 @@ impl Owner {
             0 => {
                 self.drain();
                 self.told = Told::default();
+                self.peer_proved_itself = false;
                 self.link.open(now, &mut self.rng);
             }
             1 => self.link.close(now),
@@ -129,6 +135,7 @@ impl Owner {
 
     fn hear(&mut self, packet: &[u8]) {
         self.peer_said_password |= has_password(packet);
+        self.peer_proved_itself |= self.peer.genuine_success().is_some_and(|success| packet == success);
         let _ = self.link.handle_packet(self.now, &mut self.rng, packet);
     }
 
@@ -205,7 +212,11 @@ impl Owner {
             }
             LinkEvent::Ipv4Down => assert!(std::mem::take(&mut told.ipv4), "down twice"),
             LinkEvent::Ipv6Down => assert!(std::mem::take(&mut told.ipv6), "down twice"),
-            LinkEvent::Authenticated { .. } | LinkEvent::AuthSent { .. } => assert!(is_up, "{event:?}"),
+            LinkEvent::Authenticated { method, .. } => {
+                assert!(is_up && *method >= self.minimum_auth);
+                assert!(*method != AuthMethod::MsChapV2 || self.peer_proved_itself, "a server on its word");
+            }
+            LinkEvent::AuthSent { method } => assert!(is_up && *method >= self.minimum_auth),
             LinkEvent::AuthRefused { .. } | LinkEvent::Failed(_) | LinkEvent::TerminatedByPeer { .. } => {
                 assert!(told.stage < Stage::Ended, "it ends once");
                 told.stage = Stage::Ended;
@@ -226,16 +237,26 @@ impl Owner {
 /// The other end of a session. It remembers what it heard, and answers it.
 #[derive(Default)]
 pub(crate) struct Peer {
-    /// The last packet of each of [`PROTOCOLS`].
+    /// The last request of each of [`PROTOCOLS`].
     heard: [Vec<u8>; PROTOCOLS.len()],
     /// The protocols it has sent a Configure-Request of, when it is [obliging](Self::oblige).
     requested: Vec<Protocol>,
 }
 
 impl Peer {
-    /// The packet came through.
+    /// The packet came through. What asks for nothing is not remembered.
     pub(crate) fn hear(&mut self, packet: &[u8]) {
-        let Ok((protocol, _)) = ppp::parse(packet) else { return };
+        let Ok((protocol, information)) = ppp::parse(packet) else { return };
+        let is_question = match (protocol, Control::parse(information).map(|control| control.code)) {
+            (Protocol::Pap | Protocol::Chap, _) => true,
+            (_, Ok(code)) => {
+                matches!(code, Code::ConfigureRequest | Code::TerminateRequest | Code::EchoRequest)
+            }
+            _ => false,
+        };
+        if !is_question {
+            return;
+        }
         if let Some(index) = PROTOCOLS.iter().position(|known| *known == protocol) {
             self.heard[index] = packet.to_vec();
         }
@@ -354,6 +375,9 @@ impl Peer {
         let identifier = |last: &[u8]| last.get(3).copied().unwrap_or_default();
         let mut buffer = [0; ROOM];
         let (pap, chap) = (identifier(self.last_of(Protocol::Pap)), identifier(self.last_of(Protocol::Chap)));
+        if choice & 15 == 8 {
+            return self.genuine_success();
+        }
         let length = match choice & 7 {
             0 => pap::Packet::AuthenticateAck { identifier: pap, message: text }.emit(&mut buffer),
             1 => pap::Packet::AuthenticateNak { identifier: pap, message: text }.emit(&mut buffer),
@@ -363,9 +387,8 @@ impl Peer {
                 let message = b"E=691 R=1 C=000102030405060708090A0B0C0D0E0F V=3";
                 chap::Packet::Failure { identifier: chap, message }.emit(&mut buffer)
             }
-            5 => {
-                chap::Packet::Challenge { identifier: choice, value: &[7; 16], name: text }.emit(&mut buffer)
-            }
+            5 => chap::Packet::Challenge { identifier: choice, value: &CHALLENGE, name: text }
+                .emit(&mut buffer),
             6 => chap::Packet::Challenge { identifier: choice, value: text, name: b"ac" }.emit(&mut buffer),
             _ => {
                 let packet =
@@ -374,6 +397,28 @@ impl Peer {
             }
         };
         length.ok().map(|length| buffer[..length].to_vec())
+    }
+
+    /// The Success of a server that knows the password, to the last MS-CHAPv2 response.
+    fn genuine_success(&self) -> Option<Vec<u8>> {
+        let information = self.last_of(Protocol::Chap).get(2..)?;
+        let Ok(chap::Packet::Response { identifier, value, .. }) = chap::Packet::parse(information) else {
+            return None;
+        };
+        let response = Response::parse(value).ok()?;
+        let authenticator_response = mschapv2::authenticator_response(
+            &CHALLENGE,
+            &response.peer_challenge,
+            &response.nt_response,
+            USERNAME,
+            PASSWORD,
+        );
+        let mut text = [0; 64];
+        let length = Success { authenticator_response, message: b"" }.emit(&mut text).ok()?;
+        let mut buffer = [0; ROOM];
+        let success = chap::Packet::Success { identifier, message: &text[..length] };
+        let length = success.emit(&mut buffer).ok()?;
+        Some(buffer[..length].to_vec())
     }
 
     /// What LCP has besides options.

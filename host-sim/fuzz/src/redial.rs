@@ -5,16 +5,24 @@ use std::collections::VecDeque;
 
 use gatelet_proto::pppoe::DiscoveryMessage;
 use gatelet_proto::redial::{
-    Action, Boot, Engine, Event, Failure, LastSession, Ledger, Permit, Policy, Preset, Window,
+    Action, Boot, Engine, Event, Failure, LastSession, Ledger, NightlyReconnect, Permit, Policy, Preset,
+    Window,
 };
 use gatelet_wire::EthernetAddress;
 use rand_core::SeedableRng;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use crate::input::Input;
 
 /// No single moment holds more actions, records or notes than this.
 const DRAIN_MOST: usize = 32;
+
+/// A reconnect at 4 in the morning, in China, before a kick after 48 h.
+pub(crate) const NIGHTLY: NightlyReconnect = NightlyReconnect {
+    second_of_day: 4 * 3600,
+    utc_offset_minutes: 480,
+    forced_disconnect: Duration::from_secs(48 * 3600),
+};
 
 /// A stored ledger as flash may give it back: either refused, or good enough to start from.
 pub fn ledger(bytes: &[u8]) {
@@ -35,7 +43,12 @@ pub fn ledger(bytes: &[u8]) {
 pub fn operations(input: &[u8]) {
     let mut input = Input::new(input);
     let preset = [Preset::Unicom, Preset::Telecom, Preset::Mobile, Preset::Generic];
-    let mut world = World::new(preset[usize::from(input.u8() & 3)]);
+    let wishes = input.u8();
+    let mut world = World::new(preset[usize::from(wishes & 3)]);
+    if wishes & 4 != 0 {
+        world.policy.nightly = Some(NIGHTLY);
+        world.engine.set_policy(world.now(), world.policy.clone());
+    }
     while let Some(operation) = input.operation() {
         world.step(operation, &mut input);
     }

@@ -16,7 +16,7 @@ use smoltcp::time::Instant;
 use crate::input::Input;
 use crate::ppp::Peer;
 use crate::pppoe::{concentrator, speak};
-use crate::redial::Meter;
+use crate::redial::{Meter, NIGHTLY};
 
 const FRAMES: usize = 16;
 const WANS: usize = 2;
@@ -78,7 +78,8 @@ impl<'p> World<'p> {
     fn new(pool: Pool<'p>, input: &mut Input<'_>) -> Self {
         let seed = input.u8();
         let preset = [Preset::Unicom, Preset::Telecom, Preset::Mobile, Preset::Generic];
-        let policy = Policy::preset(preset[usize::from(seed & 3)]);
+        let mut policy = Policy::preset(preset[usize::from(seed & 3)]);
+        policy.nightly = (seed & 0x40 != 0).then_some(NIGHTLY);
         let isp = |vlan| Isp {
             vlan,
             discovery: Meter::new("discovery messages", policy.discovery),
