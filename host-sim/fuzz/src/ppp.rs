@@ -98,7 +98,8 @@ impl Owner {
         match operation % 16 {
             0 => {
                 self.drain();
-                self.told = Told::default();
+                // What is still up goes down in the course of it.
+                self.told.stage = Stage::Opening;
                 self.peer_proved_itself = false;
                 self.link.open(now, &mut self.rng);
             }
