@@ -10,7 +10,7 @@ use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
-use crate::wan::{Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
+use crate::wan::{Place, Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
@@ -346,7 +346,8 @@ impl<'p> Router<'p> {
             claimant = Some(index);
             if session_stage {
                 if wan.has_session(header.source, packet.session_id) {
-                    let ip = wan.handle_session_frame(now, &mut self.rng, &header, frame)?;
+                    let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
+                    let ip = wan.handle_session_frame(now, &mut self.rng, place, frame)?;
                     if let Some(ip) = ip {
                         self.queue(Egress::Stack(WanId(index as u8)), ip);
                     }

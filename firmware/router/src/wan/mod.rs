@@ -37,7 +37,7 @@ use gatelet_proto::redial::{self, Advice, Boot, Engine, Failure, Ledger};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header, VLAN_LEN, VlanTag};
 use gatelet_wire::ppp::{self, Protocol};
-use gatelet_wire::pppoe::{Code, Packet, SESSION_OVERHEAD};
+use gatelet_wire::pppoe::{self, Code, Packet, SESSION_OVERHEAD};
 use heapless::{Deque, Vec};
 use smoltcp::time::{Duration, Instant};
 
@@ -108,6 +108,15 @@ enum State<'p> {
 enum End {
     Failed(Failure),
     Closed,
+}
+
+/// Where the PPP packet of a session frame is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Length of the Ethernet header.
+    pub(crate) header_len: usize,
+    /// Length of the PPP packet, from its protocol field on: LENGTH of the `PPPoE` header.
+    pub(crate) payload_len: usize,
 }
 
 /// A PADT to be sent.
@@ -187,10 +196,9 @@ impl<'p> Wan<'p> {
         &mut self,
         now: Instant,
         rng: &mut ChaCha8Rng,
-        header: &Header,
+        place: Place,
         mut frame: Frame<'p>,
     ) -> Result<Option<Frame<'p>>, Dropped> {
-        let header_len = header.len();
         let live = match &mut self.state {
             State::Session(live) | State::Closing(live) => live,
             State::Discovering { held } => {
@@ -200,17 +208,16 @@ impl<'p> Wan<'p> {
             }
             State::Idle | State::Ending(..) => return Err(Dropped::UnknownSession),
         };
-        let bytes = frame.bytes().get(header_len..).unwrap_or_default();
-        let packet = Packet::parse(bytes).map_err(|_| Dropped::Malformed)?;
-        let payload = packet.payload.len();
-        if let Ok((protocol @ (Protocol::Ipv4 | Protocol::Ipv6), ip)) = ppp::parse(packet.payload) {
+        let begin = place.header_len + pppoe::HEADER_LEN;
+        let packet = frame.bytes().get(begin..begin + place.payload_len).ok_or(Dropped::Malformed)?;
+        if let Ok((protocol @ (Protocol::Ipv4 | Protocol::Ipv6), ip)) = ppp::parse(packet) {
             if !live.carries(protocol) {
                 return Err(Dropped::NetworkDown);
             }
             if ip.first().map(|byte| byte >> 4) != Some(if protocol == Protocol::Ipv4 { 4 } else { 6 }) {
                 return Err(Dropped::NotIp);
             }
-            decapsulate(&mut frame, header_len, payload)?;
+            decapsulate(&mut frame, place)?;
             live.link.note_traffic(now);
             self.counters.ip_received = self.counters.ip_received.wrapping_add(1);
             self.counters.ip_received_bytes += frame.len() as u64;
@@ -218,7 +225,7 @@ impl<'p> Wan<'p> {
         }
         self.counters.ppp_received = self.counters.ppp_received.wrapping_add(1);
         // What the link ignores, it counts.
-        let _ = live.link.handle_packet(now, rng, packet.payload);
+        let _ = live.link.handle_packet(now, rng, packet);
         drop(frame);
         self.advance(now, rng);
         Ok(None)

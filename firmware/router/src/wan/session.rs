@@ -10,6 +10,7 @@ use gatelet_wire::pppoe::{self, SESSION_OVERHEAD};
 use heapless::Vec;
 use smoltcp::time::Instant;
 
+use super::Place;
 use super::event::{Ipv4Status, Ipv6Status};
 use crate::Dropped;
 
@@ -108,12 +109,11 @@ impl Live {
     }
 }
 
-/// Strips a frame of this session down to its IP packet: `ethernet` bytes of header are in front,
-/// `payload` is the length of the PPP packet.
-pub(super) fn decapsulate(frame: &mut Frame<'_>, ethernet: usize, payload: usize) -> Result<(), Dropped> {
-    if !frame.pull_front(ethernet + SESSION_OVERHEAD) || payload < PROTOCOL_LEN {
+/// Strips a frame of the session stage down to its IP packet.
+pub(super) fn decapsulate(frame: &mut Frame<'_>, place: Place) -> Result<(), Dropped> {
+    if place.payload_len < PROTOCOL_LEN || !frame.pull_front(place.header_len + SESSION_OVERHEAD) {
         return Err(Dropped::Malformed);
     }
-    frame.truncate(payload - PROTOCOL_LEN);
+    frame.truncate(place.payload_len - PROTOCOL_LEN);
     Ok(())
 }

@@ -13,7 +13,7 @@ use smoltcp::time::Instant;
 use super::WORTH_TELLING;
 use super::event::{Ipv4Status, Ipv6Status, PadtReason, WanEvent};
 use super::session::Live;
-use super::{End, MRU, MRU_MAX, Padt, State, Wan, vlan_id};
+use super::{End, MRU, MRU_MAX, Padt, Place, State, Wan, vlan_id};
 
 impl Wan<'_> {
     /// Carries what the machines say from one to the other until none has anything to say.
@@ -106,13 +106,14 @@ impl Wan<'_> {
         };
         for frame in held {
             let Ok((header, rest)) = Header::parse(frame.bytes()) else { continue };
-            let Ok(session_id) = Packet::parse(rest).map(|packet| packet.session_id) else { continue };
-            if self.has_session(header.source, session_id) {
+            let Ok(packet) = Packet::parse(rest) else { continue };
+            if self.has_session(header.source, packet.session_id) {
+                let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
                 // Data before its network protocol is up is dropped, as always.
-                let _ = self.handle_session_frame(now, rng, &header, frame);
+                let _ = self.handle_session_frame(now, rng, place, frame);
             } else {
                 // Of a session whose PADS was lost, for example.
-                self.handle_unknown_session(now, header.source, session_id);
+                self.handle_unknown_session(now, header.source, packet.session_id);
             }
         }
     }
@@ -149,7 +150,9 @@ impl Wan<'_> {
     fn handle_link_event(&mut self, now: Instant, rng: &mut ChaCha8Rng, event: LinkEvent) {
         let (State::Session(live) | State::Closing(live)) = &mut self.state else { return };
         match &event {
-            LinkEvent::LcpUp { peer_mru, .. } => live.mtu = *peer_mru,
+            LinkEvent::LcpUp { peer_mru, .. } => {
+                live.mtu = if self.black_hole { MRU.min(*peer_mru) } else { *peer_mru };
+            }
             LinkEvent::Authenticated { .. } => {
                 self.engine.handle_event(now, rng, redial::Event::Authenticated);
             }
