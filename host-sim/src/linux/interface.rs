@@ -7,7 +7,6 @@ use std::io;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use nix::libc;
 use smoltcp::wire::EthernetAddress;
@@ -167,15 +166,6 @@ impl Interface {
     /// The operating system's; `NotFound` where the kernel has no IPv6.
     pub fn set_ipv6_setting(&self, setting: &str, value: u32) -> io::Result<()> {
         fs::write(format!("/proc/sys/net/ipv6/conf/{}/{setting}", self.name), value.to_string())
-    }
-
-    /// Whether it is a TUN or TAP device.
-    pub fn is_tap(&self) -> bool {
-        self.sysfs("tun_flags").exists()
-    }
-
-    fn sysfs(&self, file: &str) -> PathBuf {
-        PathBuf::from("/sys/class/net").join(&self.name).join(file)
     }
 
     fn flags(&self) -> io::Result<i16> {

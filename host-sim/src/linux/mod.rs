@@ -42,7 +42,6 @@ pub mod tuntap;
 pub use args::{Args, Attach};
 
 use args::{EchoMode, Expert, Line, MinimumAuth};
-use interface::Interface;
 use ledger_file::LedgerFile;
 use output::Output;
 use port::{Capture, WanPort};
@@ -133,6 +132,8 @@ fn dial(args: &Args) -> Result<(), String> {
             Tone::Notice,
         );
         commands.send(Command::Shutdown).await;
+        signals.next().await;
+        std::process::exit(ENDED_AT_ONCE);
     });
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
@@ -221,12 +222,12 @@ fn capture(path: &PathBuf) -> Result<Capture, String> {
 }
 
 fn attach_tun(name: &str) -> Result<TunTap, String> {
-    if Interface::named(name).is_ok_and(|interface| !interface.is_tap()) {
-        return Err(format!("{name} is an interface of another kind; choose another name with --tun"));
-    }
     TunTap::attach(name, Kind::Tun).map_err(|error| match error.kind() {
         std::io::ErrorKind::ResourceBusy => {
             format!("the TUN device {name} is held by another process; choose another name with --tun")
+        }
+        std::io::ErrorKind::InvalidInput => {
+            format!("{name} is an interface of another kind; choose another name with --tun")
         }
         std::io::ErrorKind::PermissionDenied => {
             format!("{name}: permission denied; run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
@@ -257,11 +258,11 @@ fn seed() -> Result<[u8; 32], String> {
     Ok(seed)
 }
 
-/// Ctrl-C and its like as something to wait for, once. The second does what it always does.
-struct Signals {
-    fd: SignalFd,
-    set: SigSet,
-}
+/// Exit status after a second Ctrl-C, as a shell gives it to what SIGINT ended: 128 and 2.
+const ENDED_AT_ONCE: i32 = 130;
+
+/// Ctrl-C and its like as something to wait for.
+struct Signals(SignalFd);
 
 impl Signals {
     fn catch() -> Result<Self, String> {
@@ -270,15 +271,14 @@ impl Signals {
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
             .map_err(|error| format!("signals: {error}"))?;
-        Ok(Self { fd, set })
+        Ok(Self(fd))
     }
 
-    /// The name of the first that comes; from then on they end the process.
+    /// The name of the next that comes.
     async fn next(&self) -> &'static str {
         loop {
-            readable(self.fd.as_raw_fd()).await;
-            if let Ok(Some(info)) = self.fd.read_signal() {
-                let _ = self.set.thread_unblock();
+            readable(self.0.as_raw_fd()).await;
+            if let Ok(Some(info)) = self.0.read_signal() {
                 let number = i32::try_from(info.ssi_signo).unwrap_or(0);
                 return Signal::try_from(number).map_or("a signal", Signal::as_str);
             }

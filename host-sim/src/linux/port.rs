@@ -171,13 +171,16 @@ fn open_wire(name: &str, attach: Attach, address: Option<EthernetAddress>) -> io
     let tap = || TunTap::attach(name, Kind::Tap).map(|tap| (tap.interface().clone(), tap));
     match attach {
         Attach::Tap => return tap().map(|(interface, tap)| (Wire::Tap(tap), interface)),
-        Attach::Auto if Interface::named(name)?.is_tap() => {
-            // Held by another process, it is a wire to that process: use this end of it.
+        Attach::Auto => {
+            // Asking would make a device of this name, were there none.
+            Interface::named(name)?;
+            // Refused for an interface of any other kind, and for a TAP that another process holds:
+            // that is a wire to the other process, and this its near end.
             if let Ok((interface, tap)) = tap() {
                 return Ok((Wire::Tap(tap), interface));
             }
         }
-        Attach::Auto | Attach::Packet => {}
+        Attach::Packet => {}
     }
     let interface = Interface::named(name)?;
     let own = interface.hardware_address()?;

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::dialer::{Dial, UP_TIMEOUT};
 use crate::dialing::{hang_up, ping, sessions_gone};
-use crate::machine::ip;
+use crate::machine::{ip, output};
 use crate::throughput::INTERNET_HOST;
 use crate::trace::{self, most_within, sent};
 use crate::{Checked, Lab, ensure};
@@ -80,8 +80,9 @@ fn told_as(drop: &str) -> &'static str {
 pub(crate) fn padt_for_another(lab: &mut Lab) -> Checked {
     let dial = Dial::new(&lab.folder, "padt-other");
     let (mut gatelet, _) = dial.up()?;
-    let ours = std::fs::read_to_string("/sys/class/net/wan0/address").map_err(|error| error.to_string())?;
-    lab.isp.command(&format!("padt 4660:{}", ours.trim()))?;
+    let link = output("ip", &["-o", "link", "show", "wan0"])?;
+    let ours = link.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).unwrap_or_default();
+    lab.isp.command(&format!("padt 4660:{ours}"))?;
     ensure(!gatelet.hears("down", Duration::from_secs(1)), || "a PADT for session 4660 ended ours".into())?;
     ping_by_tun()?;
     hang_up(lab, gatelet, "padt-other")

@@ -14,14 +14,11 @@ const SECONDS: &str = "4";
 /// The lab's internet host.
 pub(crate) const INTERNET_HOST: &str = "192.0.2.80";
 
-/// Debian's own client on the same wire: if this fails, it is not us.
-pub(crate) fn subscriber_dials(lab: &mut Lab) -> Checked {
-    lab.subscriber.command("dial")?;
-    lab.subscriber.command(&format!("sh ping -c 2 -i 0.2 -W 2 {INTERNET_HOST}")).map(drop)
-}
-
-/// Both directions through the subscriber's session, which ends here.
+/// Debian's own client on the same wire: if it fails, it is not us. Then both directions through its
+/// session.
 pub(crate) fn subscriber(lab: &mut Lab) -> Checked {
+    lab.subscriber.command("dial")?;
+    lab.subscriber.command(&format!("sh ping -c 2 -i 0.2 -W 2 {INTERNET_HOST}"))?;
     let measure = |reverse: &str| {
         let line = format!("sh iperf3 -J -c {INTERNET_HOST} -O 1 -t {SECONDS} {reverse}");
         lab.subscriber.command(&line).and_then(|text| megabits(&text))
@@ -35,7 +32,7 @@ pub(crate) fn subscriber(lab: &mut Lab) -> Checked {
 /// Both directions through our session.
 pub(crate) fn ours(lab: &mut Lab) -> Checked {
     let Some((up_baseline, down_baseline)) = lab.baseline else {
-        return fail("no figure of the subscriber's to compare with: run `subscriber: throughput` too");
+        return fail("no figure of the subscriber's to compare with: run `subscriber` too");
     };
     let dial = Dial { options: "--default-route", ..Dial::new(&lab.folder, "throughput") };
     // Without a capture, as one would run it.
