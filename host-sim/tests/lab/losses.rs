@@ -1,5 +1,6 @@
-//! Each message of a dial lost in turn. What we send is repeated by us within 1.25 s; what the peer
-//! sends is repeated by its timer, unless asking again makes it answer again.
+//! Each message of a dial lost in turn. What we ask is asked again by us within 1.25 s. What we answer
+//! (an Ack, a CHAP Response) and what the peer asks goes again when the peer's timer says so, which is
+//! reported against that timer.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -13,8 +14,8 @@ use crate::{Checked, Lab, ensure};
 const REPEAT: f64 = 1.25;
 
 struct Loss {
-    /// Who loses it: `in` is what we send, `out` what the peer sends (seen from the provider).
-    direction: &'static str,
+    /// Whose it is, and whose timer repairs it.
+    kind: Kind,
     /// The message as the lab's `lose` names it, and which of them.
     message: &'static str,
     /// The message as a trace names it.
@@ -22,35 +23,49 @@ struct Loss {
     auth: &'static str,
 }
 
-const fn ours(message: &'static str, name: &'static str) -> Loss {
-    Loss { direction: "in", message, name, auth: "chap" }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// We send it and wait for an answer: our timer.
+    Question,
+    /// We send it and wait for nothing: the peer asks again, by its timer.
+    Answer,
+    /// The peer sends it.
+    Peer,
 }
 
-const fn theirs(message: &'static str, name: &'static str) -> Loss {
-    Loss { direction: "out", message, name, auth: "chap" }
+const fn question(message: &'static str, name: &'static str) -> Loss {
+    Loss { kind: Kind::Question, message, name, auth: "chap" }
+}
+
+const fn answer(message: &'static str, name: &'static str) -> Loss {
+    Loss { kind: Kind::Answer, message, name, auth: "chap" }
+}
+
+const fn peer(message: &'static str, name: &'static str) -> Loss {
+    Loss { kind: Kind::Peer, message, name, auth: "chap" }
 }
 
 const LOSSES: &[Loss] = &[
-    ours("padi", "PADI"),
-    theirs("pado", "PADO"),
-    ours("padr", "PADR"),
-    theirs("pads", "PADS"),
+    question("padi", "PADI"),
+    peer("pado", "PADO"),
+    question("padr", "PADR"),
+    peer("pads", "PADS"),
     // The first Configure-Request often meets a pppd that has not started: the second is the one that counts.
-    ours("c021:01", "LCP Configure-Request"),
-    theirs("c021:02", "LCP Configure-Ack"),
-    theirs("c021:01", "LCP Configure-Request"),
-    ours("c021:02", "LCP Configure-Ack"),
-    theirs("c223:01", "CHAP Challenge"),
-    ours("c223:02", "CHAP Response"),
-    theirs("c223:03", "CHAP Success"),
-    Loss { auth: "pap", ..ours("c023:01", "PAP Authenticate-Request") },
-    Loss { auth: "pap", ..theirs("c023:02", "PAP Authenticate-Ack") },
-    ours("8021:01", "IPCP Configure-Request"),
-    theirs("8021:03", "IPCP Configure-Nak"),
-    ours("8021:01 2", "IPCP Configure-Request"),
-    theirs("8021:02", "IPCP Configure-Ack"),
-    theirs("8021:01", "IPCP Configure-Request"),
-    ours("8021:02", "IPCP Configure-Ack"),
+    question("c021:01", "LCP Configure-Request"),
+    peer("c021:02", "LCP Configure-Ack"),
+    peer("c021:01", "LCP Configure-Request"),
+    answer("c021:02", "LCP Configure-Ack"),
+    peer("c223:01", "CHAP Challenge"),
+    answer("c223:02", "CHAP Response"),
+    peer("c223:03", "CHAP Success"),
+    Loss { auth: "pap", ..question("c023:01", "PAP Authenticate-Request") },
+    Loss { auth: "pap", ..peer("c023:02", "PAP Authenticate-Ack") },
+    question("8021:01", "IPCP Configure-Request"),
+    peer("8021:03", "IPCP Configure-Nak"),
+    question("8021:01 2", "IPCP Configure-Request"),
+    peer("8021:02", "IPCP Configure-Ack"),
+    peer("8021:01", "IPCP Configure-Request"),
+    answer("8021:02", "IPCP Configure-Ack"),
 ];
 
 /// Loses each, dials, and reports the time from the first PADI to IPv4.
@@ -61,20 +76,19 @@ pub(crate) fn each_message(lab: &mut Lab) -> Checked {
     for (number, loss) in LOSSES.iter().enumerate() {
         lab.isp.command(&format!("auth {}", loss.auth))?;
         let (up, repeat) = time_to_up(lab, &format!("lost-{number:02}"), Some(loss))?;
-        let side = if loss.direction == "in" { "ours" } else { "peer's" };
-        let repeat_text =
-            repeat.map_or_else(String::new, |repeat| format!(", repeated by us after {repeat:.2} s"));
+        let (whose, timer) = match loss.kind {
+            Kind::Question => ("ours", "our timer"),
+            Kind::Answer => ("ours", "the peer's timer"),
+            Kind::Peer => ("peer's", "either timer"),
+        };
+        let again = repeat.map_or_else(String::new, |repeat| format!(", sent again after {repeat:.2} s"));
         lab.tell(format!(
-            "  {:6} {:28} up in {up:5.2} s (+{:.2}){repeat_text}",
-            side,
-            format!("{} {}", loss.name, loss.message.split_once(' ').map_or("", |_| "(second)")),
+            "  {whose:6} {:30} up in {up:5.2} s (+{:.2}), {timer}{again}",
+            format!("{}{}", loss.name, if loss.message.contains(' ') { " (second)" } else { "" }),
             (up - nothing).max(0.0),
         ));
-        let in_time = repeat.is_some_and(|repeat| repeat <= REPEAT + ROUND_TRIP);
-        if loss.direction == "in" && loss.name.ends_with("Ack") {
-            // An Ack of ours is an answer: it goes out again when the peer asks again, by its timer.
-        } else if loss.direction == "in" && !in_time {
-            let _ = writeln!(failures, "{}: repeated after {repeat:?} s", loss.name);
+        if loss.kind == Kind::Question && !repeat.is_some_and(|repeat| repeat <= REPEAT + ROUND_TRIP) {
+            let _ = writeln!(failures, "{}: sent again after {repeat:?} s", loss.name);
         }
     }
     lab.isp.command("wire on")?;
@@ -88,7 +102,8 @@ const ROUND_TRIP: f64 = 0.1;
 /// Seconds from our first PADI to IPv4 up, and from the lost message of ours to its repetition.
 fn time_to_up(lab: &Lab, name: &str, loss: Option<&Loss>) -> Result<(f64, Option<f64>), String> {
     if let Some(loss) = loss {
-        lab.isp.command(&format!("lose {} {}", loss.direction, loss.message))?;
+        let direction = if loss.kind == Kind::Peer { "out" } else { "in" };
+        lab.isp.command(&format!("lose {direction} {}", loss.message))?;
     }
     let dial = Dial { options: "--no-ipv6", ..Dial::new(&lab.folder, name) };
     let began = Instant::now();
@@ -103,7 +118,7 @@ fn time_to_up(lab: &Lab, name: &str, loss: Option<&Loss>) -> Result<(f64, Option
     gatelet.interrupt()?;
     sessions_gone(lab)?;
     let trace = trace::read(&dial.pcap())?;
-    let repeat = loss.filter(|loss| loss.direction == "in").and_then(|loss| {
+    let repeat = loss.filter(|loss| loss.kind != Kind::Peer).and_then(|loss| {
         let nth = loss.message.split_once(' ').map_or(0, |_| 1);
         let mut sent = trace.iter().filter(|message| message.ours && message.name == loss.name).skip(nth);
         Some(-(sent.next()?.at - sent.next()?.at))

@@ -10,9 +10,10 @@ pub(crate) const TARGETS: [&str; 3] =
     ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
 
 /// Programs the tests run, and the Debian package each comes in.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("tshark", "tshark"),
+    ("mergecap", "wireshark-common"),
     ("iperf3", "iperf3"),
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
