@@ -161,6 +161,14 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.status.answer.wait().await
     }
 
+    /// Packets dropped because a WAN's stack, or who else reads its queue, did not keep up. Wraps around.
+    ///
+    /// # Panics
+    /// If `wan` is not below `WANS`.
+    pub fn stack_full(&self, wan: WanId) -> u32 {
+        self.stacks[usize::from(wan.0)].to_stack.full.value()
+    }
+
     /// What was dropped on the way between a port and the router.
     ///
     /// # Panics

@@ -53,6 +53,10 @@ impl<'a, 'p> Driver for IpDevice<'a, 'p> {
 
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received<'p>, Room<'_, 'a, 'p>)> {
         self.follow_session(cx);
+        if self.from_stack.poll_ready_to_send(cx).is_pending() {
+            // The token for a reply must be good for one.
+            return None;
+        }
         match self.to_stack.poll_receive(cx) {
             Poll::Ready(frame) => Some((Received(frame), Room(self))),
             Poll::Pending => None,
@@ -101,8 +105,8 @@ impl TxToken for Room<'_, '_, '_> {
         debug_assert!(room.is_some(), "{len} bytes are more than the MTU");
         let result = f(room.unwrap_or_default());
         if let Some(next) = device.pool.take(PortId::LOCAL) {
-            // A reply to a received packet may find the queue full: it is dropped, as on any full link.
-            let _ = device.from_stack.try_send(mem::replace(&mut device.spare, next));
+            let queued = device.from_stack.try_send(mem::replace(&mut device.spare, next));
+            debug_assert!(queued.is_ok(), "a token was given without room in the queue");
         }
         result
     }

@@ -12,7 +12,7 @@ use gatelet_router::{Ipv4Status, Ipv6Status, WanId};
 use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
 
 use super::world::World;
-use crate::{Gatelet, Session};
+use crate::{Gatelet, QUEUE_DEPTH, Session};
 
 const WAN: WanId = WanId(0);
 const OURS: Ipv4Address = Ipv4Address::new(100, 64, 0, 2);
@@ -161,6 +161,33 @@ fn a_stack_out_of_frames_drops_and_goes_on() {
     world.run_for(3_000_000);
     drop(world);
     assert_eq!(frames.pool().counters(PortId::LOCAL).out_of_frames, 6, "the task came to its end");
+}
+
+#[test]
+fn a_stack_that_cannot_answer_leaves_packets_queued_and_the_surplus_is_counted() {
+    let frames = FramePool::<NoopRawMutex, { 3 * QUEUE_DEPTH }>::new();
+    let gatelet = Gatelet::<NoopRawMutex>::new(frames.pool());
+    let mut resources = StackResources::<1>::new();
+    let (_stack, runner) = gatelet.wan_stack(WAN, &mut resources, 1).unwrap();
+    set_session(&gatelet, 0, Some(session(OURS, Some(THEIRS))));
+    let (_, to_send) = gatelet.stack_queue(WAN);
+    while to_send.try_send(frames.pool().take(PortId::LOCAL).unwrap()).is_ok() {}
+    let mut world = World::default();
+    world.spawn(runner.run());
+    world.run_for(10);
+    for _ in 0..QUEUE_DEPTH + 3 {
+        gatelet.stacks[0].to_stack.push(frames.pool().take(PortId(0)).unwrap());
+    }
+    world.run_for(10);
+    assert_eq!(
+        gatelet.stacks[0].to_stack.channel.len(),
+        QUEUE_DEPTH,
+        "kept while there is no room for a reply"
+    );
+    assert_eq!(gatelet.stack_full(WAN), 3);
+    gatelet.stacks[0].from_stack.drain();
+    world.run_for(10);
+    assert!(gatelet.stacks[0].to_stack.channel.is_empty(), "woken by the room");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::vec::Vec;
 
+use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use embassy_time::{Duration, Instant, Timer};
@@ -171,6 +172,42 @@ fn retained_ledgers_are_never_older_than_a_second() {
     assert!(retained.len() < 700, "once a second, and with each event: {}", retained.len());
     let (at, _, last) = retained.last().unwrap();
     assert_eq!(Some(last), router.snapshot(*at, WAN).as_ref());
+}
+
+#[test]
+fn a_busy_port_does_not_delay_another_by_more_than_a_turn() {
+    let frames = FramePool::<NoopRawMutex, 48>::new();
+    let (busy, calm) = (PortId(0), PortId(1));
+    frames.pool().reserve(calm, 4).unwrap();
+    let gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
+    let (mut router, store) = (Router::new(frames.pool(), [7; 32]), Slow::default());
+    let turns = RefCell::new(Vec::new());
+    let push = |port: PortId| {
+        let frame = frames.pool().take(port);
+        frame.map(|frame| gatelet.ports[usize::from(port.0)].ingress.push(frame)).is_some()
+    };
+    {
+        let mut handle = &store;
+        let mut world = World::default();
+        world.spawn(gatelet.run_router(&mut router, &mut handle));
+        world.spawn(async {
+            for _ in 0..100 {
+                // The busy port's queue is full at each turn of the router's.
+                while gatelet.ports[0].ingress.channel.free_capacity() > 0 && push(busy) {}
+                assert!(push(calm), "its frames are its own");
+                let mut waited = 0;
+                while !gatelet.ports[1].ingress.channel.is_empty() {
+                    yield_now().await;
+                    waited += 1;
+                }
+                turns.borrow_mut().push(waited);
+            }
+        });
+        world.run();
+    }
+    let turns = turns.into_inner();
+    assert_eq!(turns.len(), 100);
+    assert!(turns.iter().all(|&waited| waited <= 2), "{turns:?}");
 }
 
 #[test]
