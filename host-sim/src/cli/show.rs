@@ -11,7 +11,7 @@ use crate::scenario::values::format_duration;
 use crate::timeline::{Entry, Painter, clock};
 
 /// After each line, while paced.
-const BEAT: Wall = Wall::from_millis(130);
+const BEAT: Wall = Wall::from_millis(110);
 /// One picture of a countdown.
 const PICTURE: Wall = Wall::from_millis(40);
 /// Waits shorter than this pass unseen.
@@ -95,13 +95,7 @@ impl Show {
         if to - self.last_line < WORTH_SHOWING {
             return;
         }
-        let wait = match self.waiting {
-            Some(wait) if wait.until > from => wait,
-            _ => {
-                self.waiting = None;
-                Wait { since: self.last_line, until: to, why: "nothing happens" }
-            }
-        };
+        self.waiting = self.waiting.filter(|wait| wait.until > from);
         let total = wall_time(to - self.last_line).saturating_sub(wall_time(from - self.last_line));
         let pictures = (total.as_micros() / PICTURE.as_micros()).max(1);
         if total < PICTURE / 4 {
@@ -109,27 +103,25 @@ impl Show {
         }
         for picture in 1..=pictures {
             let passed = u128::from((to - from).total_micros()) * picture / pictures;
-            self.draw(from + Duration::from_micros(passed as u64), wait);
+            self.draw(from + Duration::from_micros(passed as u64));
             std::thread::sleep(total / pictures as u32);
         }
     }
 
-    fn draw(&mut self, now: Instant, wait: Wait) {
-        let Wait { since, until, why } = wait;
-        let total = (until - since).total_micros().max(1);
-        let done = if now > since { (now - since).total_micros() } else { 0 };
-        let filled = (BAR as u64 * done.min(total) / total) as usize;
-        let bar = format!("{}{}", "━".repeat(filled), "─".repeat(BAR - filled));
-        let rest = if until > now { format_duration(until - now) } else { String::new() };
-        let what = if self.waiting.is_some() { format!("{rest} left: {why}") } else { why.into() };
-        let _ = self.term.clear_line();
-        let _ = self.term.write_str(&format!(
-            "{}  {} {}  {}",
+    fn draw(&mut self, now: Instant) {
+        let (bar, what) = match self.waiting {
+            Some(wait) => countdown(now, wait),
+            None => (String::new(), "nothing happens".to_owned()),
+        };
+        let line = format!(
+            "{}  {} {}{}",
             style(format!("{:>13}", clock(now))).dim(),
             style("»").cyan().bold(),
             style(bar).cyan(),
             style(what).dim(),
-        ));
+        );
+        let _ = self.term.clear_line();
+        let _ = self.term.write_str(&console::truncate_str(&line, self.painter.width, "…"));
         let _ = self.term.flush();
         self.drawn = true;
     }
@@ -141,6 +133,16 @@ impl Show {
             let _ = self.term.flush();
         }
     }
+}
+
+/// A bar that fills, and what is left.
+fn countdown(now: Instant, wait: Wait) -> (String, String) {
+    let total = (wait.until - wait.since).total_micros().max(1);
+    let done = if now > wait.since { (now - wait.since).total_micros() } else { 0 };
+    let filled = (BAR as u64 * done.min(total) / total) as usize;
+    let rest = if wait.until > now { format_duration(wait.until - now) } else { "nothing".into() };
+    let bar = format!("{}{}  ", "━".repeat(filled), "─".repeat(BAR - filled));
+    (bar, format!("{rest} left: {}", wait.why))
 }
 
 /// What a wait of this tag is good for.
