@@ -41,6 +41,8 @@ pub(super) struct Line {
     pub(super) router_boot: Duration,
     #[serde(deserialize_with = "values::duration")]
     pub(super) patience: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub(super) unplugged: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

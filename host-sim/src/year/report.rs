@@ -14,6 +14,9 @@ use super::results::{Life, Row, percentile, rows};
 use crate::peers::concentrator::Model;
 use crate::scenario::values::format_duration;
 
+/// Whose year is shown outage by outage, if it was lived.
+const EXAMPLE: &str = "cisco";
+
 const STYLE: &str = include_str!("report.css");
 
 /// Writes `year.html` into `folder`, which is made if need be.
@@ -67,17 +70,24 @@ fn page(lives: &[Life], verdicts: &[Verdict], data: &Data, length: Duration) -> 
     section(
         &mut html,
         "Time without Internet, beyond the oracle",
-        "Hours a year that the oracle would have had service and the policy had none.",
+        &format!(
+            "Hours in {} that the oracle would have had service and the policy had none.",
+            format_duration(length)
+        ),
         &plots::matrix(&rows, &policies, plots::Cell::Lost, length),
     );
     section(
         &mut html,
         "Lockouts of its own making",
-        "A year: locks that took a dial beyond the first after each failure the line caused. A model marked * locks \
-         after fewer than five requests or failures and is outside Gatelet's promise.",
+        &format!(
+            "In {}: locks that took a dial beyond the first after each failure the line caused. A model marked * \
+             locks after fewer than five requests or failures and is outside Gatelet's promise.",
+            format_duration(length)
+        ),
         &plots::matrix(&rows, &policies, plots::Cell::OwnLockouts, length),
     );
-    if let Some(example) = lives.first() {
+    let usual = lives.iter().find(|life| life.id.model.name == EXAMPLE);
+    if let Some(example) = usual.or(lives.first()) {
         let title = format!(
             "One year, outage by outage: {}, {}, seed {}",
             example.id.model.name, example.id.carrier, example.id.seed

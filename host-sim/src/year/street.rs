@@ -391,7 +391,7 @@ impl<'a> Street<'a> {
         }
     }
 
-    /// After hours without Internet on a line that would answer, somebody pulls the plug for a minute.
+    /// After hours without Internet on a line that would answer, somebody pulls the plug for a while.
     fn lose_patience(&mut self, subscriber: &mut dyn Subscriber) {
         if self.helpless_since.is_some_and(|since| self.now >= since + self.data.line.patience) {
             self.helpless_since = None;
@@ -400,7 +400,7 @@ impl<'a> Street<'a> {
             self.router_off += 1;
             self.switch_router(subscriber);
             self.router_off -= 1;
-            self.router_boots_at = Some(self.now + Duration::from_secs(60));
+            self.router_boots_at = Some(self.now + self.data.line.unplugged + self.data.line.router_boot);
         }
     }
 
