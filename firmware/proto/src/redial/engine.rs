@@ -1,115 +1,33 @@
-//! The engine: its face, its permits, its clockwork. What a failure leads to is in [`super::outcome`].
+//! The engine: what happens to it and what it is asked to do; when it wants to be called.
+//!
+//! Its other parts: [`super::boot`] from and to the ledger, [`super::start`] of an attempt, [`super::permit`] in it, and
+//! what its end leads to in [`super::outcome`].
 
 use super::account::Account;
 use super::budget::{Budget, History};
 use super::clock::{Clock, Time};
 use super::concentrator::Concentrator;
+use super::event::{Action, Event, HangUpReason};
 use super::failure::Failure;
 use super::ledger::{Grant, Hold, HoldReason, LastSession, Ledger};
 use super::memory::Memory;
 use super::policy::Policy;
 use super::report::{Advice, Doing, Note};
-use super::state::{Attempt, Closing, Dark, Plan, Rest, Session, State};
-use crate::pppoe::DiscoveryMessage;
+use super::state::{ATTEMPT_MOST, Closing, Dark, Plan, Rest, Session, State};
 use core::net::Ipv4Addr;
 use heapless::Deque;
 use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
 
-/// How this start of the firmware relates to the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Boot {
-    /// Power came back, after a time nobody measured: the ledger is what flash held.
-    Cold,
-    /// A reset with the power on: the ledger comes from retained memory ([`Engine::snapshot`]) and its clock is right
-    /// to within a second.
-    Warm,
-}
-
-/// What happened to the line and its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The Ethernet link has come up.
-    LinkUp,
-    /// The Ethernet link has gone down, and any dial or session with it (no `Failed` need follow).
-    LinkDown,
-    /// An acceptable PADO arrived. Drain [`Engine::poll_action`] before the PADR: an old session may have to be
-    /// cleared first.
-    PadoReceived,
-    /// A PADS opened a session.
-    SessionOpened(LastSession),
-    /// The peer accepted the credentials.
-    Authenticated,
-    /// The first network control protocol opened, or the address became known later.
-    Up {
-        /// Our IPv4 address, when IPCP opened.
-        address: Option<Ipv4Addr>,
-    },
-    /// The dial or session ended, for this reason; nothing of it is left.
-    Failed(Failure),
-    /// What [`Action::HangUp`] asked for is done; nothing of the dial or session is left.
-    Closed,
-    /// The session is up and has an address, but nothing gets through.
-    NoTraffic,
-    /// Data flows, but two LCP echo checks in a row were unanswered.
-    PeerIgnoresEcho,
-}
-
-/// Why the engine ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HangUpReason {
-    /// The user asked for it.
-    User,
-    /// The scheduled nightly reconnect.
-    Nightly,
-    /// Up, but without traffic.
-    NoTraffic,
-    /// The dial has to be given up: the budget forbids what it would need next, or nothing happened for minutes.
-    Abandoned,
-}
-
-/// What the owner is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Send one PADT for this session, which a power cut or a dead line left behind. A `SESSION_ID` of 0 is meant.
-    ClearSession(LastSession),
-    /// Start discovery: as many PADIs as [`Engine::permit`] lets through, then a session.
-    Dial,
-    /// Send a single PADI; dial if a PADO answers it.
-    Probe,
-    /// Stop discovery, or terminate the session and send a PADT; then report [`Event::Closed`].
-    HangUp(HangUpReason),
-}
-
-/// Whether a message may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permit {
-    /// Now, and it is counted as sent.
-    Now,
-    /// Not before then; ask again.
-    At(Instant),
-}
-
-/// An attempt in which nothing happens for this long is given up. Longer than every timeout of discovery and PPP.
-const ATTEMPT_MOST: Duration = Duration::from_secs(120);
-/// An attempt waits this long for an answer when the budget forbids to repeat the question.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// A hang-up that takes longer is taken for done. Longer than the Terminate-Requests take.
 const CLOSING_MOST: Duration = Duration::from_secs(15);
-/// How soon to ask again for what a record must come before.
-const RECORD_PAUSE: Duration = Duration::from_millis(20);
-/// How soon to ask again for what is not going to be permitted.
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// With a ledger that cannot be written: no PADI sooner after a boot, so that replugging stays within 3 dials in
-/// 5 minutes all the same.
-const FORGETFUL_WAIT: Duration = Duration::from_secs(100);
 
 /// The redial engine of one WAN. See [the module](super) for how it is driven.
 #[derive(Debug)]
 pub struct Engine {
     pub(super) policy: Policy,
     pub(super) clock: Clock,
-    booted: Time,
+    pub(super) booted: Time,
     pub(super) state: State,
     pub(super) link: bool,
 
@@ -119,102 +37,20 @@ pub struct Engine {
     pub(super) hold: Option<Hold>,
     pub(super) dark: Option<Dark>,
     pub(super) failures: u8,
-    last_padi: Option<Time>,
+    pub(super) last_padi: Option<Time>,
     pub(super) last_failure: Option<Failure>,
 
     pub(super) concentrator: Concentrator,
     pub(super) account: Account,
-    address: Option<Ipv4Addr>,
-    no_traffic_at: Option<Time>,
-    wall_clock: Option<(Time, u64)>,
+    pub(super) address: Option<Ipv4Addr>,
+    pub(super) no_traffic_at: Option<Time>,
+    pub(super) wall_clock: Option<(Time, u64)>,
 
     pub(super) memory: Memory,
-    notes: Deque<Note, 8>,
+    pub(super) notes: Deque<Note, 8>,
 }
 
 impl Engine {
-    /// An engine that will dial once the link is up.
-    ///
-    /// `ledger` is what was stored last: `None` on a device that never stored one, [`Ledger::unreadable`] if there is
-    /// one that cannot be read.
-    pub fn new(policy: Policy, now: Instant, boot: Boot, ledger: Option<Ledger>) -> Self {
-        let policy = policy.usable();
-        let readable = ledger.as_ref().is_none_or(Ledger::is_plausible);
-        let ledger = ledger.filter(|_| readable).unwrap_or_else(Ledger::blank);
-        let booted = Time::from_seconds(ledger.clock);
-        let mut engine = Self {
-            clock: Clock::new(now, booted),
-            booted,
-            state: State::Resting(Rest { plan: Plan::Dial, due: booted, prepared: false }),
-            link: false,
-            budget: Budget {
-                discovery: History::restore(&ledger.discovery),
-                dials: History::restore(&ledger.dials),
-                authentications: History::restore(&ledger.authentications),
-            },
-            failed_sessions: History::restore(&ledger.failed_sessions),
-            innocent_since: Time::from_seconds(ledger.innocent_since),
-            hold: ledger.hold,
-            dark: None,
-            failures: ledger.failures,
-            last_padi: None,
-            last_failure: None,
-            concentrator: Concentrator::restore(&ledger),
-            account: Account::restore(&ledger),
-            address: ledger.address,
-            no_traffic_at: ledger.no_traffic_at.map(Time::from_seconds),
-            wall_clock: None,
-            memory: Memory::default(),
-            notes: Deque::new(),
-            policy,
-        };
-        if readable {
-            engine.assume(ledger.grant);
-        } else {
-            engine.assume_the_worst();
-        }
-        engine.state = engine.resting_after_boot(boot == Boot::Cold || !readable);
-        engine
-    }
-
-    /// Counts what the last record allowed as if it had all happened just now: nobody knows better.
-    fn assume(&mut self, grant: Grant) {
-        if grant.discovery {
-            for _ in 0..self.policy.discovery.effective_limit() {
-                self.budget.discovery.count(self.booted);
-            }
-        }
-        for _ in 0..grant.dials {
-            self.budget.dials.count(self.booted);
-        }
-        for _ in 0..grant.authentications {
-            self.budget.authentications.count(self.booted);
-        }
-    }
-
-    /// The past is unknown: a hold whose one PADI is unspent, and room for one dial.
-    fn assume_the_worst(&mut self) {
-        let but_one = |limit: usize| u8::try_from(limit.saturating_sub(1)).unwrap_or(0);
-        self.assume(Grant {
-            discovery: true,
-            dials: but_one(self.policy.dials.effective_limit()),
-            authentications: but_one(self.policy.authentications.effective_limit()),
-        });
-        let until = self.booted.after(self.policy.hold.most).seconds_begun();
-        self.hold = Some(Hold { until, reason: HoldReason::Silence, polled: false });
-        self.note(Note::LedgerUnreadable);
-    }
-
-    fn resting_after_boot(&self, cold: bool) -> State {
-        let rest = match self.hold {
-            Some(hold) if cold && !hold.polled && hold.ends() > self.booted => {
-                Rest { plan: Plan::ColdPoll, due: self.booted.after(self.policy.cold_start), prepared: false }
-            }
-            _ => self.rest_of_hold(),
-        };
-        State::Resting(rest)
-    }
-
     /// Tells the engine the credentials in use: at start and whenever they may have changed. Changed credentials
     /// clear an authentication hold. Only a fingerprint of 32 bits is kept.
     pub fn set_credentials(&mut self, now: Instant, username: &str, password: &str) {
@@ -381,84 +217,6 @@ impl Engine {
         }
     }
 
-    /// Asks for every PADI and PADR, right before it is sent: the only way one gets out.
-    pub fn permit(&mut self, now: Instant, message: DiscoveryMessage) -> Permit {
-        let now = self.clock.advance(now);
-        match self.try_permit(now, message) {
-            Ok(()) => Permit::Now,
-            Err(at) => Permit::At(self.clock.instant(at)),
-        }
-    }
-
-    fn try_permit(&mut self, now: Time, message: DiscoveryMessage) -> Result<(), Time> {
-        let State::Attempt(attempt) = &mut self.state else { return Err(now.after(REFUSED_PAUSE)) };
-        let first_padr = message == DiscoveryMessage::Padr && !attempt.dialed;
-        let room = match message {
-            DiscoveryMessage::Padi => {
-                let most = if attempt.plan.is_single_padi() { 1 } else { self.policy.padi_attempts.max(1) };
-                if attempt.padis >= most {
-                    attempt.give_up = attempt.give_up.min(now.after(PATIENCE));
-                    return Err(attempt.give_up.max(now.after(REFUSED_PAUSE)));
-                }
-                let spaced = self.last_padi.map_or(now, |last| last.after(self.policy.padi_spacing));
-                self.budget.room_for_padi(self.policy.discovery, now).max(spaced)
-            }
-            DiscoveryMessage::Padr => self.budget.discovery.room_at(self.policy.discovery, now, 1),
-        };
-        let room =
-            if first_padr { room.max(self.budget.dials.room_at(self.policy.dials, now, 1)) } else { room };
-        if room > now {
-            // A repeated PADI may still be answered while it waits; a PADO grows stale.
-            let patience = if first_padr { Duration::ZERO } else { PATIENCE };
-            if room > now.after(PATIENCE) {
-                attempt.give_up = attempt.give_up.min(now.after(patience));
-            }
-            return Err(room);
-        }
-        let need = if first_padr { Grant::DIAL } else { Grant::POLLS };
-        if !self.memory.covers(need) {
-            self.memory.want(need);
-            return Err(now.after(RECORD_PAUSE));
-        }
-        attempt.give_up = now.after(ATTEMPT_MOST);
-        self.budget.discovery.count(now);
-        match message {
-            DiscoveryMessage::Padi => {
-                attempt.padis = attempt.padis.saturating_add(1);
-                attempt.last_padi = Some(now);
-                self.last_padi = Some(now);
-            }
-            DiscoveryMessage::Padr if first_padr => {
-                attempt.dialed = true;
-                self.budget.dials.count(now);
-                self.memory.spend_dial();
-            }
-            DiscoveryMessage::Padr => {}
-        }
-        Ok(())
-    }
-
-    /// Asks for each authentication, once, when LCP has opened (not for repeated packets of it).
-    pub fn permit_authentication(&mut self, now: Instant) -> Permit {
-        let now = self.clock.advance(now);
-        let at = match self.state {
-            State::Attempt(_) | State::Up(_) => {
-                self.budget.authentications.room_at(self.policy.authentications, now, 1)
-            }
-            _ => now.after(REFUSED_PAUSE),
-        };
-        if at > now {
-            return Permit::At(self.clock.instant(at));
-        }
-        if !self.memory.covers(Grant::SESSION) {
-            self.memory.want(Grant::SESSION);
-            return Permit::At(self.clock.instant(now.after(RECORD_PAUSE)));
-        }
-        self.budget.authentications.count(now);
-        self.memory.spend_authentication();
-        Permit::Now
-    }
-
     /// What to do now, if anything. Call until `None`.
     pub fn poll_action(&mut self, now: Instant, rng: &mut dyn Rng) -> Option<Action> {
         let now = self.clock.advance(now);
@@ -500,104 +258,6 @@ impl Engine {
         }
     }
 
-    /// Enters a plan that is due and within the budget into the ledger.
-    fn prepare(&mut self, now: Time) {
-        if let (State::Resting(rest), Some(hold)) = (&mut self.state, self.hold)
-            && rest.plan == Plan::ColdPoll
-            && !rest.prepared
-            && now >= hold.ends()
-        {
-            rest.plan = Plan::AfterHold;
-            rest.due = hold.ends();
-        }
-        let State::Resting(rest) = &self.state else { return };
-        if rest.prepared || now < self.ready_at(rest, now) {
-            return;
-        }
-        let plan = rest.plan;
-        match plan {
-            Plan::ColdPoll => {
-                if let Some(hold) = &mut self.hold {
-                    hold.polled = true;
-                }
-                self.memory.want(Grant::DIAL);
-            }
-            Plan::AfterHold => {
-                self.innocent_since = now;
-                self.hold = None;
-                self.concentrator.wake();
-                self.memory.want(Grant::DIAL);
-            }
-            Plan::Dial => {
-                if self.hold.take().is_some() || !self.memory.covers(Grant::DIAL) {
-                    self.memory.want(Grant::DIAL);
-                }
-            }
-            Plan::DarkPoll => {
-                if let Some(dark) = &mut self.dark
-                    && core::mem::replace(&mut dark.silent, false)
-                {
-                    dark.polling_until = now.after(self.policy.dark_polling);
-                    self.concentrator.wake();
-                }
-                if !self.memory.covers(Grant::POLLS) {
-                    self.memory.want(Grant::POLLS);
-                }
-            }
-        }
-        if let State::Resting(rest) = &mut self.state {
-            rest.prepared = true;
-        }
-    }
-
-    /// Starts a prepared plan once its record is stored.
-    fn start(&mut self, now: Time) -> Option<Action> {
-        let State::Resting(rest) = &self.state else { return None };
-        let plan = rest.plan;
-        if !rest.prepared || now < self.ready_at(rest, now) {
-            return None;
-        }
-        let (need, recorded) = match plan {
-            Plan::DarkPoll => (Grant::POLLS, true),
-            Plan::Dial => (Grant::DIAL, true),
-            // Their mark on the hold must be in flash, not only a grant.
-            Plan::AfterHold | Plan::ColdPoll => (Grant::DIAL, self.memory.is_settled()),
-        };
-        if !(recorded && self.memory.covers(need)) {
-            if self.memory.is_settled() {
-                self.memory.want(need);
-            }
-            return None;
-        }
-        self.state = State::Attempt(Attempt {
-            plan,
-            since: now,
-            padis: 0,
-            offered: false,
-            dialed: false,
-            opened: false,
-            last_padi: None,
-            give_up: now.after(ATTEMPT_MOST),
-        });
-        Some(if plan.is_single_padi() { Action::Probe } else { Action::Dial })
-    }
-
-    /// When `rest` is due and the budget has room for all of it.
-    fn ready_at(&self, rest: &Rest, now: Time) -> Time {
-        let due = now.max(rest.due);
-        let ready = due
-            .max(self.budget.room_for_padi(self.policy.discovery, now))
-            .max(self.budget.dials.room_at(self.policy.dials, now, 1))
-            .max(self.budget.authentications.room_at(self.policy.authentications, now, 1));
-        let spaced = self.last_padi.map_or(ready, |last| ready.max(last.after(self.policy.padi_spacing)));
-        let ready =
-            if self.memory.is_waived() { spaced.max(self.booted.after(FORGETFUL_WAIT)) } else { spaced };
-        match self.hold {
-            Some(hold) if rest.plan == Plan::ColdPoll => ready.min(hold.ends().max(now)),
-            _ => ready,
-        }
-    }
-
     /// A ledger to be written now; report [`Engine::stored`] or [`Engine::store_failed`]. What needs the record waits.
     pub fn poll_store(&mut self, now: Instant) -> Option<Ledger> {
         let now = self.clock.advance(now);
@@ -615,33 +275,6 @@ impl Engine {
     pub fn store_failed(&mut self) {
         self.memory.store_failed();
         self.note(Note::LedgerNotStored);
-    }
-
-    /// The ledger as of `now`, for memory that survives a reset ([`Boot::Warm`]): keep it fresh after each drain.
-    pub fn snapshot(&self, now: Instant) -> Ledger {
-        self.record(self.clock.reading(now), Grant::NOTHING)
-    }
-
-    fn record(&self, now: Time, grant: Grant) -> Ledger {
-        Ledger {
-            clock: now.seconds_passed(),
-            discovery: self.budget.discovery.seconds(),
-            dials: self.budget.dials.seconds(),
-            authentications: self.budget.authentications.seconds(),
-            failed_sessions: self.failed_sessions.seconds(),
-            grant,
-            hold: self.hold,
-            innocent_since: self.innocent_since.seconds_begun(),
-            concentrator: self.concentrator.known(),
-            address: self.address,
-            credentials: self.account.fingerprint,
-            credentials_worked: self.account.worked,
-            echo_ignored: self.concentrator.echo_ignored,
-            no_traffic_at: self.no_traffic_at.map(Time::seconds_begun),
-            failures: self.failures,
-            refusals: self.account.refusals,
-            ..Ledger::blank()
-        }
     }
 
     /// When to call [`Engine::poll_action`] and [`Engine::poll_store`] again, if nothing else happens.

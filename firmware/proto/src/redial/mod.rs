@@ -26,21 +26,26 @@
 //! Reading: `docs/decisions/0002-redial.md` (why it is as it is), `docs/failures.md` (every failure and its sentence).
 
 mod account;
+mod boot;
 mod budget;
 mod clock;
 mod concentrator;
 mod engine;
+mod event;
 mod failure;
 mod ledger;
 mod memory;
 mod nightly;
 mod outcome;
+mod permit;
 mod policy;
 mod report;
 mod sentences;
+mod start;
 mod state;
 
-pub use engine::{Action, Boot, Engine, Event, HangUpReason, Permit};
+pub use engine::Engine;
+pub use event::{Action, Boot, Event, HangUpReason, Permit};
 pub use failure::{AuthRefusal, Failure, PadsErrorTag};
 pub use ledger::{HoldReason, LastSession, Ledger};
 pub use policy::{Between, Carrier, NightlyReconnect, Policy, Preset, Window};

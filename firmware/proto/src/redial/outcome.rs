@@ -15,7 +15,8 @@
 //! ```
 
 use super::clock::{Time, draw};
-use super::engine::{Engine, HangUpReason};
+use super::engine::Engine;
+use super::event::HangUpReason;
 use super::failure::{AuthRefusal, Failure};
 use super::ledger::{Grant, Hold, HoldReason};
 use super::policy::Between;

@@ -1,8 +1,12 @@
 //! The engine's states.
 
 use super::clock::Time;
-use super::engine::HangUpReason;
+use super::event::HangUpReason;
 use super::failure::Failure;
+use smoltcp::time::Duration;
+
+/// An attempt in which nothing happens for this long is given up. Longer than every timeout of discovery and PPP.
+pub(super) const ATTEMPT_MOST: Duration = Duration::from_secs(120);
 
 /// What the engine is at. Owns its deadlines.
 #[derive(Debug, Clone)]
