@@ -126,6 +126,8 @@
 //! - **Nobody starves.** Each port has frames, queues and a pump of its own, the router takes at most eight frames of
 //!   one port before the next one's turn and before its timers, and yields after each turn.
 //! - **Flash may be slow.** The router goes on while a ledger is written; only the PADI that the record announces waits.
+//! - **embassy-time at 1 MHz** (`tick-hz-1_000_000`). Gatelet's own timers are right at any rate, but embassy-net rounds its
+//!   deadlines down: at 32,768 Hz its stack wakes before them, again and again.
 //! - **The log** is `defmt` with that feature, `log` with that one; nothing without.
 #![no_std]
 #![forbid(unsafe_code)]
