@@ -50,7 +50,7 @@ pub(super) enum Step {
 /// How many times a replug storm pulls the plug.
 const STORM: u32 = 10;
 /// How many times the router is replugged before somebody tries a PC instead.
-const BEFORE_PC: u32 = 4;
+const BEFORE_PC: u32 = 3;
 
 /// The year of `seed` for a customer of `carrier`, in order of time, up to `length`.
 pub(super) fn write(data: &Data, carrier: &Carrier, seed: u64, length: Duration) -> Vec<(Instant, Step)> {

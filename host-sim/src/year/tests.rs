@@ -36,6 +36,9 @@ fn the_promise_holds_in_crowded_weeks() {
     for verdict in verdicts {
         assert!(verdict.passed, "{}: {}", verdict.name, verdict.detail);
     }
+    let judged =
+        lives.iter().flat_map(|life| &life.locks).filter(|lock| lock.known && lock.recovery().is_some());
+    assert!(judged.count() > 0, "some lock was tripped by history, or its recovery was never judged");
     for life in &lives {
         assert!(life.outages.len() > 20, "a crowded week on {}: {}", life.id.model.name, life.outages.len());
         assert!(life.availability > 0.5, "{}: {}", life.id.model.name, life.availability);
