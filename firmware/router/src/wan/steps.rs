@@ -26,11 +26,10 @@ impl Wan<'_> {
                 self.handle_link_event(now, rng, event);
             } else if let Some(action) = self.engine.poll_action(now, rng) {
                 self.act(now, rng, action);
-            } else {
+            } else if !self.authenticates(now) {
                 break;
             }
         }
-        self.ask_to_authenticate(now);
         while let Some(note) = self.engine.poll_note() {
             self.tell(WanEvent::Note(note));
         }
@@ -215,18 +214,24 @@ impl Wan<'_> {
         mtu
     }
 
-    fn ask_to_authenticate(&mut self, now: Instant) {
-        let State::Session(live) = &mut self.state else { return };
+    /// Lets the link authenticate, if it wants to and the redial engine permits.
+    fn authenticates(&mut self, now: Instant) -> bool {
+        let State::Session(live) = &mut self.state else { return false };
         let before = live.authenticate_at.take();
-        if live.link.wants_to_authenticate() {
-            match self.engine.permit_authentication(now) {
-                Permit::Now => live.link.authenticate(now),
-                Permit::At(until) => {
-                    live.authenticate_at = Some(until);
-                    if before.is_none() && until >= now + WORTH_TELLING {
-                        self.tell(WanEvent::AuthenticationDeferred { until });
-                    }
+        if !live.link.wants_to_authenticate() {
+            return false;
+        }
+        match self.engine.permit_authentication(now) {
+            Permit::Now => {
+                live.link.authenticate(now);
+                true
+            }
+            Permit::At(until) => {
+                live.authenticate_at = Some(until);
+                if before.is_none() && until >= now + WORTH_TELLING {
+                    self.tell(WanEvent::AuthenticationDeferred { until });
                 }
+                false
             }
         }
     }

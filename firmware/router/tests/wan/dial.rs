@@ -74,6 +74,11 @@ fn a_dial_as_it_is_told() {
             "Up"
         ]
     );
+    // Told when it happens, not when something else happens next.
+    let sent = world.seen.iter().find(|seen| seen.words().starts_with("PAP")).map(|seen| seen.at);
+    let auth_sent = |event: &WanEvent| matches!(event, WanEvent::Ppp(LinkEvent::AuthSent { .. }));
+    let told = world.events.iter().find(|(_, _, event)| auth_sent(event)).map(|(at, ..)| *at);
+    assert_eq!(told, sent);
     let status = world.status();
     assert_eq!(status.state, WanState::Up);
     assert_eq!(status.ipv4.map(|ipv4| ipv4.address), Some(CLIENT_ADDRESS));
