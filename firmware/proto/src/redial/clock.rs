@@ -82,9 +82,52 @@ impl Clock {
     }
 }
 
-/// A duration drawn evenly from `least..=most`.
+/// A duration drawn evenly from `least..most`.
 pub(super) fn draw(rng: &mut dyn Rng, least: Duration, most: Duration) -> Duration {
     let spread = most.total_micros().saturating_sub(least.total_micros());
-    let share = (u128::from(spread) * u128::from(rng.next_u32())) / u128::from(u32::MAX);
-    Duration::from_micros(least.total_micros().saturating_add(share as u64))
+    // 64-bit products only, for small processors: beyond 71 minutes in milliseconds, never more than 49 days.
+    let (spread, step) = match u32::try_from(spread) {
+        Ok(micros) => (u64::from(micros), 1),
+        Err(_) => ((spread / 1000).min(u64::from(u32::MAX)), 1000),
+    };
+    let share = (spread * u64::from(rng.next_u32())) >> 32;
+    Duration::from_micros(least.total_micros().saturating_add(share * step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Constant(u32);
+
+    impl rand_core::TryRng for Constant {
+        type Error = core::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            Ok(self.0)
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            Ok(u64::from(self.0))
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            bytes.fill(0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_lies_between_the_bounds_and_comes_close_to_them() {
+        for (least, most) in [(0, 0), (310, 360), (360, 310), (3000, 3300), (1, 4_000_000)] {
+            let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+            let drawn = |number| draw(&mut Constant(number), least, most);
+            assert_eq!(drawn(0), least);
+            assert!(drawn(u32::MAX) >= least && drawn(u32::MAX) <= most.max(least));
+            assert!(drawn(u32::MAX) + Duration::from_millis(2) >= most);
+        }
+        let huge = Duration::from_micros(u64::MAX);
+        assert!(draw(&mut Constant(u32::MAX), Duration::ZERO, huge) > Duration::from_secs(49 * 86_400));
+        assert_eq!(draw(&mut Constant(u32::MAX), huge, huge), huge);
+    }
 }

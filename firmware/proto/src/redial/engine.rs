@@ -286,7 +286,7 @@ impl Engine {
             State::Stopped => None,
             State::Resting(rest) => {
                 let waits = rest.prepared && !self.memory.is_settled();
-                (self.link && !waits).then(|| self.ready_at(rest, now))
+                (self.link && !waits).then(|| self.next_step_at(rest, now))
             }
             State::Attempt(attempt) => Some(attempt.give_up),
             State::Up(session) => [session.settles, session.nightly].into_iter().flatten().min(),
@@ -311,7 +311,7 @@ impl Engine {
             State::Resting(rest) if rest.prepared && rest.plan.is_single_padi() => (Doing::Polling, None),
             State::Resting(rest) if rest.prepared => (Doing::Dialing, None),
             State::Resting(rest) => {
-                let ready = self.ready_at(rest, now);
+                let ready = self.next_step_at(rest, now);
                 (self.resting(rest, ready > now.max(rest.due)), Some(ready))
             }
         };

@@ -4,12 +4,9 @@ use super::clock::Time;
 use super::engine::Engine;
 use super::event::Action;
 use super::ledger::Grant;
+use super::policy::Window;
 use super::state::{ATTEMPT_MOST, Attempt, Plan, Rest, State};
 use smoltcp::time::Duration;
-
-/// With a ledger that cannot be written: no PADI sooner after a boot, so that replugging stays within 3 dials in
-/// 5 minutes all the same.
-const FORGETFUL_WAIT: Duration = Duration::from_secs(100);
 
 impl Engine {
     /// Enters a plan that is due and within the budget into the ledger.
@@ -95,18 +92,33 @@ impl Engine {
     }
 
     /// When `rest` is due and the budget has room for all of it.
-    pub(super) fn ready_at(&self, rest: &Rest, now: Time) -> Time {
+    fn ready_at(&self, rest: &Rest, now: Time) -> Time {
         let due = now.max(rest.due);
         let ready = due
             .max(self.budget.room_for_padi(self.policy.discovery, now))
             .max(self.budget.dials.room_at(self.policy.dials, now, 1))
             .max(self.budget.authentications.room_at(self.policy.authentications, now, 1));
         let spaced = self.last_padi.map_or(ready, |last| ready.max(last.after(self.policy.padi_spacing)));
-        let ready =
-            if self.memory.is_waived() { spaced.max(self.booted.after(FORGETFUL_WAIT)) } else { spaced };
+        if self.memory.is_waived() { spaced.max(self.forgetful_from()) } else { spaced }
+    }
+
+    /// When there is something to be done about `rest`: a poll in a hold gives way to the dial after it.
+    pub(super) fn next_step_at(&self, rest: &Rest, now: Time) -> Time {
+        let ready = self.ready_at(rest, now);
         match self.hold {
-            Some(hold) if rest.plan == Plan::ColdPoll => ready.min(hold.ends().max(now)),
+            Some(hold) if rest.plan == Plan::ColdPoll && !rest.prepared => ready.min(hold.ends().max(now)),
             _ => ready,
         }
+    }
+
+    /// With a ledger that cannot be written, nothing is remembered across a power cut: so far apart that the windows
+    /// are kept by waiting alone, from the boot and from the last dial.
+    fn forgetful_from(&self) -> Time {
+        let share = |window: Window| window.period.total_micros() / window.effective_limit() as u64;
+        let apart = share(self.policy.dials)
+            .max(share(self.policy.authentications))
+            .max(self.policy.discovery.period.total_micros());
+        let last = self.budget.dials.last().map_or(self.booted, |last| last.max(self.booted));
+        last.after(Duration::from_micros(apart.saturating_add(1_000_000)))
     }
 }

@@ -3,7 +3,7 @@
 use super::std::{self, collections::VecDeque, vec::Vec};
 use crate::redial::{
     Action, Boot, DiscoveryMessage, Engine, Event, Failure, HangUpReason, HoldReason, LastSession, Ledger,
-    Note, Permit, Policy,
+    Note, Permit, Policy, Window,
 };
 use core::net::Ipv4Addr;
 use rand_core::{Rng, SeedableRng};
@@ -500,15 +500,16 @@ impl Bench {
         let times = |wanted: &dyn Fn(&Step) -> bool| -> Vec<Instant> {
             self.steps.iter().filter(|(_, step)| wanted(step)).map(|(at, _)| *at).collect()
         };
-        let within = |times: &[Instant], limit: u8, period: Duration, what: &str| {
-            for window in times.windows(usize::from(limit) + 1) {
-                let span = *window.last().unwrap() - window[0];
-                assert!(span > period, "{what}: {} within {span}", window.len());
+        let within = |times: &[Instant], window: Window, least: u8, what: &str| {
+            let limit = usize::from(window.limit.clamp(least, 8));
+            for events in times.windows(limit + 1) {
+                let span = *events.last().unwrap() - events[0];
+                assert!(span > window.period, "{what}: {} within {span}", events.len());
             }
         };
         let policy = &self.policy;
         let discovery = times(&|step| matches!(step, Step::Padi | Step::Padr));
-        within(&discovery, policy.discovery.limit, policy.discovery.period, "discovery");
+        within(&discovery, policy.discovery, 2, "discovery");
         // A dial is a PADI's first PADR.
         let mut dials = Vec::new();
         let mut dialed = true;
@@ -522,13 +523,8 @@ impl Bench {
                 _ => {}
             }
         }
-        within(&dials, policy.dials.limit, policy.dials.period, "dials");
+        within(&dials, policy.dials, 1, "dials");
         let authentications = times(&|step| *step == Step::Authenticate);
-        within(
-            &authentications,
-            policy.authentications.limit,
-            policy.authentications.period,
-            "authentications",
-        );
+        within(&authentications, policy.authentications, 1, "authentications");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bench::{Answer, Bench, Flash, seconds};
 use super::std::{format, vec, vec::Vec};
-use crate::redial::{AuthRefusal, Event, Failure, Ledger, PadsErrorTag, Policy, Preset};
+use crate::redial::{AuthRefusal, Event, Failure, Ledger, PadsErrorTag, Policy, Preset, Window};
 use proptest::prelude::*;
 use smoltcp::time::Duration;
 
@@ -83,6 +83,20 @@ fn operations() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn policies() -> impl Strategy<Value = Policy> {
+    let windows =
+        || (0..10u8, 1..400u64).prop_map(|(limit, period)| Window { limit, period: seconds(period) });
+    (windows(), windows(), windows(), 0..5u8).prop_map(
+        |(discovery, dials, authentications, padi_attempts)| Policy {
+            discovery,
+            dials,
+            authentications,
+            padi_attempts,
+            ..Policy::default()
+        },
+    )
+}
+
 fn apply(bench: &mut Bench, operation: &Operation) {
     match *operation {
         Operation::Pass(duration) => bench.pass(duration),
@@ -154,6 +168,39 @@ proptest! {
             bench.power_cut(seconds(0), record_arrived);
         }
         recovers(&mut bench);
+        bench.audit();
+    }
+
+    /// The user's own figures are kept as faithfully.
+    #[test]
+    fn any_policy_is_kept(
+        seed in any::<u64>(),
+        policy in policies(),
+        operations in proptest::collection::vec(operations(), 1..80),
+    ) {
+        let mut bench = Bench::new(policy, seed);
+        bench.plug(true);
+        for operation in &operations {
+            apply(&mut bench, operation);
+        }
+        recovers(&mut bench);
+        bench.audit();
+    }
+
+    /// Without a memory the budgets are kept by waiting.
+    #[test]
+    fn a_broken_flash_keeps_the_budgets_across_power_cuts(
+        seed in any::<u64>(),
+        operations in proptest::collection::vec(operations(), 1..80),
+    ) {
+        let mut bench = Bench::new(Policy::default(), seed);
+        bench.flash = Flash::Broken;
+        bench.plug(true);
+        for operation in &operations {
+            if !matches!(operation, Operation::Flash(_)) {
+                apply(&mut bench, operation);
+            }
+        }
         bench.audit();
     }
 

@@ -640,13 +640,13 @@ fn a_broken_flash_does_not_keep_the_user_off_line() {
     bench.answer = Answer::Up;
     bench.plug(true);
     let start = bench.now;
-    bench.pass(seconds(101));
+    bench.pass(seconds(102));
     assert!(bench.up);
     assert!(bench.noted(|note| *note == Note::LedgerNotStored));
-    assert_eq!(bench.times(start, Step::Padi), [100.0]);
+    assert_eq!(bench.times(start, Step::Padi), [101.0]);
     for _ in 0..10 {
         bench.power_cut(seconds(0), false);
-        bench.pass(seconds(101));
+        bench.pass(seconds(102));
     }
     bench.audit();
 }
