@@ -20,7 +20,7 @@ const WAN: WanId = WanId(0);
 pub fn ledger(input: &[u8]) {
     let mut input = Input::new(input);
     let pages = 2 + usize::from(input.u8() & 3);
-    let mut nor = Nor { bytes: vec![0xFF; pages * PAGE], operations_left: usize::MAX };
+    let mut nor = Nor::<PAGE> { bytes: vec![0xFF; pages * PAGE], operations_left: usize::MAX };
     nor.spoil(&mut input);
     let mut world = World { known: Known::Anything, stored: 0, nor };
     while let Some(operation) = input.operation() {
@@ -38,7 +38,7 @@ pub fn ledger(input: &[u8]) {
 }
 
 struct World {
-    nor: Nor,
+    nor: Nor<PAGE>,
     /// Serial number of the last ledger, in whose clock it stands.
     stored: u32,
     known: Known,
@@ -82,19 +82,23 @@ impl World {
     /// A WAN and a range that are not the store's.
     fn check_limits(&mut self) {
         let mut store = self.open();
+        assert_eq!(block_on(store.load(WAN)), block_on(store.load(WAN)));
         assert_eq!(block_on(store.load(WanId(1))), None);
         assert!(block_on(store.store(WanId(1), &Ledger::unreadable())).is_err());
         let page = PAGE as u32;
         for range in [0..page, 1..2 * page + 1, 0..2 * page + 1, page..0] {
             assert!(FlashLedger::<_, 1>::new(&mut self.nor, range).is_err());
         }
+        // No record fits such a page.
+        let mut tiny = Nor::<128> { bytes: vec![0xFF; 1024], operations_left: usize::MAX };
+        assert!(FlashLedger::<_, 1>::new(&mut tiny, 0..1024).is_err());
     }
 
     fn load(&mut self) -> Option<Ledger> {
         block_on(self.open().load(WAN))
     }
 
-    fn open(&mut self) -> FlashLedger<&mut Nor> {
+    fn open(&mut self) -> FlashLedger<&mut Nor<PAGE>> {
         let length = self.nor.bytes.len() as u32;
         FlashLedger::new(&mut self.nor, 0..length).expect("whole pages, two at least")
     }
@@ -108,7 +112,7 @@ fn ledger_at(seconds: u32) -> Ledger {
 
 /// NOR flash: an erase sets every bit of a page, a write only clears bits. When the operations are used up, half
 /// of the last one is done and the power is gone.
-struct Nor {
+struct Nor<const PAGE: usize> {
     bytes: Vec<u8>,
     operations_left: usize,
 }
@@ -122,7 +126,7 @@ impl NorFlashError for PowerCut {
     }
 }
 
-impl Nor {
+impl<const PAGE: usize> Nor<PAGE> {
     /// Puts octets somewhere, as a bug or a rotten cell would.
     fn spoil(&mut self, input: &mut Input<'_>) {
         let at = usize::from(input.u16()) % self.bytes.len();
@@ -147,11 +151,11 @@ impl Nor {
     }
 }
 
-impl ErrorType for Nor {
+impl<const PAGE: usize> ErrorType for Nor<PAGE> {
     type Error = PowerCut;
 }
 
-impl ReadNorFlash for Nor {
+impl<const PAGE: usize> ReadNorFlash for Nor<PAGE> {
     const READ_SIZE: usize = WORD;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerCut> {
@@ -167,7 +171,7 @@ impl ReadNorFlash for Nor {
     }
 }
 
-impl NorFlash for Nor {
+impl<const PAGE: usize> NorFlash for Nor<PAGE> {
     const WRITE_SIZE: usize = WORD;
     const ERASE_SIZE: usize = PAGE;
 

@@ -28,6 +28,10 @@ pub(crate) const NIGHTLY: NightlyReconnect = NightlyReconnect {
 pub fn ledger(bytes: &[u8]) {
     let Ok(ledger) = postcard::from_bytes::<Ledger>(bytes) else { return };
     check_encoding(&ledger);
+    let (hold, later) = (ledger.hold(), ledger.clone().advanced(1));
+    assert!(later.clock() >= ledger.clock());
+    assert!(later.hold().map(|hold| hold.0) <= hold.map(|hold| hold.0), "a hold shrinks with time");
+    assert_eq!(later.last_address(), ledger.last_address());
     for boot in [Boot::Cold, Boot::Warm] {
         let mut world = World::new(Preset::Unicom);
         world.boot(boot, Some(ledger.clone()));
