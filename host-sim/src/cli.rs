@@ -1,5 +1,13 @@
 //! The command line of `gatelet-sim`.
 
+/// Prints a line. A closed pipe (`| head`) is no reason to panic: the rest goes nowhere.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($argument)*);
+    }};
+}
+
 mod run;
 mod show;
 
@@ -39,5 +47,42 @@ pub fn main() -> ExitCode {
         Some(Command::Year(args)) => year::run(&args),
         Some(Command::Linux(args)) => linux::run(&args),
         None => run::run(&run::RunArgs::default()),
+    }
+}
+
+/// The known name that was probably meant.
+pub(crate) fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known.min_by_key(|known| distance(known, name))
+}
+
+/// Levenshtein's distance, to guess what was meant.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let next = (diagonal + usize::from(a != b)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_is_levenshteins() {
+        assert_eq!(distance("unicom", "unicmo"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(closest("unicmo", ["bell", "unicom"].into_iter()), Some("unicom"));
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
     }
 }

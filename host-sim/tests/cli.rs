@@ -87,6 +87,14 @@ fn mistakes_are_explained() {
     let error = text(&output.stderr);
     assert!(error.contains("line 4") && error.contains("unknown variant `cutt`"), "{error}");
 
+    let file = TemporaryFile::new(
+        "tag.toml",
+        "title = 'x'\nlasts = '10s'\n[[expect]]\nname = 'n'\nevent = 'pnig'\n",
+    );
+    let output = gatelet_sim(&["run", file.path()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean \"ping\""), "{}", text(&output.stderr));
+
     let output = gatelet_sim(&["run", "no/such/file.toml"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -1,6 +1,7 @@
 //! Every scenario holds what it expects, and is the same run each time: on another thread too.
 
 use gatelet_sim::scenario::{self, Options, Report};
+use gatelet_sim::timeline::tags;
 
 fn run(name: &str, seed: Option<u64>) -> Report {
     let file = scenario::find(name).expect(name).parse().expect(name);
@@ -71,6 +72,29 @@ scenarios! {
 fn every_scenario_is_tested() {
     let names: Vec<_> = scenario::bundled().iter().map(|scenario| scenario.name).collect();
     assert_eq!(names, TESTED);
+}
+
+#[test]
+fn every_scenario_holds_with_other_seeds() {
+    // Days of line time take a while without optimisation.
+    let long = ["kick-48h", "nightly-reconnect"];
+    for name in TESTED.iter().filter(|name| !long.contains(name)) {
+        for seed in 2..=6 {
+            let report = run(name, Some(seed));
+            let failed: Vec<_> = report.checks.iter().filter(|check| !check.passed).collect();
+            assert!(report.passed, "{name}, seed {seed}: {failed:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_event_is_listed() {
+    for name in TESTED {
+        let report = run(name, None);
+        for entry in &report.entries {
+            assert_eq!(tags::check(entry.tag), Ok(()), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File as FsFile;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use super::show::Show;
 use crate::scenario::values::format_duration;
 use crate::scenario::{self, File, Options, Report};
 use crate::timeline::Painter;
+use crate::timeline::tags::TAGS;
 
 /// The scenario shown when none is named.
 const FIRST: &str = "unicom";
@@ -28,6 +29,9 @@ pub(super) struct ListArgs {
     /// Print names only
     #[arg(long)]
     names: bool,
+    /// List the events that scenario files can wait for and count, instead
+    #[arg(long, conflicts_with = "names")]
+    events: bool,
 }
 
 /// Arguments of `run`.
@@ -55,9 +59,15 @@ pub(super) struct RunArgs {
 
 /// `list`
 pub(super) fn list(args: &ListArgs) -> ExitCode {
+    if args.events {
+        let width = TAGS.iter().map(|(tag, _)| tag.len()).max().unwrap_or(0);
+        for (tag, meaning) in TAGS {
+            say!("{:width$}  {meaning}", style(tag).cyan());
+        }
+        return ExitCode::SUCCESS;
+    }
     let scenarios = scenario::bundled();
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    let mut output = std::io::stdout().lock();
     for scenario in scenarios {
         let line = if args.names {
             scenario.name.to_owned()
@@ -65,10 +75,7 @@ pub(super) fn list(args: &ListArgs) -> ExitCode {
             let title = scenario.parse().map_or_else(|error| error, |file| file.title);
             format!("{:width$}  {title}", style(scenario.name).cyan())
         };
-        // A closed pipe (`| head`) ends the list, nothing else.
-        if writeln!(output, "{line}").is_err() {
-            break;
-        }
+        say!("{line}");
     }
     ExitCode::SUCCESS
 }
@@ -96,7 +103,7 @@ fn execute(name: &str, args: &RunArgs) -> Result<Report, String> {
     }
     if args.json {
         let report = scenario::run(&name, &file, options).map_err(|error| format!("{name}: {error}"))?;
-        println!("{}", serde_json::to_string(&report).map_err(|error| error.to_string())?);
+        say!("{}", serde_json::to_string(&report).map_err(|error| error.to_string())?);
         return Ok(report);
     }
     let terminal = std::io::stdout().is_terminal();
@@ -127,11 +134,10 @@ fn load(name: &str) -> Result<(String, String), String> {
     let path = Path::new(name);
     let is_path = path.extension().is_some_and(|extension| extension == "toml") || name.contains('/');
     if !is_path {
-        let mut known: Vec<&str> = scenario::bundled().iter().map(|scenario| scenario.name).collect();
-        known.sort_by_key(|known| distance(known, name));
+        let known = scenario::bundled().iter().map(|scenario| scenario.name);
+        let guess = super::closest(name, known).unwrap_or(FIRST);
         return Err(format!(
-            "there is no scenario {name:?}. Did you mean {:?}? `gatelet-sim list` shows all of them.",
-            known.first().copied().unwrap_or(FIRST)
+            "there is no scenario {name:?}; did you mean {guess:?}? `gatelet-sim list` shows all of them"
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
@@ -139,34 +145,20 @@ fn load(name: &str) -> Result<(String, String), String> {
     Ok((stem, text))
 }
 
-/// Levenshtein's distance, to guess what was meant.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let next = (diagonal + usize::from(a != b)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[other.len()]
-}
-
 fn introduce(name: &str, file: &File, text: &str, seed: u64) {
     let quiet = Style::new().dim();
-    println!("\n  {}  {}", style(name).bold().cyan(), style(&file.title).bold());
-    println!("  {}\n", quiet.apply_to(format!("{} of line time, seed {seed}", format_duration(file.lasts))));
+    say!("\n  {}  {}", style(name).bold().cyan(), style(&file.title).bold());
+    say!("  {}\n", quiet.apply_to(format!("{} of line time, seed {seed}", format_duration(file.lasts))));
     for line in scenario::topology(text).lines() {
-        println!("  {}", quiet.apply_to(line));
+        say!("  {}", quiet.apply_to(line));
     }
     if !file.about.trim().is_empty() {
-        println!();
+        say!();
         for line in wrap(file.about.trim(), 88) {
-            println!("  {line}");
+            say!("  {line}");
         }
     }
-    println!();
+    say!();
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -188,10 +180,10 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 fn summarize(report: &Report, args: &RunArgs) {
     let counter = |name: &str| report.counters.get(name).copied().unwrap_or(0);
     let quiet = Style::new().dim();
-    println!("\n  {}", style("What became of it").bold());
+    say!("\n  {}", style("What became of it").bold());
     #[expect(clippy::cast_precision_loss, reason = "a percentage")]
     let share = 100.0 * counter("seconds-up") as f64 / report.virtual_seconds.max(1.0);
-    println!(
+    say!(
         "  on line {share:.1} % of the time · {} dials · {} PADI + {} PADR · {} lockouts · {} holds · {} frames",
         counter("dials"),
         counter("padi-sent"),
@@ -200,10 +192,10 @@ fn summarize(report: &Report, args: &RunArgs) {
         counter("holds"),
         counter("frames"),
     );
-    println!();
+    say!();
     for check in &report.checks {
         let mark = if check.passed { style("✓").green().bold() } else { style("✗").red().bold() };
-        println!("  {mark} {}  {}", check.name, quiet.apply_to(&check.detail));
+        say!("  {mark} {}  {}", check.name, quiet.apply_to(&check.detail));
     }
     let good = report.checks.iter().filter(|check| check.passed).count();
     let total = report.checks.len();
@@ -213,9 +205,9 @@ fn summarize(report: &Report, args: &RunArgs) {
         style(format!("FAILED {} of {total} checks", total - good)).red().bold()
     };
     let took = format!("{:.0} s of line time in {:.2} s", report.virtual_seconds, report.wall_seconds);
-    println!("\n  {verdict}  {}", quiet.apply_to(format!("{took}, digest {}", report.digest)));
+    say!("\n  {verdict}  {}", quiet.apply_to(format!("{took}, digest {}", report.digest)));
     if let Some(path) = &args.pcap {
-        println!("  capture: {}  {}", path.display(), quiet.apply_to("(wireshark, tshark -r)"));
+        say!("  capture: {}  {}", path.display(), quiet.apply_to("(wireshark, tshark -r)"));
     }
 }
 
@@ -225,7 +217,6 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_is_understood() {
-        assert_eq!(distance("unicom", "unicmo"), 2);
         let error = load("unicmo").unwrap_err();
         assert!(error.contains("\"unicom\""), "{error}");
     }

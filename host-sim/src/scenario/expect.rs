@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use smoltcp::time::{Duration, Instant};
 
 use super::values;
-use crate::timeline::{Entry, clock};
+use crate::timeline::{Entry, clock, tags};
 
 /// A check of a scenario. Either over an `event` or over a `counter`.
 #[derive(Debug, Clone, Deserialize)]
@@ -64,7 +64,10 @@ impl Expectation {
                     return complain("say count, at-least or at-most");
                 }
             }
-            (Some(_), None) => {}
+            (Some(tag), None) => tags::check(tag).or_else(|error| complain(&error))?,
+        }
+        if let Some(tag) = &self.after {
+            tags::check(tag).or_else(|error| complain(&error))?;
         }
         if self.from.is_some() && self.after.is_some() {
             return complain("`from` and `after` are two ways to say the same");
@@ -168,7 +171,7 @@ mod tests {
         };
         vec![
             entry(1, "up", "UP: 1"),
-            entry(60, "cut", ""),
+            entry(60, "fault", ""),
             entry(65, "up", "UP: 2"),
             entry(90, "up", "UP: 3"),
         ]
@@ -186,8 +189,8 @@ mod tests {
             ("event = 'up'", true),
             ("event = 'up'\ncount = 3", true),
             ("event = 'up'\ncount = 2", false),
-            ("event = 'up'\nafter = 'cut'\nwithin = '10s'\ncount = 1", true),
-            ("event = 'up'\nafter = 'cut'\nwithin = '4s'", false),
+            ("event = 'up'\nafter = 'fault'\nwithin = '10s'\ncount = 1", true),
+            ("event = 'up'\nafter = 'fault'\nwithin = '4s'", false),
             ("event = 'up'\nafter = 'up'\nnth = 2\ncount = 1", true),
             ("event = 'up'\nafter = 'up'\nnth = 4", false),
             ("event = 'up'\nfrom = '60s'\nat-most = 2", true),

@@ -14,7 +14,7 @@ use crate::message::Message;
 use crate::peers::concentrator::Reception;
 use crate::peers::internet;
 use crate::peers::radius::Refusal;
-use crate::timeline::{Actor, Tone};
+use crate::timeline::{Actor, Tone, tags};
 use crate::world::{Errand, Network, Power, ROUTER_MAC};
 
 /// A fault as it stands in its file. Which fields mean something depends on `do`.
@@ -174,11 +174,14 @@ impl FaultFile {
         let when = match (self.at, &self.after) {
             (Some(at), None) if self.nth.is_none() && self.delay.is_none() => When::At(at),
             (Some(_), None) => return Err("`nth` and `delay` belong to `after`, not to `at`".into()),
-            (None, Some(tag)) => When::After {
-                tag: tag.clone(),
-                nth: self.nth.unwrap_or(1).max(1),
-                delay: self.delay.unwrap_or(Duration::ZERO),
-            },
+            (None, Some(tag)) => {
+                tags::check(tag)?;
+                When::After {
+                    tag: tag.clone(),
+                    nth: self.nth.unwrap_or(1).max(1),
+                    delay: self.delay.unwrap_or(Duration::ZERO),
+                }
+            }
             _ => return Err("say when: either `at = \"60s\"` or `after = \"up\"`".into()),
         };
         let repeat = match (self.times, self.every) {
@@ -488,6 +491,7 @@ mod tests {
     fn mistakes_are_named() {
         let cases = [
             ("do = 'cut'", "say when"),
+            ("do = 'cut'\nafter = 'upp'", "did you mean \"up\""),
             ("do = 'cut'\nat = '1s'\ndelay = '3s'", "belong to `after`"),
             ("do = 'cut'\nat = '1s'\nmessage = 'padi'", "`message` belongs to [Lose], not to Cut"),
             ("do = 'cutt'\nat = '1s'", "unknown variant `cutt`"),

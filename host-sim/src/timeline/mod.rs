@@ -1,6 +1,9 @@
 //! What happened, for people: time, actor, what, why.
 //!
-//! Every entry also has a `tag`, the stable name by which scenarios wait for it and count it.
+//! Every entry also has a `tag`, the stable name by which scenarios wait for it and count it
+//! ([`tags`]).
+
+pub mod tags;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,0 +1,112 @@
+//! Every tag an entry of a simulated world's timeline can have: what scenarios wait for and count.
+
+/// A tag and what it stands for.
+pub type Tag = (&'static str, &'static str);
+
+/// All of them, by actor.
+pub const TAGS: &[Tag] = &[
+    // The line and the script.
+    ("power-on", "the world begins"),
+    ("fault", "a fault of the script strikes"),
+    ("mended", "a fault of the script is undone"),
+    ("ont-boots", "the ONT has power: carrier, but no line yet"),
+    ("ont-ready", "the ONT bridges"),
+    // The carrier.
+    ("session-up", "a session is up, as the concentrator sees it"),
+    ("kick", "the concentrator ends the session in order"),
+    ("padt", "the concentrator ends the session by PADT alone"),
+    ("stale-padt", "the concentrator sends a PADT that is not for this session"),
+    ("session-forgotten", "the concentrator forgets the session without a word"),
+    ("session-refused", "the concentrator refuses a PADR with an error tag"),
+    ("credentials-refused", "RADIUS refuses"),
+    ("restart", "the concentrator restarts"),
+    ("lockout", "the concentrator locks the client out"),
+    ("remark", "anything else a peer has to say"),
+    // The user.
+    ("ping", "a ping was answered"),
+    ("ping-lost", "a ping was not answered"),
+    ("resolved", "a name was resolved"),
+    ("resolve-failed", "a name was not resolved"),
+    // The router: carrier and discovery.
+    ("link-up", "carrier"),
+    ("link-down", "no carrier"),
+    ("dial", "a dial begins"),
+    ("probe", "a single PADI is to show whether anybody is there"),
+    ("stale-session-cleared", "PADT for a remembered session"),
+    ("unlock-padt", "PADT with session 0"),
+    ("padi", "PADI sent"),
+    ("deferred", "a PADI or PADR waits for the budget"),
+    ("pado", "a PADO was accepted"),
+    ("pado-kept", "a PADO was kept as fallback"),
+    ("padr", "PADR sent"),
+    ("refusal", "a PADO or PADS with an error tag"),
+    ("pads", "PADS: there is a session"),
+    ("surplus-pads", "a PADS nobody asked for"),
+    ("padt-received", "the concentrator ended our session"),
+    ("padt-sent", "we ended a session"),
+    // The router: PPP.
+    ("lcp-up", "LCP is open"),
+    ("auth-sent", "credentials sent"),
+    ("authenticated", "accepted"),
+    ("auth-refused", "refused"),
+    ("ncp-unavailable", "a network protocol cannot be had"),
+    ("terminated", "Terminate-Request received"),
+    ("peer-ignores-echo", "echo is not answered, though data flows"),
+    ("padded-echo", "a padded echo came back or did not (RFC 4638)"),
+    ("repeated", "a message of ours was sent again"),
+    ("peer-timer", "something only the concentrator could repeat was lost"),
+    ("up", "IPv4 is up"),
+    ("ipv6-up", "IPv6 is up"),
+    ("black-hole", "long packets vanish: MTU 1492"),
+    ("hanging-up", "we hang up"),
+    ("down", "a dial or a session is over"),
+    ("shut-down", "an orderly shutdown is done"),
+    ("events-lost", "events came faster than they were read"),
+    // The router: the redial engine.
+    ("hold", "a hold begins: not one PADI"),
+    ("hold-lifted", "a hold ends early"),
+    ("dial-held", "a dial was asked for during a hold"),
+    ("line-dark", "silence, and no reason to suspect a lock"),
+    ("line-looks-dead", "silence after a full hold"),
+    ("forced-disconnect", "the carrier's regular disconnect"),
+    ("echo-off", "LCP echo is switched off"),
+    ("ledger-unreadable", "the ledger cannot be read"),
+    ("ledger-not-stored", "the ledger cannot be written"),
+    ("stopped", "off line until the user dials"),
+    ("back-off", "waits before the next dial"),
+    ("budget", "waits for the budget"),
+    ("hold-silence", "on hold because of silence"),
+    ("hold-authentication", "on hold because of a refusal"),
+    ("cold-start-in-hold", "power returned during a hold"),
+    ("dark-polling", "waits for the next single PADI"),
+    ("dark-silence", "a longer silence between rounds of PADIs"),
+];
+
+/// Complains about a tag that does not exist, and guesses which was meant.
+///
+/// # Errors
+/// The complaint.
+pub fn check(tag: &str) -> Result<(), String> {
+    if TAGS.iter().any(|(known, _)| *known == tag) {
+        return Ok(());
+    }
+    let known = TAGS.iter().map(|(known, _)| *known);
+    let guess = crate::cli::closest(tag, known).unwrap_or("up");
+    Err(format!(
+        "no event is called {tag:?}; did you mean {guess:?}? `gatelet-sim list --events` shows all of them"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_listed_once_and_a_wrong_one_is_guessed() {
+        let mut tags: Vec<_> = TAGS.iter().map(|(tag, _)| tag).collect();
+        tags.sort();
+        assert!(tags.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(check("up"), Ok(()));
+        assert!(check("pnig").unwrap_err().contains("\"ping\""));
+    }
+}
