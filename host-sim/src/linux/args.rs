@@ -3,13 +3,12 @@
 
 use std::path::PathBuf;
 
+use gatelet_proto::redial::Preset;
 use smoltcp::wire::EthernetAddress;
 
-/// Dial a real line: PPPoE on an Ethernet interface, the session's traffic on a TUN device.
-///
-/// Needs root, or CAP_NET_ADMIN and CAP_NET_RAW. Ctrl-C hangs up (Terminate-Request, PADT) and
-/// ends; a second Ctrl-C ends at once.
+/// What `gatelet-sim linux` is told.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// Interface the modem is at: any Ethernet interface, or a TAP device that no one holds.
     #[arg(long, value_name = "IFACE")]
@@ -31,6 +30,17 @@ pub struct Args {
     #[command(flatten)]
     pub expert: Expert,
 }
+
+const AFTER_HELP: &str = "\
+Needs root, or CAP_NET_ADMIN and CAP_NET_RAW. Ctrl-C hangs up (Terminate-Request, PADT) and ends; a second one ends at once.
+
+Examples:
+  # The modem is at eth1: dial, and use the line for everything
+  gatelet-sim linux --wan eth1 --user 02112345678@isp --password-file isp.password --carrier unicom --default-route
+  # Beside another uplink: only what is sent to gatelet0 takes the line
+  gatelet-sim linux --wan eth1 --user alice --password-file pw & ping -I gatelet0 192.0.2.1
+  # A tagged line, recorded for Wireshark
+  gatelet-sim linux --wan eth1 --vlan 7 --user alice --password-file pw --pcap line.pcap";
 
 /// How the WAN interface is used.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +71,7 @@ pub struct Line {
     pub password_file: Option<PathBuf>,
 
     /// Preset with the carrier's habits: how long it locks out, whether it answers echo.
-    #[arg(long, value_name = "PRESET", default_value = "generic", value_parser = ["generic", "unicom", "telecom", "mobile"])]
+    #[arg(long, value_name = "PRESET", default_value = Preset::Generic.name(), value_parser = Preset::ALL.map(Preset::name))]
     pub carrier: String,
 
     /// 802.1Q tag of the line, with a priority (0-7) if the carrier wants one.
@@ -146,24 +156,36 @@ pub struct Host {
 )]
 pub struct Expert {
     /// Silence once the line seems locked, in seconds.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_HOLD))]
     pub hold: Option<u32>,
 
-    /// Discovery messages (PADI and PADR) allowed in a time.
-    #[arg(long, value_name = "COUNT/SECONDS", value_parser = parse_budget)]
-    pub budget: Option<(u32, u32)>,
+    /// Discovery messages (PADI and PADR) allowed in a time: 2 to 8 of them.
+    #[arg(long, value_name = "COUNT/SECONDS", value_parser = parse_discovery_budget)]
+    pub budget: Option<Budget>,
 
-    /// Dials allowed in a time.
+    /// Dials allowed in a time: 1 to 8 of them.
     #[arg(long, value_name = "COUNT/SECONDS", value_parser = parse_budget)]
-    pub dial_budget: Option<(u32, u32)>,
+    pub dial_budget: Option<Budget>,
 
     /// LCP echo: probe always, only when nothing else arrives, or never.
     #[arg(long, value_enum, value_name = "MODE")]
     pub echo: Option<EchoMode>,
 
     /// Seconds between two LCP echo requests.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub echo_interval: Option<u32>,
+}
+
+/// The longest hold of the redial engine, in seconds: 4 h.
+const LONGEST_HOLD: i64 = 4 * 3600;
+
+/// So many within a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How many: the redial engine remembers 8 of a kind.
+    pub count: u8,
+    /// Within how many seconds.
+    pub seconds: u32,
 }
 
 /// When LCP echo requests are sent.
@@ -202,12 +224,19 @@ fn parse_mac(text: &str) -> Result<EthernetAddress, String> {
     if address.is_unicast() { Ok(address) } else { Err("not the address of one machine (unicast)".into()) }
 }
 
-fn parse_budget(text: &str) -> Result<(u32, u32), String> {
+fn parse_budget(text: &str) -> Result<Budget, String> {
     let (count, seconds) = text.split_once('/').ok_or("a count and seconds, such as 4/60")?;
     match (count.parse(), seconds.parse()) {
-        (Ok(count @ 1..), Ok(seconds @ 1..)) => Ok((count, seconds)),
-        _ => Err("a count and seconds, both at least 1, such as 4/60".into()),
+        (Ok(count @ 1..=8), Ok(seconds @ 1..)) => Ok(Budget { count, seconds }),
+        _ => Err("a count from 1 to 8, and seconds, such as 4/60".into()),
     }
+}
+
+/// A dial takes a PADI and a PADR.
+fn parse_discovery_budget(text: &str) -> Result<Budget, String> {
+    parse_budget(text).and_then(|budget| {
+        if budget.count < 2 { Err("a dial takes two: a PADI and a PADR".into()) } else { Ok(budget) }
+    })
 }
 
 #[cfg(test)]
@@ -241,9 +270,11 @@ mod tests {
 
     #[test]
     fn budgets() {
-        assert_eq!(parse_budget("4/60"), Ok((4, 60)));
-        for bad in ["4", "0/60", "4/0", "-1/60", "4/60/1"] {
+        assert_eq!(parse_budget("4/60"), Ok(Budget { count: 4, seconds: 60 }));
+        for bad in ["4", "0/60", "9/60", "4/0", "-1/60", "4/60/1"] {
             assert!(parse_budget(bad).is_err(), "{bad}");
         }
+        assert!(parse_discovery_budget("1/60").is_err());
+        assert!(parse_discovery_budget("2/60").is_ok());
     }
 }

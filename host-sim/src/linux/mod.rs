@@ -41,7 +41,7 @@ pub mod tuntap;
 
 pub use args::{Args, Attach};
 
-use args::{EchoMode, Expert, Line, MinimumAuth};
+use args::{Budget, EchoMode, Expert, Line, MinimumAuth};
 use ledger_file::LedgerFile;
 use output::Output;
 use port::{Capture, WanPort};
@@ -178,17 +178,9 @@ fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
 }
 
 fn policy(carrier: &str, expert: &Expert) -> Policy {
-    let mut policy = Policy::preset(match carrier {
-        "unicom" => Preset::Unicom,
-        "telecom" => Preset::Telecom,
-        "mobile" => Preset::Mobile,
-        "bell" => Preset::Bell,
-        _ => Preset::Generic,
-    });
-    let window = |(count, seconds)| Window {
-        limit: u8::try_from(count).unwrap_or(u8::MAX),
-        period: Duration::from_secs(u64::from(seconds)),
-    };
+    let mut policy = Policy::preset(Preset::from_name(carrier).unwrap_or(Preset::Generic));
+    let window =
+        |budget: Budget| Window { limit: budget.count, period: Duration::from_secs(budget.seconds.into()) };
     if let Some(seconds) = expert.hold {
         let hold = Duration::from_secs(seconds.into());
         policy.hold = Between { least: hold, most: hold };
