@@ -80,5 +80,5 @@ fn padi_times(machine: &Machine, name: &str) -> Result<Vec<f64>, String> {
 }
 
 fn list(times: &[f64]) -> String {
-    times.iter().map(|time| format!("{time:.1}")).collect::<Vec<_>>().join(" ")
+    times.iter().take(6).map(|time| format!("{time:.1}")).collect::<Vec<_>>().join(" ")
 }

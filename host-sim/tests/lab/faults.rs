@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::dialer::{Dial, UP_TIMEOUT};
-use crate::dialing::{hang_up, ping, sessions_gone};
+use crate::dialing::{hang_up, ping, sessions_become, sessions_gone};
 use crate::machine::{ip, output};
 use crate::throughput::INTERNET_HOST;
 use crate::trace::{self, most_within, sent};
@@ -101,7 +101,7 @@ pub(crate) fn killed(lab: &mut Lab) -> Checked {
     ensure(cleared, || {
         format!("the first frame is to clear the old session, and was {:?}", trace.first().map(|m| &m.name))
     })?;
-    ensure(lab.isp.sessions()? == 1, || "the old session is still alive".into())?;
+    sessions_become(lab, 1)?;
     if let (Some(padt), Some(padi)) = (sent(&trace, "PADT"), sent(&trace, "PADI")) {
         lab.tell(format!(
             "kill -9, started again: PADT for the old session, PADI {:.0} ms later",

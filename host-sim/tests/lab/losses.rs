@@ -70,7 +70,8 @@ const LOSSES: &[Loss] = &[
 
 /// Loses each, dials, and reports the time from the first PADI to IPv4.
 pub(crate) fn each_message(lab: &mut Lab) -> Checked {
-    let nothing = time_to_up(lab, "lost-nothing", None)?.0;
+    // The peer's own start takes 0.3 s, or seconds on a busy machine: the better of two is what to compare with.
+    let nothing = time_to_up(lab, "lost-nothing", None)?.0.min(time_to_up(lab, "lost-nothing", None)?.0);
     lab.tell(format!("lost message of a dial (time to up with none lost: {nothing:.2} s)"));
     let mut failures = String::new();
     for (number, loss) in LOSSES.iter().enumerate() {
