@@ -13,16 +13,7 @@ pub type Text = String<128>;
 /// Makes what the peer sent printable: control characters become spaces, what is not UTF-8 becomes
 /// U+FFFD, and it ends after 128 octets, between characters.
 pub fn text(bytes: &[u8]) -> Text {
-    let mut text = Text::new();
-    for chunk in bytes.utf8_chunks() {
-        let invalid = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
-        for character in chunk.valid().chars().chain(invalid) {
-            if text.push(if character.is_control() { ' ' } else { character }).is_err() {
-                return text;
-            }
-        }
-    }
-    text
+    crate::text::from_peer(bytes)
 }
 
 /// What happened on a link.

@@ -18,12 +18,13 @@
 
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::pppoe::{Code, Packet, TagKind, TagSet, Writer, is_session_id};
-use heapless::{Deque, String, Vec};
+use heapless::{Deque, Vec};
 use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
 
 use super::offer::{HOST_UNIQ_LEN, Offer};
-use super::{DiscoveryMessage, Dropped, NAME_MAX, Refusal, Session};
+use super::pace::{Pace, Timer};
+use super::{DiscoveryConfig, DiscoveryMessage, Dropped, Event, Failure, Mode, Outgoing, Refusal, Session};
 
 /// How long a probe listens after its one PADI. As long as a dial listens after its last.
 const PROBE_WAIT: Duration = Duration::from_millis(4_800);
@@ -40,108 +41,6 @@ const FALLBACKS: usize = 2;
 
 /// The MRU every `PPPoE` session has without RFC 4638 (RFC 2516 §7).
 const DEFAULT_MAX_PAYLOAD: u16 = 1492;
-
-/// What to ask for, whom to accept, how often to try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiscoveryConfig {
-    /// The Service-Name asked for. Empty: any (RFC 2516 appendix A).
-    pub service_name: String<NAME_MAX>,
-    /// Accept only a concentrator with this AC-Name. Empty: any.
-    pub ac_name: String<NAME_MAX>,
-    /// Accept only the concentrator with this MAC address.
-    pub ac_mac: Option<EthernetAddress>,
-    /// PPP-Max-Payload to ask for, above 1492 (RFC 4638 §4).
-    pub max_payload: Option<u16>,
-    /// PADIs of one dial before it counts as unanswered.
-    pub padi_attempts: u8,
-    /// PADRs to one concentrator before it counts as unanswered.
-    pub padr_attempts: u8,
-}
-
-impl Default for DiscoveryConfig {
-    fn default() -> Self {
-        Self {
-            service_name: String::new(),
-            ac_name: String::new(),
-            ac_mac: None,
-            max_payload: None,
-            padi_attempts: 3,
-            padr_attempts: 3,
-        }
-    }
-}
-
-/// How hard to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// A dial: PADIs until `padi_attempts`.
-    Dial,
-    /// A look whether anybody is there: one PADI. If it is answered, it goes on as a dial.
-    Probe,
-}
-
-/// What happened. Poll until there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// An offer was chosen: the first acceptable one, or a kept one after the choice before failed.
-    /// A PADR to it is due.
-    Offer {
-        /// The concentrator.
-        ac_mac: EthernetAddress,
-        /// Its AC-Name.
-        ac_name: String<NAME_MAX>,
-        /// Whether it had been kept as fallback.
-        fallback: bool,
-    },
-    /// A further acceptable offer arrived and is kept as fallback.
-    OfferKept {
-        /// The concentrator.
-        ac_mac: EthernetAddress,
-        /// Its AC-Name.
-        ac_name: String<NAME_MAX>,
-    },
-    /// A PADO or PADS carried an error tag. What follows from it is another event.
-    Refused(Refusal),
-    /// PADS: there is a session. Its owner must accept session packets from this moment on.
-    Established(Session),
-    /// A PADS for a session we do not want, such as the answer to a PADR that was repeated too
-    /// early. The owner ends it with a PADT.
-    SurplusPads {
-        /// The concentrator.
-        ac_mac: EthernetAddress,
-        /// The session.
-        session_id: u16,
-    },
-    /// The attempt is over.
-    Failed(Failure),
-}
-
-/// Why discovery ended without a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// No acceptable PADO to any PADI.
-    NoPado,
-    /// No PADS to any PADR.
-    PadrUnanswered {
-        /// The concentrator asked last.
-        ac_mac: EthernetAddress,
-    },
-    /// The last concentrator refused with an error tag.
-    Refused(Refusal),
-}
-
-/// A message that was written, and is to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Which.
-    pub message: DiscoveryMessage,
-    /// Whom it is for.
-    pub destination: EthernetAddress,
-    /// Which transmission of this message it is, from 1.
-    pub attempt: u8,
-    /// Its length from the `PPPoE` header on, in bytes.
-    pub len: usize,
-}
 
 /// The Discovery machine. One per WAN; it lives on between dials, because a late PADS must still be
 /// answered.
@@ -173,52 +72,6 @@ enum State {
         offer: Offer,
         fallbacks: Vec<Offer, FALLBACKS>,
     },
-}
-
-/// One message's transmissions.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    /// Transmissions so far.
-    sent: u8,
-    timer: Timer,
-    /// The wait after the first transmission, jittered; each further one doubles it.
-    first_wait: Duration,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Timer {
-    /// The message is to be sent at this time.
-    Send(Instant),
-    /// It was sent; if there is no answer by then, the next step is taken.
-    Answer(Instant),
-}
-
-impl Pace {
-    fn starting(now: Instant, rng: &mut dyn Rng) -> Self {
-        Self { sent: 0, timer: Timer::Send(now), first_wait: first_wait(rng) }
-    }
-
-    fn due(&self, now: Instant) -> bool {
-        matches!(self.timer, Timer::Send(at) if at <= now)
-    }
-
-    fn expired(&self, now: Instant) -> bool {
-        matches!(self.timer, Timer::Answer(by) if by <= now)
-    }
-
-    /// Answers which transmission this was, from 1.
-    fn note_sent(&mut self, now: Instant, wait: Option<Duration>) -> u8 {
-        let backoff = self.first_wait * (1 << self.sent.min(4));
-        self.timer = Timer::Answer(now + wait.unwrap_or(backoff));
-        self.sent = self.sent.saturating_add(1);
-        self.sent
-    }
-
-    const fn at(&self) -> Instant {
-        match self.timer {
-            Timer::Send(at) | Timer::Answer(at) => at,
-        }
-    }
 }
 
 impl Discovery {
@@ -557,10 +410,4 @@ impl Discovery {
         let told = self.events.push_back(event);
         debug_assert!(told.is_ok(), "events are to be polled after every call");
     }
-}
-
-/// 1.1 to 1.25 s: beyond the second within which some concentrators (accel-ppp, by MAC) ignore a
-/// repeated PADI, and no longer than a user notices.
-fn first_wait(rng: &mut dyn Rng) -> Duration {
-    Duration::from_micros(1_100_000 + u64::from(rng.next_u32() % 150_000))
 }

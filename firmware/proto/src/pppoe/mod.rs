@@ -8,10 +8,13 @@
 //! Reading list: RFC 2516 (all of it), RFC 4638 §4 and §6 (PPP-Max-Payload).
 
 mod discovery;
+mod face;
 mod offer;
+mod pace;
 mod session;
 
-pub use discovery::{Discovery, DiscoveryConfig, Event, Failure, Mode, Outgoing};
+pub use discovery::Discovery;
+pub use face::{DiscoveryConfig, Event, Failure, Mode, Outgoing};
 pub use offer::{COOKIE_MAX, RELAY_SESSION_ID_MAX, Refusal, RefusalKind};
 pub use session::{PadtLimiter, Session, emit_padt};
 
