@@ -203,12 +203,20 @@ pub(super) fn json(lives: &[Life], verdicts: &[Verdict], length: Duration, wall:
         .collect();
     json!({
         "scenario": "year",
+        "seed": lives.iter().map(|life| life.id.seed).min(),
         "passed": verdicts.iter().all(|verdict| verdict.passed),
         "checks": verdicts.iter().map(|verdict| json!({
             "name": verdict.name, "passed": verdict.passed, "detail": verdict.detail,
         })).collect::<Vec<_>>(),
         "virtual_seconds": seconds(length),
         "wall_seconds": wall,
+        "counters": {
+            "years": lives.len(),
+            "frames": lives.iter().map(|life| life.frames).sum::<u64>(),
+            "padis": lives.iter().map(|life| life.padis_sent).sum::<u64>(),
+            "dials": lives.iter().map(|life| life.dials).sum::<u64>(),
+            "lockouts": lives.iter().map(|life| life.locks.len()).sum::<usize>(),
+        },
         "results": rows,
     })
 }

@@ -7,14 +7,17 @@
 //!
 //! Reading list: RFC 1661 §3, RFC 1332, RFC 1877, RFC 5072.
 
+mod options;
+
 use gatelet_proto::ppp::automaton::Actions;
-use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, Writer, ipcp, ipv6cp, lcp};
+use gatelet_wire::ppp::{self, Code, Control, Protocol, ipcp, ipv6cp, lcp};
 use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Address;
 
+use self::options::options;
 use super::authenticator::{Authenticator, Proof};
-use super::layer::{Answer, Layer};
+use super::layer::Layer;
 use super::moods::{Authentication, Moods, Startup};
 use super::path::Path;
 use crate::peers::internet;
@@ -353,70 +356,6 @@ impl Session {
             && self.ipcp.request.is_empty()
     }
 
-    fn lcp_request(&self) -> Vec<u8> {
-        let authentication = match self.authenticator.method {
-            Authentication::None => None,
-            Authentication::Pap => Some(lcp::Authentication::Pap),
-            Authentication::ChapMd5 => Some(lcp::Authentication::ChapMd5),
-            Authentication::MsChapV2 => Some(lcp::Authentication::MsChapV2),
-        };
-        let mut buffer = [0; 64];
-        options(&mut buffer, |writer| {
-            lcp::ConfigOption::MaximumReceiveUnit(self.mru).write(writer);
-            if let Some(authentication) = authentication {
-                lcp::ConfigOption::AuthenticationProtocol(authentication).write(writer);
-            }
-            lcp::ConfigOption::MagicNumber(self.magic_number).write(writer);
-        })
-        .to_vec()
-    }
-
-    fn judge_lcp(&mut self, control: &Control, moods: &Moods) -> Answer {
-        self.lcp.judged += 1;
-        let (mut nak, mut reject) = (Vec::new(), Vec::new());
-        let objection = if moods.contrary { self.lcp.judged } else { u32::MAX };
-        for option in control.options().flatten() {
-            match lcp::ConfigOption::parse(option) {
-                Ok(lcp::ConfigOption::MaximumReceiveUnit(mru)) if mru > self.mru || objection == 2 => {
-                    let wish = self.mru.min(mru) - 12 * u16::from(objection == 2);
-                    append(&mut nak, |writer| lcp::ConfigOption::MaximumReceiveUnit(wish).write(writer));
-                }
-                Ok(lcp::ConfigOption::MagicNumber(_)) if objection == 1 => {
-                    append_raw(&mut reject, option);
-                }
-                Ok(lcp::ConfigOption::MagicNumber(magic)) if magic == self.magic_number => {
-                    append(&mut nak, |writer| lcp::ConfigOption::MagicNumber(!magic).write(writer));
-                }
-                Ok(lcp::ConfigOption::MaximumReceiveUnit(_) | lcp::ConfigOption::MagicNumber(_)) => {}
-                _ => {
-                    append_raw(&mut reject, option);
-                }
-            }
-        }
-        verdict_of(nak, reject)
-    }
-
-    fn lcp_nak(&mut self, control: &Control, rng: &mut dyn Rng) {
-        for option in control.options().flatten() {
-            match lcp::ConfigOption::parse(option) {
-                Ok(lcp::ConfigOption::MaximumReceiveUnit(mru)) => self.mru = mru.clamp(576, 1500),
-                Ok(lcp::ConfigOption::MagicNumber(_)) => self.magic_number = rng.next_u32(),
-                // Another way to authenticate: fine, as long as we speak it.
-                Ok(lcp::ConfigOption::AuthenticationProtocol(lcp::Authentication::ChapMd5)) => {
-                    self.authenticator.method = Authentication::ChapMd5;
-                }
-                Ok(lcp::ConfigOption::AuthenticationProtocol(lcp::Authentication::MsChapV2)) => {
-                    self.authenticator.method = Authentication::MsChapV2;
-                }
-                Ok(lcp::ConfigOption::AuthenticationProtocol(lcp::Authentication::Pap)) => {
-                    self.authenticator.method = Authentication::Pap;
-                }
-                _ => {}
-            }
-        }
-        self.lcp.request = self.lcp_request();
-    }
-
     fn handle_ipcp(
         &mut self,
         now: Instant,
@@ -437,48 +376,6 @@ impl Session {
         self.after_network(now, actions)
     }
 
-    fn judge_ipcp(&mut self, control: &Control, surroundings: &Surroundings<'_>) -> Answer {
-        let moods = surroundings.moods;
-        self.ipcp.judged += 1;
-        let (mut nak, mut reject) = (Vec::new(), Vec::new());
-        let objection = if moods.contrary { self.ipcp.judged } else { u32::MAX };
-        for option in control.options().flatten() {
-            let (wanted, server, name): (_, _, fn(Ipv4Address) -> ipcp::ConfigOption<'static>) =
-                match ipcp::ConfigOption::parse(option) {
-                    Ok(ipcp::ConfigOption::IpAddress(address)) => {
-                        // RFC 6598: 100.64.0.0/10, where this concentrator's addresses are from.
-                        let ours = address.octets()[0] == 100 && address.octets()[1] & 0xC0 == 64;
-                        let free = address != GATEWAY && !surroundings.taken.contains(&address);
-                        if moods.honours_requested_address && ours && free && !self.walled {
-                            self.address = address;
-                        }
-                        let offer =
-                            if objection == 2 { Ipv4Address::new(100, 127, 255, 254) } else { self.address };
-                        (address, Some(offer), ipcp::ConfigOption::IpAddress)
-                    }
-                    Ok(ipcp::ConfigOption::PrimaryDns(address)) => {
-                        (address, moods.dns.first().copied(), ipcp::ConfigOption::PrimaryDns)
-                    }
-                    Ok(ipcp::ConfigOption::SecondaryDns(address)) => {
-                        let server = moods.dns.get(1).copied().filter(|_| !moods.contrary);
-                        (address, server, ipcp::ConfigOption::SecondaryDns)
-                    }
-                    _ => {
-                        append_raw(&mut reject, option);
-                        continue;
-                    }
-                };
-            match server {
-                None => {
-                    append_raw(&mut reject, option);
-                }
-                Some(server) if server != wanted => append(&mut nak, |writer| name(server).write(writer)),
-                Some(_) => {}
-            }
-        }
-        verdict_of(nak, reject)
-    }
-
     fn handle_ipv6cp(
         &mut self,
         now: Instant,
@@ -490,29 +387,6 @@ impl Session {
         let answer = (control.code == Code::ConfigureRequest).then(|| self.judge_ipv6cp(&control, moods));
         let actions = self.ipv6cp.handle(now, &control, answer, &self.path, out);
         self.after_network(now, actions)
-    }
-
-    fn judge_ipv6cp(&mut self, control: &Control, moods: &Moods) -> Answer {
-        self.ipv6cp.judged += 1;
-        let (mut nak, mut reject) = (Vec::new(), Vec::new());
-        let contrary = moods.contrary && self.ipv6cp.judged == 1;
-        for option in control.options().flatten() {
-            match ipv6cp::ConfigOption::parse(option) {
-                Ok(ipv6cp::ConfigOption::InterfaceIdentifier(identifier)) => {
-                    if identifier == [0; 8] || identifier == self.interface_identifier || contrary {
-                        let mut other = self.interface_identifier;
-                        other[7] ^= 0x55;
-                        append(&mut nak, |writer| {
-                            ipv6cp::ConfigOption::InterfaceIdentifier(other).write(writer);
-                        });
-                    }
-                }
-                _ => {
-                    append_raw(&mut reject, option);
-                }
-            }
-        }
-        verdict_of(nak, reject)
     }
 
     fn after_network(&mut self, now: Instant, actions: Actions) -> Option<Happening> {
@@ -578,35 +452,5 @@ impl Session {
             _ => return,
         };
         layer.down(now, &self.path, out);
-    }
-}
-
-/// The options `write` puts down, without the packet around them.
-fn options(buffer: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> &[u8] {
-    const HEADER: usize = ppp::PROTOCOL_LEN + ppp::CONTROL_HEADER_LEN;
-    let len = {
-        let mut writer = Writer::new(buffer, Protocol::Lcp, Code::ConfigureRequest, 0);
-        write(&mut writer);
-        writer.finish().unwrap_or(HEADER)
-    };
-    &buffer[HEADER..len]
-}
-
-fn append(list: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) {
-    list.extend_from_slice(options(&mut [0; 64], write));
-}
-
-fn append_raw(list: &mut Vec<u8>, option: RawOption<'_>) {
-    list.extend_from_slice(options(&mut [0; 300], |writer| {
-        writer.raw_option(option);
-    }));
-}
-
-/// RFC 1661 §5.4: a Reject goes out alone, before any Nak.
-fn verdict_of(nak: Vec<u8>, reject: Vec<u8>) -> Answer {
-    match (reject.is_empty(), nak.is_empty()) {
-        (false, _) => Answer::Reject(reject),
-        (true, false) => Answer::Nak(nak),
-        (true, true) => Answer::Ack,
     }
 }
