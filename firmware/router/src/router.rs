@@ -337,34 +337,31 @@ impl<'p> Router<'p> {
             return Err(Dropped::WrongStage);
         }
         let mut reason = Dropped::OtherEtherType;
-        let mut claimant = None;
-        for (index, wan) in self.wans.iter_mut().enumerate().filter(|(_, wan)| wan.port() == port) {
-            if let Err(refused) = wan.claims(&header) {
-                reason = refused;
-                continue;
-            }
-            claimant = Some(index);
-            if session_stage {
-                if wan.has_session(header.source, packet.session_id) {
-                    let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
-                    let ip = wan.handle_session_frame(now, &mut self.rng, place, frame)?;
-                    if let Some(ip) = ip {
-                        self.queue(Egress::Stack(WanId(index as u8)), ip);
-                    }
-                    return Ok(());
-                }
-            } else if wan.handle_discovery(now, &mut self.rng, header.source, &packet) {
-                return Ok(());
+        let mut claimants: Vec<usize, MAX_WANS> = Vec::new();
+        for (index, wan) in self.wans.iter().enumerate().filter(|(_, wan)| wan.port() == port) {
+            match wan.claims(&header) {
+                Ok(()) => claimants.push(index).map_err(|_| Dropped::QueueFull)?,
+                Err(refused) => reason = refused,
             }
         }
-        match claimant.and_then(|index| self.wans.get_mut(index)) {
-            None => Err(reason),
-            Some(wan) if session_stage => {
-                wan.handle_unknown_session(now, header.source, packet.session_id);
-                Err(Dropped::UnknownSession)
-            }
-            // The WANs have counted why.
-            Some(_) => Ok(()),
+        let Some(&first) = claimants.first() else { return Err(reason) };
+        let source = header.source;
+        if !session_stage {
+            // What all of them ignore, each has counted.
+            let rng = &mut self.rng;
+            claimants.iter().any(|index| self.wans[*index].handle_discovery(now, rng, source, &packet));
+            return Ok(());
         }
+        let owner = claimants.iter().find(|index| self.wans[**index].has_session(source, packet.session_id));
+        let owner = owner.or_else(|| claimants.iter().find(|index| self.wans[**index].may_hold(source)));
+        let Some(&index) = owner else {
+            self.wans[first].handle_unknown_session(now, source, packet.session_id);
+            return Err(Dropped::UnknownSession);
+        };
+        let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
+        if let Some(ip) = self.wans[index].handle_session_frame(now, &mut self.rng, place, frame)? {
+            self.queue(Egress::Stack(WanId(index as u8)), ip);
+        }
+        Ok(())
     }
 }

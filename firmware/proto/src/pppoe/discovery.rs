@@ -67,7 +67,6 @@ enum State {
         refusal: Option<Refusal>,
     },
     Requesting {
-        mode: Mode,
         pace: Pace,
         offer: Offer,
         fallbacks: Vec<Offer, FALLBACKS>,
@@ -302,9 +301,8 @@ impl Discovery {
                 Err(Dropped::RefusingOffer)
             }
             (_, Err(dropped)) => Err(dropped),
-            (State::Soliciting { mode, .. }, Ok(offer)) => {
-                let mode = *mode;
-                self.request(now, rng, mode, offer, Vec::new(), false);
+            (State::Soliciting { .. }, Ok(offer)) => {
+                self.request(now, rng, offer, Vec::new(), false);
                 Ok(())
             }
             (State::Requesting { offer, fallbacks, .. }, Ok(new)) => {
@@ -377,27 +375,26 @@ impl Discovery {
 
     /// The chosen concentrator will not do: on to a kept offer, or the end.
     fn next_offer(&mut self, now: Instant, rng: &mut dyn Rng, failure: Failure) {
-        let State::Requesting { mode, fallbacks, .. } = &mut self.state else { return };
+        let State::Requesting { fallbacks, .. } = &mut self.state else { return };
         if fallbacks.is_empty() {
             self.fail(failure);
             return;
         }
-        let (mode, offer) = (*mode, fallbacks.remove(0));
+        let offer = fallbacks.remove(0);
         let fallbacks = core::mem::take(fallbacks);
-        self.request(now, rng, mode, offer, fallbacks, true);
+        self.request(now, rng, offer, fallbacks, true);
     }
 
     fn request(
         &mut self,
         now: Instant,
         rng: &mut dyn Rng,
-        mode: Mode,
         offer: Offer,
         fallbacks: Vec<Offer, FALLBACKS>,
         fallback: bool,
     ) {
         self.tell(Event::Offer { ac_mac: offer.ac_mac, ac_name: offer.ac_name.clone(), fallback });
-        self.state = State::Requesting { mode, pace: Pace::starting(now, rng), offer, fallbacks };
+        self.state = State::Requesting { pace: Pace::starting(now, rng), offer, fallbacks };
     }
 
     fn fail(&mut self, failure: Failure) {

@@ -180,19 +180,24 @@ impl<'p> Wan<'p> {
         Ok(())
     }
 
-    /// Whether session packets of `id` from `source` are this WAN's, or may become so.
+    /// Whether session packets of `id` from `source` are this WAN's.
     pub(crate) fn has_session(&self, source: EthernetAddress, id: u16) -> bool {
         match &self.state {
-            State::Idle => false,
-            State::Discovering { .. } => self.discovery.may_hold(source),
+            State::Idle | State::Discovering { .. } => false,
             State::Session(live) | State::Closing(live) | State::Ending(live, _) => {
                 live.session.id == id && live.session.ac_mac == source
             }
         }
     }
 
-    /// Takes a frame of the session stage for which [`has_session`](Self::has_session) is true.
-    /// Answers the IP packet in it, if it is data.
+    /// Whether session packets from `source` that are nobody's may become this WAN's, because they
+    /// overtook their PADS.
+    pub(crate) fn may_hold(&self, source: EthernetAddress) -> bool {
+        matches!(self.state, State::Discovering { .. }) && self.discovery.may_hold(source)
+    }
+
+    /// Takes a frame of the session stage for which [`has_session`](Self::has_session) or
+    /// [`may_hold`](Self::may_hold) is true. Answers the IP packet in it, if it is data.
     pub(crate) fn handle_session_frame(
         &mut self,
         now: Instant,

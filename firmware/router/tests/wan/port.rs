@@ -102,6 +102,34 @@ fn two_wans_on_one_port_get_what_is_theirs() {
     assert_eq!(world.router.counters().of(Dropped::UnknownSession), 1);
 }
 
+/// Two sessions with one concentrator: what is for the one is not held for the other, which dials.
+#[test]
+fn two_wans_in_one_vlan_are_told_apart_by_session() {
+    let mut world = World::bare(1514);
+    world.add_wan(config(), None);
+    world.add_wan(config(), None);
+    world.link(LinkState::Up);
+    let session =
+        |world: &World, wan| world.router.wan(WanId(wan)).unwrap().session.map(|session| session.id);
+    let up = world.run_until(Duration::from_secs(5), |world| {
+        [0, 1].iter().all(|wan| world.router.wan(WanId(*wan)).unwrap().ipv4.is_some())
+    });
+    assert!(up, "{}", world.transcript());
+    world.run_for(Duration::from_secs(120));
+    let (first, second) = (session(&world, 0).unwrap(), session(&world, 1).unwrap());
+    assert_ne!(first, second);
+    world.ac().confirms = false;
+    world.ac().kick(first);
+    world.settle();
+    world.run_until(Duration::from_secs(5), |world| world.sent(Code::Padr).len() == 3);
+    assert_eq!((session(&world, 0), session(&world, 1)), (None, Some(second)));
+    let ac = world.concentrators[0].mac;
+    for _ in 0..5 {
+        world.arrive(&crate::world::session_frame(ac, second, &[0x00, 0x21, 0x45, 7]));
+        assert_eq!(world.to_stack.pop(), Some((WanId(1), vec![0x45, 7])));
+    }
+}
+
 #[test]
 fn a_cloned_mac_is_the_only_one_used() {
     let clone = EthernetAddress([2, 0xC1, 0, 0, 0, 1]);
