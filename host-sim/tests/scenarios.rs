@@ -37,6 +37,7 @@ scenarios! {
     fault_free "fault-free"
     dark_line "dark-line"
     ont_boot "ont-boot"
+    ont_power "ont-power"
     replug_ten_times "replug-ten-times"
     power_loss_in_hold "power-loss-in-hold"
     warm_reset "warm-reset"

@@ -26,6 +26,7 @@ library! {
     "fault-free"
     "dark-line"
     "ont-boot"
+    "ont-power"
     "replug-ten-times"
     "power-loss-in-hold"
     "warm-reset"
