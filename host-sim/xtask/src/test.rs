@@ -18,6 +18,9 @@ pub(crate) struct Interop {
     /// Keep captures and logs in this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+    /// Another image of the lab than the one kept here: `build-image DIR` from another Debian release
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image: Option<PathBuf>,
 }
 
 /// All steps, in the order in which they fail soonest.
@@ -55,7 +58,8 @@ fn host() -> Outcome {
 
 /// The suite against the lab's concentrator.
 pub(crate) fn interop(arguments: &Interop) -> Outcome {
-    let mut command = cargo(&["test", "--quiet", "--package", "gatelet-sim", "--test", "lab", "--"]);
+    // --workspace: with the features that the host tests were built with, so that nothing is built twice.
+    let mut command = cargo(&["test", "--quiet", "--workspace", "--test", "lab", "--"]);
     command.args(&arguments.only);
     if arguments.list {
         command.arg("--list");
@@ -64,7 +68,11 @@ pub(crate) fn interop(arguments: &Interop) -> Outcome {
         let here = env::current_dir().map_err(|error| error.to_string())?;
         command.arg("--keep").arg(here.join(keep));
     }
-    command.env("GATELET_LAB_IMAGE", lab::image()?);
+    let image = match &arguments.image {
+        Some(image) => image.canonicalize().map_err(|error| format!("{}: {error}", image.display()))?,
+        None => lab::image()?,
+    };
+    command.env("GATELET_LAB_IMAGE", image);
     command.env("GATELET_LAB_SCRIPTS", lab::scripts());
     run(&mut command)
 }
