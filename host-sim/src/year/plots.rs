@@ -168,8 +168,9 @@ pub(super) fn outages(lives: &[Life], example: &Life, policies: &[Policy], lengt
     for month in 0..=12_u32 {
         let part = f64::from(month) / 12.0;
         line(&mut svg, x(part), 0.0, x(part), height - FOOT);
-        let anchor = if month == 12 { "end" } else { "middle" };
-        text(&mut svg, x(part), height - 6.0, anchor, "soft", &format!("day {:.0}", days * part));
+        if month < 12 {
+            text(&mut svg, x(part), height - 6.0, "middle", "soft", &format!("day {:.0}", days * part));
+        }
     }
     for (number, &policy) in (0_u32..).zip(policies) {
         let base = STRIP * f64::from(number + 1) - 6.0;

@@ -83,7 +83,11 @@ fn recovery(promised: &[&&Life]) -> Verdict {
             }
         }
     }
-    let mut praise = format!("{locks} locks tripped by history, slowest {}", format_duration(worst));
+    let mut praise = match locks {
+        0 => "no lock was tripped by history".to_owned(),
+        1 => format!("one lock tripped by history, recovered in {}", format_duration(worst)),
+        _ => format!("{locks} locks tripped by history, the slowest recovered in {}", format_duration(worst)),
+    };
     if unknown > Duration::ZERO {
         let _ = write!(praise, " (after locks out of the blue: {})", format_duration(unknown));
     }

@@ -154,7 +154,7 @@ fn table(html: &mut String, rows: &[Row]) {
         let first_class = if first { "first" } else { "" };
         let _ = write!(
             html,
-            "<tr class=\"{first_class}{gatelet}\"><td title=\"{}\">{}</td><td class=\"text\">{}</td><td>{}</td>\
+            "<tr class=\"{first_class}{gatelet}\"><td title=\"{}\">{}</td><td class=\"name\">{}</td><td>{}</td>\
              <td>{:.4} %</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{:.1} + {:.1}</td><td>{:.0}</td><td>{:.0}</td><td>{:.1}</td></tr>",
             escape(row.model.title),

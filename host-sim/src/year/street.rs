@@ -60,6 +60,8 @@ pub(super) struct Street<'a> {
     cold: bool,
     router_boots_at: Option<Instant>,
     router_on: bool,
+    /// Off, because nothing else helped: the line would answer all the same.
+    despair: bool,
     carrier_seen: bool,
     quick_left: u32,
     quick_at: Option<Instant>,
@@ -115,6 +117,7 @@ impl<'a> Street<'a> {
             cold: true,
             router_boots_at: Some(Instant::ZERO + data.line.router_boot),
             router_on: false,
+            despair: false,
             carrier_seen: false,
             quick_left: 0,
             quick_at: None,
@@ -340,6 +343,7 @@ impl<'a> Street<'a> {
     fn boot(&mut self, subscriber: &mut dyn Subscriber) {
         self.router_boots_at = None;
         self.router_on = true;
+        self.despair = false;
         self.carrier_seen = self.ont.carrier();
         let boot = if self.cold { Boot::Cold } else { Boot::Warm };
         self.cold = false;
@@ -363,7 +367,7 @@ impl<'a> Street<'a> {
 
     /// Whether a first dial of an unlocked client would succeed now.
     fn line_is_willing(&self) -> bool {
-        self.router_on
+        (self.router_on || self.despair)
             && self.passes()
             && self.lossy == 0
             && self.concentrator_off == 0
@@ -396,6 +400,7 @@ impl<'a> Street<'a> {
         if self.helpless_since.is_some_and(|since| self.now >= since + self.data.line.patience) {
             self.helpless_since = None;
             self.watch.replugs += 1;
+            self.despair = true;
             self.cold = true;
             self.router_off += 1;
             self.switch_router(subscriber);
