@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use embassy_futures::select::select;
+use embassy_time::Timer;
 use gatelet_hal::{EthernetPort, Frame, HEADROOM, LinkState, MAX_FRAME_LEN, Ready};
 use nix::libc;
 use smoltcp::time::Instant;
@@ -33,6 +34,9 @@ pub struct WanPort {
     capture: Option<Capture>,
     /// The frame that `wait` found; empty if there is none.
     arrived: Vec<u8>,
+    /// The last attempt to receive failed: the interface is down or gone, which [`LinkNews`] tells,
+    /// and its file may be readable for ever.
+    failed: bool,
 }
 
 /// A recording of the line.
@@ -76,7 +80,17 @@ impl WanPort {
         let link = link_state(&interface);
         let link_news = LinkNews::open()?;
         let arrived = Vec::with_capacity(MAX_FRAME_LEN);
-        Ok(Self { wire, interface, hardware_address, max_frame_len, link, link_news, capture, arrived })
+        Ok(Self {
+            wire,
+            interface,
+            hardware_address,
+            max_frame_len,
+            link,
+            link_news,
+            capture,
+            arrived,
+            failed: false,
+        })
     }
 
     /// How it is reached, by which address, for the timeline.
@@ -88,8 +102,7 @@ impl WanPort {
         format!("{how}, {}, frames of up to {} bytes", self.hardware_address, self.max_frame_len)
     }
 
-    /// Fetches the next frame unless there is one already; tells whether there is one now. An
-    /// interface that fails has no carrier: [`LinkNews`] tells the rest.
+    /// Fetches the next frame unless there is one already; tells whether there is one now.
     fn fetch(&mut self) -> bool {
         if self.arrived.is_empty() {
             self.arrived.resize(MAX_FRAME_LEN, 0);
@@ -97,6 +110,7 @@ impl WanPort {
                 Wire::Packet(socket) => socket.receive(&mut self.arrived),
                 Wire::Tap(tap) => tap.receive(&mut self.arrived),
             };
+            self.failed = received.is_err();
             self.arrived.truncate(received.ok().flatten().unwrap_or(0));
             record(&mut self.capture, &self.arrived);
         }
@@ -134,7 +148,14 @@ impl<'p> EthernetPort<'p> for WanPort {
                 // Idle: whoever reads along, or what is left after a kill, has every frame.
                 let _ = capture.flush();
             }
-            select(readable(self.fd()), readable(self.link_news.0.as_raw_fd())).await;
+            let frame = async {
+                if self.failed {
+                    Timer::after_secs(1).await;
+                } else {
+                    readable(self.fd()).await;
+                }
+            };
+            select(frame, readable(self.link_news.0.as_raw_fd())).await;
             if self.link_news.drain() {
                 let link = link_state(&self.interface);
                 if link != self.link {

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use embassy_sync::channel::{DynamicReceiver, DynamicSender};
+use embassy_time::Timer;
 use gatelet_hal::{Frame, MAX_FRAME_LEN, Pool, PortId};
 use gatelet_router::{Ipv4Status, Ipv6Status, WanEvent};
 
@@ -136,12 +137,20 @@ pub async fn from_tun<'p>(
             continue;
         };
         frame.clear(Frame::IP_HEADROOM);
-        if let Some(Ok(Some(len))) = frame.push_back(MAX_IP_LEN).map(|room| tun.receive(room)) {
-            frame.truncate(len);
-            packets.send(frame).await;
-        } else {
-            drop(frame);
-            readable(tun.fd().as_raw_fd()).await;
+        match frame.push_back(MAX_IP_LEN).map(|room| tun.receive(room)) {
+            Some(Ok(Some(len))) => {
+                frame.truncate(len);
+                packets.send(frame).await;
+            }
+            // Somebody deleted the device: it is readable for ever, and nothing will come.
+            Some(Err(_)) => {
+                drop(frame);
+                Timer::after_secs(1).await;
+            }
+            _ => {
+                drop(frame);
+                readable(tun.fd().as_raw_fd()).await;
+            }
         }
     }
 }
