@@ -184,8 +184,8 @@ fn summarize(report: &Report, args: &RunArgs) {
     #[expect(clippy::cast_precision_loss, reason = "a percentage")]
     let share = 100.0 * counter("seconds-up") as f64 / report.virtual_seconds.max(1.0);
     say!(
-        "  on line {share:.1} % of the time · {} dials · {} PADI + {} PADR · {} lockouts · {} holds · {} frames",
-        counter("dials"),
+        "  on line {share:.1} % of the time · {} sessions · {} PADI + {} PADR · {} lockouts · {} holds · {} frames",
+        counter("ups"),
         counter("padi-sent"),
         counter("padr-sent"),
         counter("lockouts"),
