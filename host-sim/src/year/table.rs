@@ -22,6 +22,12 @@ const HEAD: [&str; 10] = [
     "PADIs",
 ];
 
+const LEGEND: &str = "\
+behind: percentage points of availability to the oracle's same years.
+answers-to-up: from the moment the line would answer to the moment packets get through.
+lockouts: of its own making + tripped by what the line or its people did.
+*: locks before five requests or failures, outside the promise.";
+
 /// Prints rows, verdicts and what it took.
 pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall: f64) {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -65,13 +71,8 @@ pub(super) fn print(lives: &[Life], verdicts: &[Verdict], length: Duration, wall
         println!("{}", paint(color, style, &text));
     }
     println!();
-    println!(
-        "behind: percentage points of availability to the oracle's same years. answers-to-up: from the moment the"
-    );
-    println!(
-        "line would answer to the moment packets get through. lockouts: a year, own making + tripped by what the"
-    );
-    println!("line or its people did. PADIs: a year.");
+    println!("{LEGEND}");
+    println!("Lockouts and PADIs are those of a year of {}.", format_duration(length));
     println!();
     for verdict in verdicts {
         let (mark, style) = if verdict.passed { ("kept  ", "32") } else { ("BROKEN", "31;1") };
