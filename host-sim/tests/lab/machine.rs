@@ -24,7 +24,7 @@ use crate::{Checked, fail};
 /// Hardware address of the concentrator.
 pub(crate) const ISP_MAC: [u8; 6] = [0x02, 0x00, 0x5e, 0x00, 0x53, 0x01];
 /// How long a machine may take to boot, emulated, on a machine busy with other things.
-const BOOT_TIMEOUT: Duration = Duration::from_mins(2);
+const BOOT_TIMEOUT: Duration = Duration::from_mins(4);
 /// How long a command in a machine may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -126,6 +126,7 @@ impl Machine {
             .arg(&run)
             .arg(format!("tap:{tap}"))
             .args(["--role", role])
+            .env("READY_TIMEOUT", BOOT_TIMEOUT.as_secs().to_string())
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(|error| error.to_string())?)
             .stderr(file)
