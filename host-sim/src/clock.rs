@@ -1,6 +1,6 @@
 //! The process's one embassy time driver, and the schedule of the world that runs on this thread.
 //!
-//! `embassy-time` knows one driver per process; ours looks at a thread-local [`Schedule`], so every
+//! `embassy-time` knows one driver per process; ours looks at a thread-local `Schedule`, so every
 //! thread has its own time and worlds run in parallel. A schedule is: what time it is, which tasks
 //! are ready, and for each task the earliest moment it asked to be woken.
 //!

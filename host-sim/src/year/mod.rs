@@ -6,8 +6,8 @@
 //!                             gatelet, pppd, openwrt, ...     every model
 //! ```
 //!
-//! [`data`] reads the figures, [`script`] draws what happens, [`street`] lets it happen to a [`subscriber`],
-//! [`stopwatch`] measures, [`promise`] judges, [`table`] and [`report`] tell.
+//! `data` reads the figures, `script` draws what happens, `street` lets it happen to a `subscriber`,
+//! `stopwatch` measures, `promise` judges, `table` and `report` tell.
 
 mod clients;
 mod data;
