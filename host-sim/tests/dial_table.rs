@@ -41,11 +41,11 @@ const LOSSES: [(&str, &str, Repair); 13] = [
 
 /// Milliseconds from the first PADI to an address, of the first dial and of the redial after a PADT.
 fn dial(round_trip: i64, lost: Option<(&str, &str)>) -> [i64; 2] {
-    let loss = lost.map_or(String::new(), |(message, from)| {
+    let fault = lost.map_or(String::new(), |(message, from)| {
         format!("[[fault]]\nat = '9m'\ndo = 'lose'\nmessage = '{message}'\nfrom = '{from}'\n")
     });
     let text = format!(
-        "title = 'dial'\nlasts = '12m'\n[line]\ndelay = '{}us'\n[concentrator]\nauthentication = 'chap'\n{loss}\
+        "title = 'dial'\nlasts = '12m'\n[line]\ndelay = '{}us'\n[concentrator]\nauthentication = 'chap'\n{fault}\
          [[fault]]\nat = '10m'\ndo = 'padt'\n",
         round_trip * 500,
     );
@@ -74,7 +74,9 @@ fn a_dial_takes_six_round_trips_and_a_redial_five() {
 #[test]
 fn a_lost_message_costs_one_timer_and_a_round_trip() {
     print!("\n {:34}", "redial with one message lost, ms");
-    ROUND_TRIPS.iter().for_each(|round_trip| print!("{:>10}", format!("RTT {round_trip}")));
+    for round_trip in ROUND_TRIPS {
+        print!("{:>10}", format!("RTT {round_trip}"));
+    }
     println!("  repaired by");
     for (message, from, repair) in LOSSES {
         print!(" {:34}", format!("{message} ({from})"));
