@@ -213,7 +213,7 @@ fn parse_mac(text: &str) -> Result<EthernetAddress, String> {
     for byte in &mut address {
         *byte = parts
             .next()
-            .filter(|part| part.len() == 2)
+            .filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|part| u8::from_str_radix(part, 16).ok())
             .ok_or("six bytes in hexadecimal, such as 02:00:5e:00:53:01")?;
     }

@@ -53,7 +53,7 @@ pub(crate) fn firmware() -> Outcome {
 
 /// Unit, property, transcript and scenario tests, and the fuzz corpora.
 fn host() -> Outcome {
-    run(&mut cargo(&["test", "--workspace"]))
+    run(&mut cargo(&["test", "--workspace", "--no-fail-fast"]))
 }
 
 /// The suite against the lab's concentrator.
