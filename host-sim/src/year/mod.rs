@@ -98,7 +98,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// How long the year is
-    #[arg(long, default_value = "365d", value_name = "TIME", value_parser = values::parse_duration)]
+    #[arg(long, default_value = "365d", value_name = "TIME", value_parser = parse_length)]
     pub length: Duration,
     /// Worlds at a time; by default one for each processor
     #[arg(long, value_name = "N")]
@@ -216,6 +216,17 @@ fn live_all(ids: &[LifeId], args: &Args, data: &Data) -> Vec<Life> {
     });
     bar.finish_and_clear();
     done.into_inner().unwrap_or_default().into_iter().flatten().collect()
+}
+
+/// A life of a moment has no availability to compare, and a typing error should not run for a day.
+fn parse_length(text: &str) -> Result<Duration, String> {
+    let length = values::parse_duration(text)?;
+    let (least, most) = (Duration::from_secs(3600), Duration::from_secs(100 * 365 * 86_400));
+    if (least..=most).contains(&length) {
+        Ok(length)
+    } else {
+        Err(format!("{text:?} is no length for a year of trouble: write one from \"1h\" to \"36500d\""))
+    }
 }
 
 /// One year of one policy.

@@ -89,3 +89,11 @@ fn percentiles_of_few_values() {
     assert_eq!(results::percentile(&values, 100), Duration::from_secs(20));
     assert_eq!(results::percentile(&[], 50), Duration::ZERO);
 }
+
+#[test]
+fn a_year_has_a_length_that_can_be_judged() {
+    assert_eq!(parse_length("30d"), Ok(Duration::from_secs(30 * 86_400)));
+    for bad in ["0d", "59m", "36501d", "soon", ""] {
+        assert!(parse_length(bad).is_err(), "{bad}");
+    }
+}
