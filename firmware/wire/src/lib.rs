@@ -1,6 +1,6 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
-//! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
-//! the authentication packets (RFC 1334, 1994, 2759).
+//! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072), the
+//! authentication packets (RFC 1334, 1994, 2759) and DNS messages (RFC 1035, 6891).
 //!
 //! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
 //! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
@@ -8,13 +8,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod dns;
 pub mod ethernet;
 pub mod ppp;
 pub mod pppoe;
 
 mod cursor;
 
-pub use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
+pub use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 
 /// Why bytes from the network are not what they should be. Each variant is a reason worth counting
 /// of its own.
@@ -53,6 +54,14 @@ pub enum Malformed {
     FieldLength,
     /// MS-CHAPv2: the text of a Success or Failure does not have the form RFC 2759 §5 and §6 ask.
     Text,
+    /// DNS: a length octet that is neither a label's nor a pointer's (RFC 1035 §4.1.4).
+    LabelType,
+    /// DNS: a compression pointer that does not lead backwards, or leads into the header.
+    CompressionPointer,
+    /// DNS: an empty label, one above 63 octets, or a name above 255 (RFC 1035 §3.1).
+    NameLength,
+    /// DNS: an OPT where none may be (RFC 6891 §6.1.1).
+    Opt,
 }
 
 impl Malformed {
@@ -74,6 +83,10 @@ impl Malformed {
             Self::UnknownCode => "unknown authentication code",
             Self::FieldLength => "field beyond the packet",
             Self::Text => "unreadable MS-CHAPv2 text",
+            Self::LabelType => "unknown label type",
+            Self::CompressionPointer => "compression pointer that does not lead backwards",
+            Self::NameLength => "domain name or label of wrong length",
+            Self::Opt => "misplaced OPT record",
         }
     }
 }
