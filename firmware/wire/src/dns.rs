@@ -214,8 +214,10 @@ pub struct Layout<'a> {
     pub end: usize,
     /// The OPT of the additional section.
     pub opt: Option<Opt<'a>>,
-    /// Where that begins.
+    /// Where that begins; without one, where the message ends.
     pub opt_at: usize,
+    /// How many records of the additional section stand in front of it.
+    pub before_opt: u16,
 }
 
 impl<'a> Message<'a> {
@@ -289,8 +291,15 @@ impl<'a> Message<'a> {
     pub fn check(&self) -> Result<Layout<'a>, Malformed> {
         let mut records = self.records()?;
         let at = records.position.at;
-        let mut layout =
-            Layout { answers: at, authority: at, additional: at, end: at, opt: None, opt_at: at };
+        let mut layout = Layout {
+            answers: at,
+            authority: at,
+            additional: at,
+            end: at,
+            opt: None,
+            opt_at: at,
+            before_opt: self.record_count(Section::Additional),
+        };
         while let Some(record) = records.next() {
             let record = record?;
             record.check()?;
@@ -300,6 +309,8 @@ impl<'a> Message<'a> {
                 }
                 layout.opt = Some(Opt::from_record(&record)?);
                 layout.opt_at = layout.end;
+                // This one has been taken off what is left already.
+                layout.before_opt -= records.position.left[2] + 1;
             }
             layout.end = records.position.at;
             match record.section {
@@ -363,6 +374,13 @@ pub fn rewrite_ttls(message: &mut [u8], mut age: impl FnMut(Section, u32) -> u32
         }
     }
     Ok(())
+}
+
+/// Takes the OPT off a message in place, with whatever stands behind it, and answers how long the
+/// message is then. `layout` is the message's own.
+pub fn cut_opt(message: &mut [u8], layout: &Layout<'_>) -> usize {
+    set_u16(message, 10, layout.before_opt);
+    layout.opt_at
 }
 
 /// Takes `section` and those behind it off a message in place, and answers how long it is then.
