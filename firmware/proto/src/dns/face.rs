@@ -38,8 +38,8 @@ pub struct Config {
     pub rate_per_s: u16,
     /// And at once.
     pub burst: u16,
-    /// Queries of one client that may wait for an answer. Never more than half of those there is
-    /// room for.
+    /// Queries of one client that may wait for an answer. Never more than three quarters of those
+    /// there is room for.
     pub queries_per_client: u8,
 }
 

@@ -129,7 +129,7 @@ fn special_name(name: &NameBuf, kind: Type) -> Option<LocalAnswer> {
         });
     }
     // We offer no encrypted DNS, and must not let a server outside offer its own in our place, past the
-    // names of the LAN (RFC 9462 §6.4).
+    // names of the LAN (RFC 9462).
     if let Some(zone) = within("resolver.arpa") {
         return Some(LocalAnswer::NoData(Some(zone)));
     }

@@ -19,7 +19,7 @@
 //!
 //! Reading list: RFC 1035 §4, §7; RFC 2181 §5, §8; RFC 2308 (nothing is also an answer); RFC 3225,
 //! RFC 6840 §5.7 to §5.9 (DO, AD, CD); RFC 5452 (forged answers), draft-vixie-dnsext-dns0x20; RFC 5625
-//! (DNS proxies); RFC 6303, 6761, 6762 §22.1, 7686, 7793, 8375, 9462 §6.4 (names answered here); RFC
+//! (DNS proxies); RFC 6303, 6761, 6762 §22.1, 7686, 7793, 8375, 9462 (names answered here); RFC
 //! 6891 (EDNS); RFC 7766 (TCP); RFC 8482 (ANY); RFC 8767 (stale answers); RFC 8914 (Extended DNS
 //! Errors); RFC 9520 (failures are remembered).
 

@@ -173,11 +173,7 @@ impl World {
     }
 
     /// The server asked last answers, with what `fill` writes behind the question.
-    pub(crate) fn answer(
-        &mut self,
-        rcode: Rcode,
-        fill: impl FnOnce(&mut Writer<'_>),
-    ) -> Result<(), Dropped> {
+    pub(crate) fn answer(&mut self, rcode: Rcode, fill: impl FnOnce(&mut Writer<'_>)) -> Result<(), Dropped> {
         let asked = self.last_asked();
         self.answer_to(&asked, rcode, fill)
     }
@@ -204,8 +200,7 @@ impl World {
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         let (query, transport) = (asked.to.query, asked.to.transport);
-        let result =
-            self.forwarder.handle_answer(self.now, &mut self.rng, query, transport, from, bytes);
+        let result = self.forwarder.handle_answer(self.now, &mut self.rng, query, transport, from, bytes);
         let verdict = result.err().map_or(String::new(), |reason| format!(" ({})", reason.name()));
         self.transcript.push(format!(
             "   <- {} {}{verdict}",
