@@ -204,7 +204,7 @@ impl<'p> Datapath<'p> {
                 self.send_error(now, from, packet, &frame, ErrorKind::NetworkUnreachable);
                 return Err(Dropped::NetworkDown);
             }
-            if packet.ttl <= 1 {
+            if packet.ttl <= 1 && !from.is_stack() {
                 self.send_error(now, from, packet, &frame, ErrorKind::TimeExceeded);
                 return Err(Dropped::TtlExceeded);
             }
@@ -217,7 +217,7 @@ impl<'p> Datapath<'p> {
             let mtu = |hop: Hop| if hop.is_stack() { u16::MAX } else { self.interface(hop).mtu };
             super::tcp::clamp_mss(&mut frame, packet, mtu(from).min(mtu(to)));
         }
-        rewrite(&mut frame, packet, &flow, direction, !to.is_stack());
+        rewrite(&mut frame, packet, &flow, direction, !to.is_stack() && !from.is_stack());
         if let Some(flow) = self.flows.flow_mut(place) {
             flow.seen = tick(now);
             if !packet.is_later_fragment() {
