@@ -78,6 +78,7 @@ pub(crate) enum Direction {
 ///               answer               TCP: ACK of the answer          FIN both ways, RST
 ///   (created) ─────────► REPLIED ─────────────────────► STEADY ───────────────────────► CLOSING
 ///                        UDP, ICMP: STEADY at once
+///   a RST may be forged: packets both ways after it, and it is STEADY again (RFC 7857 §2.2).
 ///   the WAN's address is another: CUT. The next packet from inside is answered by a RST, if it is TCP.
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl State {
 
     /// Takes note of a packet of `protocol` in `direction`.
     pub(crate) fn note(&mut self, protocol: u8, direction: Direction, tcp_flags: u8) {
-        if direction == Direction::Reverse {
+        if direction == Direction::Reverse && tcp_flags & RST == 0 {
             self.0 |= Self::REPLIED;
         }
         if protocol != TCP {
@@ -126,18 +127,20 @@ impl State {
             self.0 = 0;
         }
         if tcp_flags & RST != 0 {
-            self.0 = self.0 & !Self::STEADY | Self::CLOSING;
+            // The side that has reset it answers nothing but by another RST: what comes both ways is not what was under way.
+            self.0 = self.0 & !(Self::STEADY | Self::REPLIED) | Self::CLOSING;
         }
         if tcp_flags & FIN != 0 {
             self.0 |= if direction == Direction::Forward { Self::FIN_FORWARD } else { Self::FIN_REVERSE };
-            let both = Self::FIN_FORWARD | Self::FIN_REVERSE;
-            if self.0 & both == both {
-                self.0 = self.0 & !Self::STEADY | Self::CLOSING;
-            }
+        }
+        let both = Self::FIN_FORWARD | Self::FIN_REVERSE;
+        if self.0 & both == both {
+            self.0 = self.0 & !Self::STEADY | Self::CLOSING;
+            return;
         }
         let opened = self.0 & Self::REPLIED != 0 && direction == Direction::Forward;
-        if opened && tcp_flags & (SYN | RST) == 0 && self.0 & Self::CLOSING == 0 {
-            self.0 |= Self::STEADY;
+        if opened && tcp_flags & (SYN | RST) == 0 {
+            self.0 = self.0 & !Self::CLOSING | Self::STEADY;
         }
     }
 }
