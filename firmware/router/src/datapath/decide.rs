@@ -72,10 +72,11 @@ impl<'p> Datapath<'p> {
         let hop = arrival.hop;
         let destination = packet.destination;
         if let Some(owner) = self.owner(destination) {
-            if hop == Hop::LAN && !matches!(owner.kind(), HopKind::Lan) {
-                if let Some(plan) = self.plan_hairpin(now, arrival, packet, owner)? {
-                    return Ok(Planned::Flow(plan));
-                }
+            if hop == Hop::LAN
+                && matches!(owner.kind(), HopKind::Wan(_))
+                && let Some(plan) = self.plan_hairpin(now, arrival, packet, owner)?
+            {
+                return Ok(Planned::Flow(plan));
             }
             let stack = self.own_destination(hop, destination).ok_or(Dropped::NotForUs)?;
             self.ask_rules(now, hop, stack, packet, Tuple::of(packet), frame, Action::Accept)?;
@@ -120,7 +121,9 @@ impl<'p> Datapath<'p> {
                 Err(Dropped::RateLimited)
             };
         }
-        let Some((host, port, mapping)) = self.inside_of(hop, packet) else { return Err(Dropped::Uninvited) };
+        let Some((host, port, mapping)) = self.inside_of(hop, packet, self.firewall.filtering) else {
+            return Err(Dropped::Uninvited);
+        };
         if self.interface(hop).address == Some(host) {
             // A mapping of the router's own stack, open to everybody.
             return Ok(Planned::Local(Hop::stack(wan)));
@@ -145,7 +148,8 @@ impl<'p> Datapath<'p> {
     }
 
     /// A packet from the LAN to our own address outside that is meant for a host on the LAN (RFC 4787 REQ-9): its source becomes
-    /// our address too.
+    /// our address too. The filtering, which is for strangers, does not stand between hosts who could talk to each other
+    /// without us.
     fn plan_hairpin(
         &mut self,
         now: Instant,
@@ -153,10 +157,9 @@ impl<'p> Datapath<'p> {
         packet: &Packet,
         wan: Hop,
     ) -> Result<Option<Plan>, Dropped> {
-        if !matches!(packet.protocol, TCP | UDP) {
+        let Some((host, port, _)) = self.inside_of(wan, packet, Filtering::EndpointIndependent) else {
             return Ok(None);
-        }
-        let Some((host, port, _)) = self.inside_of(wan, packet) else { return Ok(None) };
+        };
         let lan = self.interface(Hop::LAN);
         if !lan.network.contains(host) || lan.address == Some(host) {
             return Ok(None);
@@ -171,12 +174,15 @@ impl<'p> Datapath<'p> {
 
     /// The endpoint inside that a packet to an address of ours at `wan` is for: by an existing mapping, as far as the filtering
     /// lets it in, or by a forward.
-    fn inside_of(&self, wan: Hop, packet: &Packet) -> Option<(u32, u16, u16)> {
+    fn inside_of(&self, wan: Hop, packet: &Packet, filtering: Filtering) -> Option<(u32, u16, u16)> {
+        if !matches!(packet.protocol, TCP | UDP) {
+            return None;
+        }
         let port = destination_port(packet.ports);
         if let Some(place) = self.mappings.find_external(wan, packet.protocol, port)
             && let Some(mapping) = self.mappings.mapping(place)
         {
-            let known = match self.firewall.filtering {
+            let known = match filtering {
                 Filtering::EndpointIndependent => true,
                 Filtering::AddressDependent => self.flows.iter().any(|(_, flow)| {
                     flow.mapping == place && flow.reverse.source == packet.source && flow.to == wan
@@ -186,9 +192,6 @@ impl<'p> Datapath<'p> {
             if known {
                 return Some((mapping.address, mapping.port, place));
             }
-        }
-        if !matches!(packet.protocol, TCP | UDP) {
-            return None;
         }
         let (host, port) = self.firewall.inside(packet.protocol, packet.source, port)?;
         Some((host, port, NONE))
