@@ -495,6 +495,9 @@ impl<'p> Router<'p> {
             for _ in 0..datapath.take_events_lost() {
                 self.counters.count(Dropped::EventLost);
             }
+            for _ in 0..datapath.take_waited_in_vain() {
+                self.counters.count(Dropped::Unreachable);
+            }
         }
         let done = match self.shutdown {
             Shutdown::UnderWay(_) => self.wans.iter().all(Wan::is_at_rest),

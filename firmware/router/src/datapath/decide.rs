@@ -92,7 +92,7 @@ impl<'p> Datapath<'p> {
         }
         self.ask_rules(now, hop, to, packet, Tuple::of(packet), frame, Action::Accept)?;
         let from_neighbour = self.source_account(now, arrival, packet)?;
-        let to_neighbour = self.next_hop(now, to, destination)?;
+        let to_neighbour = self.next_hop(now, to, destination, from_neighbour)?;
         let mut leaving = Tuple::of(packet);
         let mut mapping = NONE;
         if self.interface(to).masquerades {
@@ -134,9 +134,9 @@ impl<'p> Datapath<'p> {
             return Err(Dropped::NoRoute);
         }
         self.ask_rules(now, hop, Hop::LAN, packet, leaving, frame, Action::Accept)?;
-        let to_neighbour = self.next_hop(now, Hop::LAN, host)?;
+        let to_neighbour = self.next_hop(now, Hop::LAN, host, NO_NEIGHBOUR)?;
         self.check_quota(now, to_neighbour)?;
-        let from_neighbour = self.next_hop(now, hop, packet.source)?;
+        let from_neighbour = self.next_hop(now, hop, packet.source, to_neighbour)?;
         Ok(Planned::Flow(Plan {
             to: Hop::LAN,
             leaving,
@@ -165,7 +165,7 @@ impl<'p> Datapath<'p> {
             return Ok(None);
         }
         let from_neighbour = self.source_account(now, arrival, packet)?;
-        let to_neighbour = self.next_hop(now, Hop::LAN, host)?;
+        let to_neighbour = self.next_hop(now, Hop::LAN, host, from_neighbour)?;
         let (outside, mapping) = self.masquerade(wan, packet)?;
         let ports = pair(source_port(outside.ports), port);
         let leaving = Tuple { source: outside.source, destination: host, ports };
@@ -297,15 +297,18 @@ impl<'p> Datapath<'p> {
         if self.firewall.decide(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
             return false;
         }
-        let neighbours =
-            [
-                (flow.from, flow.forward.source, flow.from_neighbour),
-                (flow.to, leaving.destination, flow.to_neighbour),
-            ]
-            .map(|(hop, peer, known)| {
-                if known == NO_NEIGHBOUR { Ok(NO_NEIGHBOUR) } else { self.next_hop(now, hop, peer) }
-            });
-        let [Ok(from_neighbour), Ok(to_neighbour)] = neighbours else { return false };
+        let mut neighbours = [NO_NEIGHBOUR; 2];
+        let ends = [
+            (flow.from, flow.forward.source, flow.from_neighbour),
+            (flow.to, leaving.destination, flow.to_neighbour),
+        ];
+        for (n, (hop, peer, known)) in ends.into_iter().enumerate() {
+            if known != NO_NEIGHBOUR {
+                let Ok(place) = self.next_hop(now, hop, peer, neighbours[0]) else { return false };
+                neighbours[n] = place;
+            }
+        }
+        let [from_neighbour, to_neighbour] = neighbours;
         let host = if flow.host == flow.from_neighbour { from_neighbour } else { to_neighbour };
         if host != flow.host {
             self.neighbours.charge(flow.host, -1);
@@ -348,17 +351,28 @@ impl<'p> Datapath<'p> {
     }
 
     /// The neighbour to send to for `destination`, where the link has neighbours.
-    pub(super) fn next_hop(&mut self, now: Instant, hop: Hop, destination: u32) -> Result<u8, Dropped> {
+    /// `keep` is one that the same packet needs too.
+    pub(super) fn next_hop(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        destination: u32,
+        keep: u8,
+    ) -> Result<u8, Dropped> {
         let interface = *self.interface(hop);
         if hop.is_stack() || !interface.has_neighbours() {
             return Ok(NO_NEIGHBOUR);
         }
+        if interface.network.is_edge(destination) {
+            // A broadcast that was not for the link it arrived from (RFC 2644).
+            return Err(Dropped::Group);
+        }
         let next = if interface.network.contains(destination) {
             destination
         } else {
-            interface.gateway.ok_or(Dropped::NoRoute)?
+            interface.gateway.filter(|gateway| *gateway != 0).ok_or(Dropped::NoRoute)?
         };
-        self.need_neighbour(now, hop, next, None)
+        self.need_neighbour(now, hop, next, None, keep)
     }
 
     /// The account of a packet's source, on the LAN.
@@ -366,23 +380,24 @@ impl<'p> Datapath<'p> {
         if arrival.hop != Hop::LAN {
             return Ok(NO_NEIGHBOUR);
         }
-        let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac)?;
+        let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac, NO_NEIGHBOUR)?;
         self.check_quota(now, place)?;
         Ok(place)
     }
 
-    fn need_neighbour(
+    pub(super) fn need_neighbour(
         &mut self,
         now: Instant,
         hop: Hop,
         next: u32,
         mac: Option<EthernetAddress>,
+        keep: u8,
     ) -> Result<u8, Dropped> {
         let mut given_up = None;
-        let place = self.neighbours.need(now, hop, next, mac, |place| given_up = Some(place));
+        let place = self.neighbours.need(now, hop, next, mac, keep, |place| given_up = Some(place));
         if let Some(place) = given_up {
             // Flows of others may lead to it: not any more.
-            self.waiting.retain(|waiting| waiting.0 != place);
+            self.drop_waiting(place);
             self.next_epoch();
         }
         place.ok_or(Dropped::NeighbourTableFull)
@@ -449,7 +464,7 @@ impl<'p> Datapath<'p> {
         mut frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
         let to = self.route(from, packet.destination).ok_or(Dropped::NoRoute)?;
-        let neighbour = self.next_hop(now, to, packet.destination)?;
+        let neighbour = self.next_hop(now, to, packet.destination, NO_NEIGHBOUR)?;
         frame.truncate(packet.at + packet.len);
         let _ = frame.pull_front(packet.at);
         self.send(now, to, neighbour, frame)

@@ -6,7 +6,7 @@ use smoltcp::time::Instant;
 
 use super::Datapath;
 use super::checksum;
-use super::flow::{Direction, Tuple};
+use super::flow::{Direction, NO_NEIGHBOUR, Tuple};
 use super::interface::Hop;
 use super::packet::{HEADER_LEN, ICMP, Packet, TCP, UDP, adjust_at, checksum_place, swapped};
 use super::slow::Outcome;
@@ -75,7 +75,7 @@ impl<'p> Datapath<'p> {
 
     /// Sends a packet of the datapath's own out of `hop`.
     pub(super) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
-        let Ok(neighbour) = self.next_hop(now, hop, destination) else { return };
+        let Ok(neighbour) = self.next_hop(now, hop, destination, NO_NEIGHBOUR) else { return };
         if let Ok(Outcome::Sent(egress, frame)) = self.send(now, hop, neighbour, frame) {
             let _ = self.queue(egress, frame);
         }

@@ -140,6 +140,8 @@ pub(crate) struct Datapath<'p> {
     host_quota: u16,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
     waiting: Vec<(u8, Frame<'p>), WAITING>,
+    /// How many did, and nobody answered.
+    waited_in_vain: u32,
     out: Deque<(Egress, Frame<'p>), OUT>,
     icmp_out: Limiter,
     icmp_in: Limiter,
@@ -202,6 +204,7 @@ impl<'p> Datapath<'p> {
             epoch: 0,
             host_quota,
             waiting: Vec::new(),
+            waited_in_vain: 0,
             out: Deque::new(),
             icmp_out: Limiter::new(10, Duration::from_millis(100)),
             icmp_in: Limiter::new(50, Duration::from_millis(20)),
@@ -232,9 +235,15 @@ impl<'p> Datapath<'p> {
             }
         }
         self.next_epoch();
-        if old.network != interface.network || old.framing.mac() != interface.framing.mac() {
-            self.waiting.clear();
-            self.neighbours.forget(hop);
+        let is_same_link =
+            old.network == interface.network && old.framing.mac() == interface.framing.mac();
+        if !is_same_link && old.has_neighbours() {
+            for place in (0..).take(self.neighbours.capacity()) {
+                if self.neighbours.neighbour(place).is_some_and(|neighbour| neighbour.hop() == hop) {
+                    self.drop_waiting(place);
+                }
+            }
+            self.neighbours.forget(now, hop);
         }
         let Some(address) = interface.address else { return };
         let last = core::mem::replace(&mut self.last_addresses[hop.index()], address);
@@ -395,6 +404,11 @@ impl<'p> Datapath<'p> {
 
     pub(crate) const fn take_events_lost(&mut self) -> u32 {
         core::mem::replace(&mut self.events_lost, 0)
+    }
+
+    /// How many frames waited in vain for a neighbour since the last call.
+    pub(crate) const fn take_waited_in_vain(&mut self) -> u32 {
+        core::mem::replace(&mut self.waited_in_vain, 0)
     }
 
     pub(crate) fn table_use(&self) -> TableUse {

@@ -177,11 +177,24 @@ impl<'p> Datapath<'p> {
                 return Err(Dropped::Cut);
             }
             if !is_cut && (flow.epoch == self.epoch || self.still_holds(now, place)) {
+                self.hear(now, arrival, place, direction);
                 return Ok(Found::Flow(place, direction, frame));
             }
             self.end_flow(place);
         }
         self.decide(now, arrival, packet, frame)
+    }
+
+    /// A frame tells the hardware address of a host that does not answer ARP at the moment: one that has slept, say.
+    fn hear(&mut self, now: Instant, arrival: Arrival, place: u16, direction: Direction) {
+        let (Hop::LAN, Some(mac), Some(flow)) = (arrival.hop, arrival.mac, self.flows.flow(place)) else { return };
+        let sender = match direction {
+            Direction::Forward => flow.from_neighbour,
+            Direction::Reverse => flow.to_neighbour,
+        };
+        if self.neighbours.hear(now, sender, mac) {
+            self.release_waiting(now, sender);
+        }
     }
 
     /// Sends a packet of a flow on its way.

@@ -82,7 +82,8 @@ fn errors_from_outside() {
             for quoted in [8, 12, 100] {
                 house.internet_sends(&icmp_error(from, OURS, (TIME_EXCEEDED, 0), &sent, quoted));
                 let frames = house.lan_frames();
-                let expected = format!("ICMP {from} > 192.168.1.10 11/0 [{}]", words(packet));
+                let about = words(&packet[..packet.len().min(20 + quoted)]);
+                let expected = format!("ICMP {from} > 192.168.1.10 11/0 [{about}]");
                 assert_eq!(frames.iter().map(|frame| words(&frame.1)).collect::<Vec<_>>(), [expected]);
                 assert_eq!(frames[0].0, mac(ANN));
                 // What is quoted is what was sent, but for the TTL: byte by byte.
@@ -128,7 +129,7 @@ fn errors_from_inside() {
         for from in [ANN, INSIDE_ROUTER] {
             house.lan_sends(from, &icmp_error(from, WEB, (UNREACHABLE, 3), &delivered, 8));
             let sent = house.internet_packets();
-            let expected = format!("ICMP 100.64.0.7 > 192.0.2.80 3/3 [{}]", words(&answer));
+            let expected = format!("ICMP 100.64.0.7 > 192.0.2.80 3/3 [{}]", words(&answer[..28]));
             assert_eq!(sent.iter().map(|packet| words(packet)).collect::<Vec<_>>(), [expected]);
             assert_eq!(sent[0][28..], with_ttl(answer.clone(), 49)[..28]);
         }
