@@ -108,7 +108,8 @@ impl fmt::Display for Case {
             Work::Flood => f.write_str("flood")?,
             Work::Strangers => f.write_str("strangers")?,
         }
-        write!(f, ", {}, {protocol} {}", self.flows, self.payload)?;
+        let flows = if self.flows == 1 { "flow" } else { "flows" };
+        write!(f, ", {} {flows}, {protocol} {}", self.flows, self.payload)?;
         match self.keys {
             Keys::Random => Ok(()),
             Keys::SequentialPorts => f.write_str(", sequential ports"),
