@@ -37,20 +37,22 @@ pub struct Flow {
 pub enum Keys {
     /// Hosts in turn, a port of its own for each flow, anywhere in the Internet.
     Random,
-    /// One host, one remote, ports one after the other.
+    /// One remote, ports one after the other.
     SequentialPorts,
-    /// Equal but for the upper bits of the remote's address: one socket that talks to many.
+    /// Equal but for the upper bits of the remote's address: a socket that talks to many.
     TopBits,
     /// Ports whose lower ten bits are equal.
     SameLowBits,
 }
 
 impl Keys {
-    /// The flow with this number, below 4096. Different numbers give different flows.
+    /// The flow with this number, below 4096. Different numbers give different flows; each host has its fair share of them.
     pub fn flow(self, protocol: Protocol, number: u16, rng: &mut ChaCha8Rng) -> Flow {
-        let one = Flow {
+        let host = number % HOSTS as u16;
+        let nth = number / HOSTS as u16;
+        let plain = Flow {
             protocol,
-            host: 0,
+            host: host as u8,
             host_port: 5000,
             remote: Ipv4Address::new(203, 0, 113, 9),
             remote_port: 443,
@@ -60,26 +62,24 @@ impl Keys {
             Self::Random => {
                 let [a, b, c, d] = rng.next_u32().to_be_bytes();
                 Flow {
-                    host: (number % HOSTS as u16) as u8,
                     // A multiple of an odd number: each occurs once.
                     host_port: 1024 + number.wrapping_mul(4051) % 32768,
                     // Public unicast: 11/8 to 90/8.
                     remote: Ipv4Address::new(11 + a % 80, b, c, d),
                     remote_port: [443, 80, 53, 4500][usize::from(d % 4)],
-                    ..one
+                    ..plain
                 }
             }
-            Self::SequentialPorts => Flow { host_port: 5000 + number, ..one },
+            Self::SequentialPorts => Flow { host_port: 5000 + nth, ..plain },
             Self::TopBits => {
-                // 80 values for the first octet and the upper bits of the second.
-                let remote = Ipv4Address::new(11 + (number % 80) as u8, ((number / 80) << 2) as u8, 113, 9);
-                Flow { remote, ..one }
+                // 64 values for the first octet and the upper bits of the second.
+                let remote = Ipv4Address::new(11 + (nth % 64) as u8, ((nth / 64) << 4) as u8, 113, 9);
+                Flow { remote, ..plain }
             }
             Self::SameLowBits => Flow {
-                host: (number >> 10) as u8,
-                host_port: 1024 + (number % 32) * 1024,
-                remote_port: 443 + (number / 32 % 32) * 1024,
-                ..one
+                host_port: 1024 + (nth % 32) * 1024,
+                remote_port: 443 + nth / 32 * 1024,
+                ..plain
             },
         }
     }

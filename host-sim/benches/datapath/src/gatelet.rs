@@ -4,11 +4,15 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use gatelet_hal::{Frame, FramePool, LinkState, Pool, PortId};
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::Boot;
-use gatelet_router::{Egress, Router, WanConfig, WanId};
+use gatelet_router::{Egress, LanConfig, Router, TableSpace, Tables, WanConfig, WanId};
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Cidr;
 
 use crate::case::{Case, Figure, World};
-use crate::{Counter, Datapath, LAN, LAN_MAC, WAN, WAN_MAC};
+use crate::{Counter, Datapath, FLOWS, LAN, LAN_ADDRESS, LAN_MAC, WAN, WAN_MAC};
+
+/// More than there are.
+const NEIGHBOURS: usize = 32;
 
 /// The router, forwarding.
 pub struct Gatelet<'p> {
@@ -18,20 +22,24 @@ pub struct Gatelet<'p> {
 /// Brings a router on line, measures `case` in it and forgets it.
 pub fn measure(case: Case, counter: &mut impl Counter) -> Figure {
     let frames = FramePool::<NoopRawMutex, 8>::new();
+    let mut space = TableSpace::<FLOWS, NEIGHBOURS>::new();
     let pool = frames.pool();
-    let mut gatelet = Gatelet::new(pool);
+    let mut gatelet = Gatelet::new(pool, space.lend());
     let now = gatelet.come_up(pool);
     World::new(&mut gatelet, pool, now).run(case, counter)
 }
 
 impl<'p> Gatelet<'p> {
-    fn new(pool: Pool<'p>) -> Self {
+    fn new(pool: Pool<'p>, tables: Tables<'p>) -> Self {
         let mut router = Router::new(pool, [7; 32]);
         assert!(router.add_port(LAN, LAN_MAC, 1514) && router.add_port(WAN, WAN_MAC, 1514));
         let credentials = Credentials::new("user", "secret").expect("short");
         let config =
             WanConfig { jumbo: false, ipv6: false, echo: Echo::Off, ..WanConfig::new(WAN, credentials) };
         let start = Instant::from_secs(1000);
+        router.lend_tables(tables);
+        let lan = LanConfig::new(LAN, Ipv4Cidr::new(LAN_ADDRESS, 24));
+        assert!(router.add_lan(start, lan));
         router.add_wan(start, config, Boot::Warm, None).expect("there is room for one");
         router.handle_link(start, WAN, LinkState::Up);
         router.handle_link(start, LAN, LinkState::Up);
@@ -76,13 +84,12 @@ fn counted_gatelet<'p>(
     port: PortId,
     frame: Frame<'p>,
 ) -> Option<(PortId, Frame<'p>)> {
-    router.handle_frame(now, port, frame);
-    router.poll_transmit(now).map(|(egress, frame)| (port_of(egress), frame))
+    router.handle_frame(now, port, frame).map(|(egress, frame)| (port_of(egress), frame))
 }
 
 fn port_of(egress: Egress) -> PortId {
     match egress {
         Egress::Port(port) => port,
-        Egress::Stack(_) => PortId::LOCAL,
+        Egress::Stack(_) | Egress::LanStack => PortId::LOCAL,
     }
 }

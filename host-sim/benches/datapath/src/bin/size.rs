@@ -13,12 +13,13 @@ mod image {
     use core::panic::PanicInfo;
 
     use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-    use gatelet_bench::{LAN, LAN_MAC, WAN, WAN_MAC};
+    use gatelet_bench::{LAN, LAN_ADDRESS, LAN_MAC, WAN, WAN_MAC};
     use gatelet_hal::{FramePool, LinkState};
     use gatelet_proto::ppp::Credentials;
     use gatelet_proto::redial::{Boot, Ledger};
-    use gatelet_router::{Command, Egress, Router, WanConfig};
+    use gatelet_router::{Command, LanConfig, Router, TableSpace, WanConfig};
     use smoltcp::time::Instant;
+    use smoltcp::wire::Ipv4Cidr;
 
     #[unsafe(no_mangle)]
     extern "C" fn _start() -> ! {
@@ -26,6 +27,9 @@ mod image {
         let mut router = Router::new(frames.pool(), black_box([0; 32]));
         router.add_port(LAN, black_box(LAN_MAC), 1514);
         router.add_port(WAN, black_box(WAN_MAC), 1514);
+        let mut tables = TableSpace::<1024, 32>::new();
+        router.lend_tables(tables.lend());
+        router.add_lan(now(), LanConfig::new(LAN, Ipv4Cidr::new(black_box(LAN_ADDRESS), 24)));
         let Some(credentials) = Credentials::new(black_box("user"), black_box("secret")) else { halt() };
         let mut stored: Option<Ledger> = black_box(None);
         let id = router.add_wan(now(), WanConfig::new(WAN, credentials), Boot::Cold, stored.take());
@@ -36,13 +40,18 @@ mod image {
                 if let Some(mut frame) = frames.pool().take(port)
                     && frame.extend(black_box(&[0; 1514]))
                 {
-                    router.handle_frame(now(), port, frame);
+                    black_box(&router.handle_frame(now(), port, frame));
                 }
             }
             if let Some(mut packet) = frames.pool().take(LAN)
                 && packet.extend(black_box(&[0; 1500]))
             {
-                router.handle_stack_packet(now(), id, packet);
+                black_box(&router.handle_stack_packet(now(), id, packet));
+            }
+            if let Some(mut packet) = frames.pool().take(LAN)
+                && packet.extend(black_box(&[0; 1500]))
+            {
+                black_box(&router.handle_lan_packet(now(), packet));
             }
             if black_box(true) {
                 router.handle_command(now(), Command::Dial { wan: id, force: false });
@@ -51,10 +60,7 @@ mod image {
                 router.handle_timeout(now());
             }
             while let Some((egress, frame)) = router.poll_transmit(now()) {
-                match egress {
-                    Egress::Port(port) => drop(black_box((port, frame.bytes().len()))),
-                    Egress::Stack(wan) => drop(black_box((wan, frame.bytes().len()))),
-                }
+                black_box((egress, frame.bytes().len()));
             }
             while let Some((wan, ledger)) = router.poll_store(now()) {
                 black_box(&ledger);
