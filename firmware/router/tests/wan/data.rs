@@ -24,8 +24,7 @@ fn headers_are_pushed_and_pulled_in_place() {
     assert!(frame.extend(&ipv4(100)));
     let address = frame.bytes().as_ptr() as usize;
     assert_eq!(address % 4, 0);
-    world.router.handle_stack_packet(world.now, WAN, frame);
-    let (_, sent) = world.router.poll_transmit(world.now).unwrap();
+    let (_, sent) = world.router.handle_stack_packet(world.now, WAN, frame).unwrap();
     assert_eq!(sent.bytes().as_ptr() as usize + 22, address);
     let mut expected = Vec::new();
     expected.extend(world.concentrators[0].mac.0);
@@ -43,8 +42,7 @@ fn headers_are_pushed_and_pulled_in_place() {
     bytes.resize(60, 0xEE);
     let frame = world.frame(&bytes).unwrap();
     let address = frame.bytes().as_ptr() as usize + 22;
-    world.router.handle_frame(world.now, crate::world::PORT, frame);
-    let (egress, packet) = world.router.poll_transmit(world.now).unwrap();
+    let (egress, packet) = world.router.handle_frame(world.now, crate::world::PORT, frame).unwrap();
     assert_eq!(egress, gatelet_router::Egress::Stack(WAN));
     assert_eq!(packet.bytes().as_ptr() as usize, address);
     assert_eq!(address % 4, 0);
@@ -61,7 +59,7 @@ fn ipv6_goes_the_same_way() {
     assert!(world.status().ipv6.is_some());
     let mut packet = ipv4(60);
     packet[0] = 0x60;
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&packet).unwrap());
+    world.stack_sends(WAN, &packet);
     world.settle();
     world.run_for(Duration::from_millis(20));
     assert_eq!(world.ac().sessions[&id].data.last(), Some(&packet));
@@ -73,10 +71,12 @@ fn ipv6_goes_the_same_way() {
 #[test]
 fn the_longest_packet_and_one_byte_more() {
     let mut world = up();
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(1492)).unwrap());
-    assert_eq!(world.router.poll_transmit(world.now).unwrap().1.len(), 1514);
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(1493)).unwrap());
-    assert!(world.router.poll_transmit(world.now).is_none());
+    let mut sends = |len| {
+        let frame = world.frame(&ipv4(len)).unwrap();
+        world.router.handle_stack_packet(world.now, WAN, frame).map(|(_, frame)| frame.len())
+    };
+    assert_eq!(sends(1492), Some(1514));
+    assert_eq!(sends(1493), None);
     assert_eq!(world.router.counters().of(Dropped::TooLong), 1);
 }
 
@@ -85,7 +85,7 @@ fn what_is_not_ip_is_not_carried() {
     let mut world = up();
     let (id, mac) = (world.session_id().unwrap(), world.concentrators[0].mac);
     for packet in [&[0x15_u8, 0, 0][..], &[0x75, 0], &[]] {
-        world.router.handle_stack_packet(world.now, WAN, world.frame(packet).unwrap());
+        world.stack_sends(WAN, packet);
     }
     assert_eq!(world.router.counters().of(Dropped::NotIp), 3);
     // IPv6 under the protocol number of IPv4, and nothing at all.
@@ -102,18 +102,18 @@ fn nothing_flows_before_its_protocol_is_up_nor_after() {
     let (id, mac) = (world.session_id().unwrap(), world.concentrators[0].mac);
     let packet = session_frame(mac, id, &[&[0x00, 0x21][..], &ipv4(40)].concat());
     world.arrive(&packet);
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 2);
     world.come_up();
     world.arrive(&packet);
     assert_eq!(world.to_stack.len(), 1);
     world.command(Command::HangUp { wan: WAN });
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 3);
     world.run_for(Duration::from_secs(5));
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 4);
-    world.router.handle_stack_packet(world.now, gatelet_router::WanId(9), world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(gatelet_router::WanId(9), &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 5);
 }
 
@@ -136,15 +136,4 @@ fn traffic_is_proof_of_life() {
     assert_eq!(echoes(&world), 0);
     world.run_for(Duration::from_secs(100));
     assert!(echoes(&world) >= 3, "silence is asked about");
-}
-
-#[test]
-fn a_full_queue_drops_the_newest_and_counts_it() {
-    let mut world = up();
-    for _ in 0..10 {
-        world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
-    }
-    let sent = std::iter::from_fn(|| world.router.poll_transmit(world.now)).count();
-    assert_eq!(sent as u32 + world.router.counters().of(Dropped::QueueFull), 10);
-    assert!(sent >= 4);
 }
