@@ -9,6 +9,7 @@
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use gatelet_hal::{Frame, FramePool, PortId};
+use gatelet_router::Egress;
 use smoltcp::time::Instant;
 
 use crate::case::{Case, Figure, World};
@@ -115,7 +116,7 @@ impl Bound {
         }
     }
 
-    fn up<'p>(&mut self, now: Instant, mut frame: Frame<'p>) -> Option<(PortId, Frame<'p>)> {
+    fn up<'p>(&mut self, now: Instant, mut frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
         let len = frame.len();
         frame.push_front(2)?;
         let [head, mac, _, ether_type, packet @ ..] = front::<{ ETHERNET + IP + TRANSPORT }>(&mut frame)?;
@@ -143,10 +144,10 @@ impl Bound {
         let headers = front::<{ ETHERNET + PPPOE }>(&mut frame)?;
         *headers = self.up;
         headers[5] |= u32::from((total_len + 2).to_be());
-        frame.pull_front(2).then_some((WAN, frame))
+        frame.pull_front(2).then_some((Egress::Port(WAN), frame))
     }
 
-    fn down<'p>(&mut self, now: Instant, mut frame: Frame<'p>) -> Option<(PortId, Frame<'p>)> {
+    fn down<'p>(&mut self, now: Instant, mut frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
         let len = frame.len();
         frame.push_front(2)?;
         let headers = front::<{ ETHERNET + PPPOE + IP + TRANSPORT }>(&mut frame)?;
@@ -183,7 +184,7 @@ impl Bound {
             return None;
         }
         *front::<ETHERNET>(&mut frame)? = host.down;
-        frame.pull_front(2).then_some((LAN, frame))
+        frame.pull_front(2).then_some((Egress::Port(LAN), frame))
     }
 
     fn find(&self, source: u32, destination: u32, ports: u32, protocol: u32) -> Option<usize> {
@@ -223,11 +224,11 @@ impl Bound {
 }
 
 impl<'p> Datapath<'p> for Bound {
-    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(PortId, Frame<'p>)> {
+    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
         counted_bound(self, now, port, frame)
     }
 
-    fn poll_transmit(&mut self, _: Instant) -> Option<(PortId, Frame<'p>)> {
+    fn poll_transmit(&mut self, _: Instant) -> Option<(Egress, Frame<'p>)> {
         None
     }
 }
@@ -239,7 +240,7 @@ fn counted_bound<'p>(
     now: Instant,
     port: PortId,
     frame: Frame<'p>,
-) -> Option<(PortId, Frame<'p>)> {
+) -> Option<(Egress, Frame<'p>)> {
     if port == LAN { bound.up(now, frame) } else { bound.down(now, frame) }
 }
 

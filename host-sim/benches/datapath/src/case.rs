@@ -3,7 +3,8 @@
 use core::fmt;
 
 use chacha20::ChaCha8Rng;
-use gatelet_hal::{Frame, HEADROOM, Pool, PortId};
+use gatelet_hal::{Frame, HEADROOM, Pool};
+use gatelet_router::Egress;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 
@@ -178,7 +179,7 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
                     flow.external_port = flow.host_port;
                     let kind = Kind::Data(usize::from(case.payload));
                     let out = self.forward(Direction::Down, &flow, kind, counter, &mut figure);
-                    assert!(out.is_none_or(|(port, _)| port != LAN), "a stranger got in");
+                    assert!(out.is_none_or(|(egress, _)| egress != Egress::Port(LAN)), "a stranger got in");
                 }
             }
         }
@@ -189,12 +190,13 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
     ///
     /// # Panics
     /// If the pool is exhausted: somebody keeps frames.
-    pub fn settle(&mut self) -> Option<(PortId, Frame<'p>)> {
+    pub fn settle(&mut self) -> Option<(Egress, Frame<'p>)> {
         let mut last = None;
-        while let Some((port, frame)) = self.datapath.poll_transmit(self.now) {
+        while let Some((egress, frame)) = self.datapath.poll_transmit(self.now) {
+            let Egress::Port(port) = egress else { continue };
             let replies = isp::answer(port, frame.bytes());
             if replies.is_empty() {
-                last = Some((port, frame));
+                last = Some((egress, frame));
             }
             for reply in replies {
                 let mut frame = self.pool.take(port).expect("no frame is kept");
@@ -247,7 +249,7 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
         kind: Kind,
         counter: &mut impl Counter,
         figure: &mut Figure,
-    ) -> Option<(PortId, Frame<'p>)> {
+    ) -> Option<(Egress, Frame<'p>)> {
         self.number += 1;
         self.now += BETWEEN_PACKETS;
         let port = if direction == Direction::Up { LAN } else { WAN };

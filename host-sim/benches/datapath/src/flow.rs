@@ -76,11 +76,9 @@ impl Keys {
                 let remote = Ipv4Address::new(11 + (nth % 64) as u8, ((nth / 64) << 4) as u8, 113, 9);
                 Flow { remote, ..plain }
             }
-            Self::SameLowBits => Flow {
-                host_port: 1024 + (nth % 32) * 1024,
-                remote_port: 443 + nth / 32 * 1024,
-                ..plain
-            },
+            Self::SameLowBits => {
+                Flow { host_port: 1024 + (nth % 32) * 1024, remote_port: 443 + nth / 32 * 1024, ..plain }
+            }
         }
     }
 }

@@ -67,12 +67,12 @@ impl<'p> Gatelet<'p> {
 }
 
 impl<'p> Datapath<'p> for Gatelet<'p> {
-    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(PortId, Frame<'p>)> {
+    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
         counted_gatelet(&mut self.router, now, port, frame)
     }
 
-    fn poll_transmit(&mut self, now: Instant) -> Option<(PortId, Frame<'p>)> {
-        self.router.poll_transmit(now).map(|(egress, frame)| (port_of(egress), frame))
+    fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
+        self.router.poll_transmit(now)
     }
 }
 
@@ -83,13 +83,6 @@ fn counted_gatelet<'p>(
     now: Instant,
     port: PortId,
     frame: Frame<'p>,
-) -> Option<(PortId, Frame<'p>)> {
-    router.handle_frame(now, port, frame).map(|(egress, frame)| (port_of(egress), frame))
-}
-
-fn port_of(egress: Egress) -> PortId {
-    match egress {
-        Egress::Port(port) => port,
-        Egress::Stack(_) | Egress::LanStack => PortId::LOCAL,
-    }
+) -> Option<(Egress, Frame<'p>)> {
+    router.handle_frame(now, port, frame)
 }

@@ -1,6 +1,7 @@
 //! Whether what came out is what should have, by smoltcp's code.
 
-use gatelet_hal::{Frame, PortId};
+use gatelet_hal::Frame;
+use gatelet_router::Egress;
 use gatelet_wire::ethernet::{self, Header};
 use gatelet_wire::pppoe::{Code, Packet};
 use gatelet_wire::{EthernetAddress, ppp};
@@ -15,18 +16,18 @@ const MSS_MAX: u16 = 1452;
 
 /// Judges the frame that came out for a packet of `flow`, and notes the port the flow got. Panics with what is wrong.
 pub(crate) fn judge(
-    out: &(PortId, Frame<'_>),
+    out: &(Egress, Frame<'_>),
     direction: Direction,
     flow: &mut Flow,
     kind: Kind,
     number: u32,
 ) {
-    let (port, frame) = out;
+    let (egress, frame) = out;
     let (header, rest) = Header::parse(frame.bytes()).expect("readable Ethernet header");
     assert_eq!(header.vlan, None);
     let packet = match direction {
         Direction::Up => {
-            assert_eq!((*port, header.source, header.destination), (WAN, WAN_MAC, AC_MAC));
+            assert_eq!((*egress, header.source, header.destination), (Egress::Port(WAN), WAN_MAC, AC_MAC));
             assert_eq!(header.ether_type, ethernet::PPPOE_SESSION);
             let session = Packet::parse(rest).expect("readable PPPoE header");
             assert_eq!((session.code, session.session_id), (Code::Session, SESSION_ID));
@@ -37,7 +38,7 @@ pub(crate) fn judge(
         }
         Direction::Down => {
             let mac: EthernetAddress = host_mac(flow.host);
-            assert_eq!((*port, header.source, header.destination), (LAN, LAN_MAC, mac));
+            assert_eq!((*egress, header.source, header.destination), (Egress::Port(LAN), LAN_MAC, mac));
             assert_eq!(header.ether_type, ethernet::IPV4);
             rest
         }

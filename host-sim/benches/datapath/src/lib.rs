@@ -23,6 +23,7 @@ mod judge;
 mod packet;
 
 use gatelet_hal::{Frame, PortId};
+use gatelet_router::Egress;
 use gatelet_wire::{EthernetAddress, Ipv4Address};
 use smoltcp::time::Instant;
 
@@ -49,11 +50,11 @@ pub const FLOWS: usize = 1024;
 
 /// What is measured: takes one received frame and hands over one frame to send.
 pub trait Datapath<'p> {
-    /// The counted call. `None` if there is nothing to send.
-    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(PortId, Frame<'p>)>;
+    /// The counted call. `None` if there is nothing to send at once.
+    fn forward(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Option<(Egress, Frame<'p>)>;
 
     /// What it wants to send of its own accord, such as ARP. Call until `None`.
-    fn poll_transmit(&mut self, now: Instant) -> Option<(PortId, Frame<'p>)>;
+    fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)>;
 }
 
 /// The machine's count of retired instructions.

@@ -36,7 +36,11 @@ mod image {
         let Some(id) = id else { halt() };
         loop {
             for port in [LAN, WAN] {
-                router.handle_link(now(), port, if black_box(true) { LinkState::Up } else { LinkState::Down });
+                router.handle_link(
+                    now(),
+                    port,
+                    if black_box(true) { LinkState::Up } else { LinkState::Down },
+                );
                 if let Some(mut frame) = frames.pool().take(port)
                     && frame.extend(black_box(&[0; 1514]))
                 {
