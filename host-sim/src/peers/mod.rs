@@ -9,6 +9,7 @@
 //! They prove logic, not interoperability: that takes a peer nobody here wrote (the peer lab).
 
 pub mod concentrator;
+pub mod host;
 pub mod internet;
 pub mod ont;
 pub mod radius;
