@@ -23,10 +23,11 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::flash::{CAPACITY, Flash};
-use super::network::{Director, Errand, Network, Power, ROUTER_MAC};
+use super::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::clock;
 use crate::executor::{Executor, Mode, Pacer, Stuck};
 use crate::narrate;
+use crate::peers::lan::LAN_MAC;
 use crate::scenario::values::format_duration;
 use crate::timeline::{Actor, Tone};
 
@@ -35,6 +36,8 @@ const FRAMES: usize = 24;
 /// Set aside for the WAN port, and for what the router makes itself.
 const RESERVED: u16 = 8;
 const WAN_PORT: PortId = PortId(0);
+/// The longest frame of the LAN port: plain Ethernet, without FCS.
+const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
 /// Sockets of the `wan` stack: ping and DNS.
 const SOCKETS: usize = 4;
@@ -56,7 +59,7 @@ pub struct Gateway {
 }
 
 /// Called before a virtual clock jumps, with where it stands, where it goes, and the network. May sleep.
-pub type WorldPacer<'a> = Box<dyn FnMut(Instant, Instant, &Network) + 'a>;
+pub type WorldPacer<'a> = Box<dyn FnMut(Instant, Instant, &Network<'_>) + 'a>;
 
 /// A world to run.
 pub struct Run<'a> {
@@ -92,7 +95,7 @@ impl Gateway {
     /// [`Stuck`], if its tasks spin.
     pub fn run(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         mut run: Run<'_>,
     ) -> Result<(), Stuck> {
@@ -110,7 +113,7 @@ impl Gateway {
     /// Without power: the world goes on.
     fn rest(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         run: &mut Run<'_>,
         now: Instant,
@@ -128,7 +131,7 @@ impl Gateway {
     /// From power-on to power-off.
     fn live(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         run: &mut Run<'_>,
         booted: Instant,
@@ -148,7 +151,7 @@ impl Gateway {
         let mut store: FlashLedger<_> =
             FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take();
-        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(network));
+        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(Side::Wan, network));
         let now = {
             let mut executor = Executor::booting_at(run.mode, booted);
             let (end, pacer) = (run.end, pacer(network, run));
@@ -185,18 +188,22 @@ impl Gateway {
         Ok(now)
     }
 
-    fn port<'n>(&self, network: &'n RefCell<Network>) -> Port<'n> {
-        Port { network, max_frame_len: self.max_frame_len, link: LinkState::Down }
+    fn port<'n, 'w>(&self, side: Side, network: &'n RefCell<Network<'w>>) -> Port<'n, 'w> {
+        let max_frame_len = match side {
+            Side::Wan => self.max_frame_len,
+            Side::Lan => LAN_FRAME_LEN,
+        };
+        Port { network, side, max_frame_len, link: LinkState::Down }
     }
 }
 
-fn pacer<'a>(network: &'a RefCell<Network>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
+fn pacer<'a>(network: &'a RefCell<Network<'_>>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
     let pacer = run.pacer.as_mut()?;
     Some(Box::new(move |from, to| pacer(from, to, &network.borrow())))
 }
 
 /// Drives the network until the end, or until the box's switch is touched.
-async fn drive(network: &RefCell<Network>, director: &RefCell<dyn Director + '_>, end: Instant) {
+async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director + '_>, end: Instant) {
     poll_fn(|cx| {
         let mut network = network.borrow_mut();
         let mut director = director.borrow_mut();
@@ -216,7 +223,7 @@ async fn drive(network: &RefCell<Network>, director: &RefCell<dyn Director + '_>
 }
 
 /// Puts what the router reports into the timeline.
-async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>, booted: Instant) {
+async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network<'_>>, booted: Instant) {
     let mut events = gatelet.events().expect("the first to listen");
     loop {
         match events.next_message().await {
@@ -234,7 +241,7 @@ async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Netw
     }
 }
 
-async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>) {
+async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network<'_>>) {
     loop {
         let command = poll_fn(|cx| match network.borrow_mut().take_command(cx.waker()) {
             Some(command) => Poll::Ready(command),
@@ -246,7 +253,7 @@ async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<N
 }
 
 /// Does what users want from the Internet, over the `wan` stack.
-async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
+async fn run_errands(stack: Stack<'_>, network: &RefCell<Network<'_>>) {
     loop {
         let errand = poll_fn(|cx| match network.borrow_mut().take_errand(cx.waker()) {
             Some(errand) => Poll::Ready(errand),
@@ -310,16 +317,20 @@ async fn ping(stack: Stack<'_>, target: Ipv4Address) -> Option<Duration> {
     embassy_time::with_timeout(PATIENCE, exchange).await.ok()?
 }
 
-/// The WAN port of the box: the near end of the network's cable.
-struct Port<'n> {
-    network: &'n RefCell<Network>,
+/// A port of the box: the near end of one of the network's cables.
+struct Port<'n, 'w> {
+    network: &'n RefCell<Network<'w>>,
+    side: Side,
     max_frame_len: usize,
     link: LinkState,
 }
 
-impl<'p> EthernetPort<'p> for Port<'_> {
+impl<'p> EthernetPort<'p> for Port<'_, '_> {
     fn hardware_address(&self) -> EthernetAddress {
-        ROUTER_MAC
+        match self.side {
+            Side::Wan => ROUTER_MAC,
+            Side::Lan => LAN_MAC,
+        }
     }
 
     fn max_frame_len(&self) -> usize {
@@ -333,11 +344,13 @@ impl<'p> EthernetPort<'p> for Port<'_> {
     async fn wait(&mut self, to_transmit: bool) -> Ready {
         poll_fn(|cx| {
             let mut network = self.network.borrow_mut();
-            network.wake_port(cx.waker());
-            let link = network.carrier();
+            network.wake_port(self.side, cx.waker());
+            let link = network.carrier(self.side);
             let changed = core::mem::replace(&mut self.link, link) != link;
-            let ready =
-                Ready { receive: network.has_frame(), transmit: to_transmit && link == LinkState::Up };
+            let ready = Ready {
+                receive: network.has_frame(self.side),
+                transmit: to_transmit && link == LinkState::Up,
+            };
             if changed || ready.receive || ready.transmit { Poll::Ready(ready) } else { Poll::Pending }
         })
         .await
@@ -347,11 +360,11 @@ impl<'p> EthernetPort<'p> for Port<'_> {
         frame.clear(gatelet_hal::HEADROOM);
         let longest = self.max_frame_len;
         let mut network = self.network.borrow_mut();
-        network.receive(|bytes| bytes.len() <= longest && frame.extend(bytes)).unwrap_or(false)
+        network.receive(self.side, |bytes| bytes.len() <= longest && frame.extend(bytes)).unwrap_or(false)
     }
 
     async fn transmit(&mut self, frame: Frame<'p>) -> bool {
         let mut network = self.network.borrow_mut();
-        frame.len() <= self.max_frame_len && network.transmit(clock::now(), frame.bytes())
+        frame.len() <= self.max_frame_len && network.transmit(clock::now(), self.side, frame.bytes())
     }
 }

@@ -100,7 +100,13 @@ impl Fetch {
         }
     }
 
-    fn read(&mut self, now: Instant, address: Ipv4Address, handle: SocketHandle, body: &mut Body<'_>) -> Next {
+    fn read(
+        &mut self,
+        now: Instant,
+        address: Ipv4Address,
+        handle: SocketHandle,
+        body: &mut Body<'_>,
+    ) -> Next {
         let mut wrong = None;
         let socket = body.tcp(handle);
         while socket.can_recv() {

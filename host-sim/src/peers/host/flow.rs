@@ -33,7 +33,11 @@ enum Step {
     /// Nothing to say until then.
     Quiet(SocketHandle, Instant),
     /// Said something; this much of it has come back.
-    Waiting { handle: SocketHandle, heard: usize, since: Instant },
+    Waiting {
+        handle: SocketHandle,
+        heard: usize,
+        since: Instant,
+    },
 }
 
 impl Flow {

@@ -26,7 +26,14 @@ pub(super) struct Ping {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    Running { handle: SocketHandle, ident: u16, to: Ipv4Address, number: u16, sent_at: Instant, answered: bool },
+    Running {
+        handle: SocketHandle,
+        ident: u16,
+        to: Ipv4Address,
+        number: u16,
+        sent_at: Instant,
+        answered: bool,
+    },
 }
 
 impl Ping {

@@ -43,7 +43,9 @@ impl Trace {
                 }
                 Found::Address(address) => address,
             };
-            let Some((errors, datagrams)) = body.claim_trace() else { return Next::Wait(Some(now + PATIENCE)) };
+            let Some((errors, datagrams)) = body.claim_trace() else {
+                return Next::Wait(Some(now + PATIENCE));
+            };
             send(body, datagrams, to, 1);
             self.step = Step::Running { errors, datagrams, to, hop: 1, deadline: now + PATIENCE };
         }
@@ -69,7 +71,7 @@ impl Trace {
             return Next::Wait(Some(now + PATIENCE));
         }
         let handles = [*errors, *datagrams];
-        handles.map(|handle| body.release(handle));
+        handles.into_iter().for_each(|handle| body.release(handle));
         let tone = if arrived { Tone::Good } else { Tone::Bad };
         let what = format!("{} is {} hops away", self.target, self.hops.len());
         body.tell("traced", tone, &what, self.hops.join(", "));
