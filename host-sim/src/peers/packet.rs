@@ -2,8 +2,8 @@
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetProtocol, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol, Ipv4Address,
-    Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
+    EthernetAddress, EthernetProtocol, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol,
+    Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
 };
 
 /// An address and a port.
@@ -11,6 +11,7 @@ pub type Endpoint = (Ipv4Address, u16);
 
 const IPV4_HEADER: usize = 20;
 const ETHERNET_HEADER: usize = 14;
+const ICMP_HEADER: usize = 8;
 const HOP_LIMIT: u8 = 64;
 const CHECKSUMS: fn() -> ChecksumCapabilities = ChecksumCapabilities::default;
 
@@ -91,8 +92,8 @@ pub fn icmp(from: Ipv4Address, to: Ipv4Address, message: &Icmpv4Repr<'_>) -> Vec
     ipv4(from, to, IpProtocol::Icmp, Fragment::default(), &payload)
 }
 
-/// An ICMP error about a packet, of which the header and eight octets are quoted (RFC 792). `rest` are the four octets
-/// behind the checksum.
+/// An ICMP error about a packet, of which as much is quoted as fits into 576 octets (RFC 1812 §4.3.2.3). `rest` are the
+/// four octets behind the checksum.
 pub fn icmp_error(
     from: Ipv4Address,
     to: Ipv4Address,
@@ -101,8 +102,7 @@ pub fn icmp_error(
     rest: [u8; 4],
     about: &[u8],
 ) -> Vec<u8> {
-    const ICMP_HEADER: usize = 8;
-    let quoted = &about[..about.len().min(IPV4_HEADER + 8)];
+    let quoted = &about[..about.len().min(576 - IPV4_HEADER - ICMP_HEADER)];
     let mut payload = vec![0; ICMP_HEADER];
     payload[0] = kind;
     payload[1] = code;
@@ -162,11 +162,17 @@ pub fn inspect(bytes: &[u8]) -> Result<(), &'static str> {
         }
         IpProtocol::Icmp => {
             let message = Icmpv4Packet::new_checked(payload).map_err(|_| "its ICMP message is cut short")?;
-            message.verify_checksum()
+            message.verify_checksum() && quote_is_right(message.msg_type(), &payload[ICMP_HEADER..])
         }
         _ => true,
     };
     if right { Ok(()) } else { Err("the checksum of what it carries is wrong") }
+}
+
+/// Whether the header that an ICMP error quotes has the right checksum: NAT has to see to that, too (RFC 5508 REQ-4).
+fn quote_is_right(kind: Icmpv4Message, quote: &[u8]) -> bool {
+    let is_error = matches!(kind, Icmpv4Message::DstUnreachable | Icmpv4Message::TimeExceeded);
+    !is_error || quote.len() < IPV4_HEADER || Ipv4Packet::new_unchecked(quote).verify_checksum()
 }
 
 #[cfg(test)]

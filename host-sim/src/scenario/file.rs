@@ -33,7 +33,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
-use super::lan::LanFile;
+use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
 use crate::peers::concentrator::throttle::{Key, Kind, Rule, Stage};
@@ -67,6 +67,12 @@ pub struct File {
     pub concentrator: ConcentratorFile,
     /// What is behind the router's second port.
     pub lan: Option<LanFile>,
+    /// What the router does between LAN and WAN.
+    #[serde(default)]
+    pub nat: NatFile,
+    /// Ports that lead inside.
+    #[serde(default, rename = "forward")]
+    pub forwards: Vec<ForwardFile>,
     /// How long the ONT takes to boot at the start; it has long been up if not given.
     #[serde(default, deserialize_with = "values::some_duration")]
     pub ont_boots: Option<Duration>,

@@ -1,5 +1,7 @@
 //! The LAN of a scenario: `[lan]`, its computers `[[lan.host]]`, and what they do, `[[lan.host.task]]`.
 
+use gatelet_hal::PortId;
+use gatelet_router::{Filtering, Forward, LanConfig, PortRange, Protocol};
 use serde::Deserialize;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use super::values;
 use crate::link::Quality;
 use crate::peers::host::{Lease, Machine, Memory, Service, Size, Target, Task};
 use crate::peers::lan::{Lan, Mischief, Scheme, mac};
+use crate::world::LanSettings;
 
 /// Fast Ethernet.
 const RATE: u64 = 100_000_000;
@@ -39,6 +42,8 @@ struct HostFile {
     count: Option<usize>,
     /// A fixed address; DHCP if there is none.
     address: Option<Ipv4Address>,
+    /// Where it looks names up, if its address is fixed; at the router if this does not say otherwise.
+    dns: Option<Ipv4Address>,
     /// When it is plugged in.
     #[serde(default, deserialize_with = "values::some_duration")]
     joins: Option<Duration>,
@@ -93,6 +98,65 @@ struct TaskFile {
     rate: Option<u32>,
 }
 
+/// `[nat]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct NatFile {
+    filtering: FilteringName,
+    dmz: Option<Ipv4Address>,
+    host_flows: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FilteringName {
+    #[default]
+    AddressAndPort,
+    Address,
+    Endpoint,
+}
+
+/// `[[forward]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ForwardFile {
+    #[serde(default)]
+    protocol: ProtocolName,
+    /// The port outside, and the last one if there are several.
+    port: u16,
+    last_port: Option<u16>,
+    /// The host inside.
+    to: Ipv4Address,
+    /// Its port, if that is another.
+    to_port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ProtocolName {
+    Tcp,
+    Udp,
+    #[default]
+    TcpUdp,
+}
+
+impl ForwardFile {
+    fn check(&self) -> Result<Forward, String> {
+        let forward = Forward {
+            protocol: match self.protocol {
+                ProtocolName::Tcp => Protocol::Tcp,
+                ProtocolName::Udp => Protocol::Udp,
+                ProtocolName::TcpUdp => Protocol::TcpUdp,
+            },
+            ports: PortRange { first: self.port, last: self.last_port.unwrap_or(self.port) },
+            host: self.to,
+            host_port: self.to_port.unwrap_or(self.port),
+            source: Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0),
+        };
+        forward.is_valid().then_some(forward).ok_or_else(|| format!("forward: port {} cannot be", self.port))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Verb {
@@ -124,6 +188,29 @@ fn cidr<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ipv4Cidr, D
 }
 
 impl LanFile {
+    /// What the router is told.
+    ///
+    /// # Errors
+    /// Which forward cannot be.
+    pub fn settings(
+        &self,
+        port: PortId,
+        nat: &NatFile,
+        forwards: &[ForwardFile],
+    ) -> Result<LanSettings, String> {
+        Ok(LanSettings {
+            config: LanConfig::new(port, self.address),
+            forwards: forwards.iter().map(ForwardFile::check).collect::<Result<_, _>>()?,
+            dmz: nat.dmz,
+            filtering: match nat.filtering {
+                FilteringName::AddressAndPort => Filtering::AddressAndPortDependent,
+                FilteringName::Address => Filtering::AddressDependent,
+                FilteringName::Endpoint => Filtering::EndpointIndependent,
+            },
+            host_quota: nat.host_flows,
+        })
+    }
+
     /// Every computer's name, in the order of their numbers.
     fn names(&self) -> Vec<(String, &HostFile, u32)> {
         let mut names = Vec::new();
@@ -167,7 +254,7 @@ impl LanFile {
             let fixed = host.address.map(|address| Lease {
                 address: Ipv4Cidr::new(address, self.address.prefix_len()),
                 gateway: self.address.address(),
-                dns: vec![self.address.address()],
+                dns: vec![host.dns.unwrap_or(self.address.address())],
             });
             let seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15u64.wrapping_mul(number as u64 + 1));
             let mut machine = Machine::on_ethernet(&name, mac(number), fixed, memory, storage, seed);
@@ -264,6 +351,7 @@ impl TaskFile {
                 port: self.port.unwrap_or(ECHO),
                 every: self.pace.unwrap_or(seconds(60)),
                 lasts: self.lasts.ok_or("`for` is missing: for how long?")?,
+                patience: self.patience.unwrap_or(seconds(20)),
             },
             Verb::Trace => Task::Trace { target },
             Verb::Misbehave(_) => return Err("no task".into()),

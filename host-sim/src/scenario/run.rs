@@ -100,6 +100,11 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let script = Script::new(faults, config.clone(), file.line.clone());
     let mut gateway = Gateway::new(config, seed);
     gateway.max_frame_len = max_frame_len;
+    if let Some(lan) = &file.lan {
+        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
+    } else if !file.forwards.is_empty() {
+        return Err("forward: there is no [lan] to lead to".into());
+    }
     let network = RefCell::new(network);
     let world = Run {
         mode: if options.real_time { Mode::Real } else { Mode::Virtual },

@@ -78,6 +78,13 @@ pub const TAGS: &[Tag] = &[
     ("down", "a dial or a session is over"),
     ("shut-down", "an orderly shutdown is done"),
     ("events-lost", "events came faster than they were read"),
+    // The router: between LAN and WAN.
+    ("address-conflict", "another station claims the router's own address"),
+    ("neighbour-disputed", "a station claims another one's address"),
+    ("host-quota", "a host has as many connections as one host may have"),
+    ("flow-table-full", "the table of flows is full, and none of them may go"),
+    ("rule", "a rule of the firewall that is to be told decides"),
+    ("flows-cut", "connections through an old address are cut"),
     // The router: the redial engine.
     ("hold", "a hold begins: not one PADI"),
     ("hold-lifted", "a hold ends early"),

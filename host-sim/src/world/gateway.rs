@@ -16,7 +16,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_router::{Router, WanConfig, WanId};
+use gatelet_router::{Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId};
 use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
@@ -36,6 +36,13 @@ const FRAMES: usize = 24;
 /// Set aside for the WAN port, and for what the router makes itself.
 const RESERVED: u16 = 8;
 const WAN_PORT: PortId = PortId(0);
+const LAN_PORT: PortId = PortId(1);
+const PORTS: usize = 2;
+/// Frames of a box with a LAN.
+const LAN_FRAMES: usize = 64;
+/// Flows and neighbours of a box with a LAN.
+const FLOWS: usize = 1024;
+const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
@@ -43,6 +50,21 @@ const WAN: WanId = WanId(0);
 const SOCKETS: usize = 4;
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
+
+/// What the owner has set for the home network.
+#[derive(Debug, Clone)]
+pub struct LanSettings {
+    /// The LAN itself.
+    pub config: LanConfig,
+    /// Ports that lead inside.
+    pub forwards: Vec<Forward>,
+    /// Who gets what is for nobody else.
+    pub dmz: Option<Ipv4Address>,
+    /// Whose packets an open mapping lets in.
+    pub filtering: Filtering,
+    /// The most flows of one host, if not what the router thinks right.
+    pub host_quota: Option<u16>,
+}
 
 /// The box.
 pub struct Gateway {
@@ -52,6 +74,8 @@ pub struct Gateway {
     pub max_frame_len: usize,
     /// Whether the `wan` stack runs in it (errands need it).
     pub stack: bool,
+    /// Its second port, if there is a LAN.
+    pub lan: Option<LanSettings>,
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
@@ -78,6 +102,7 @@ impl Gateway {
             config,
             max_frame_len: 1514,
             stack: true,
+            lan: None,
             flash: Flash::new(),
             retained: None,
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
@@ -137,21 +162,34 @@ impl Gateway {
         booted: Instant,
     ) -> Result<Instant, Stuck> {
         let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
-        let pool = frames.pool();
+        let more_frames = self.lan.is_some().then(|| Box::new(FramePool::<NoopRawMutex, LAN_FRAMES>::new()));
+        let pool = more_frames.as_ref().map_or(frames.pool(), |frames| frames.pool());
         for port in [WAN_PORT, PortId::LOCAL] {
             pool.reserve(port, RESERVED).expect("the pool has as many frames");
         }
-        let gatelet: Gatelet<'_, NoopRawMutex> = Gatelet::new(pool);
+        if self.lan.is_some() {
+            pool.reserve(LAN_PORT, RESERVED).expect("the pool has as many frames");
+        }
+        let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
+        let gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
         let mut resources = StackResources::<SOCKETS>::new();
+        let mut lan_resources = StackResources::<SOCKETS>::new();
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let stack_seed = self.rng.next_u64();
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
+        let lan = self.lan.clone();
+        let lan_seed = lan.as_ref().map_or(0, |_| self.rng.next_u64());
+        if let Some(tables) = &mut tables {
+            router.add_port(LAN_PORT, LAN_MAC, LAN_FRAME_LEN);
+            router.lend_tables(tables.lend());
+        }
         let mut store: FlashLedger<_> =
             FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take();
         let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(Side::Wan, network));
+        let lan_port = self.port(Side::Lan, network);
         let now = {
             let mut executor = Executor::booting_at(run.mode, booted);
             let (end, pacer) = (run.end, pacer(network, run));
@@ -159,6 +197,12 @@ impl Gateway {
                 executor.set_pacer(pacer);
             }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
+            if lan.is_some() {
+                executor.spawn("LAN port", gatelet.run_port(LAN_PORT, lan_port));
+                let lan = gatelet.lan_stack(&mut lan_resources, lan_seed);
+                let (_, runner) = lan.expect("a frame is reserved, and this is the first");
+                executor.spawn("LAN stack", runner.run());
+            }
             executor.spawn("events", tell_events(&gatelet, network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));
             if with_stack {
@@ -175,6 +219,9 @@ impl Gateway {
                 };
                 let wan = router.add_wan(gatelet_runtime::now(), config, boot, ledger);
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
+                if let Some(lan) = lan {
+                    lan.apply(router);
+                }
                 gatelet.run_router(router, &mut store).await;
             });
             executor.run_until(drive(network, director, end))?;
@@ -194,6 +241,20 @@ impl Gateway {
             Side::Lan => LAN_FRAME_LEN,
         };
         Port { network, side, max_frame_len, link: LinkState::Down }
+    }
+}
+
+impl LanSettings {
+    fn apply(self, router: &mut Router<'_>) {
+        assert!(router.add_lan(gatelet_runtime::now(), self.config), "it has tables and a port");
+        for forward in self.forwards {
+            assert!(router.add_forward(forward), "checked when it was read");
+        }
+        router.set_dmz(self.dmz);
+        router.set_filtering(self.filtering);
+        if let Some(flows) = self.host_quota {
+            router.set_host_quota(flows);
+        }
     }
 }
 
@@ -223,7 +284,11 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
 }
 
 /// Puts what the router reports into the timeline.
-async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network<'_>>, booted: Instant) {
+async fn tell_events(
+    gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
+    network: &RefCell<Network<'_>>,
+    booted: Instant,
+) {
     let mut events = gatelet.events().expect("the first to listen");
     loop {
         match events.next_message().await {
@@ -241,7 +306,7 @@ async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Netw
     }
 }
 
-async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network<'_>>) {
+async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex, PORTS>, network: &RefCell<Network<'_>>) {
     loop {
         let command = poll_fn(|cx| match network.borrow_mut().take_command(cx.waker()) {
             Some(command) => Poll::Ready(command),

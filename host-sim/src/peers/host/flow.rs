@@ -10,8 +10,6 @@ use super::lookup::{Found, Lookup, Target};
 use crate::scenario::values::format_duration;
 use crate::timeline::Tone;
 
-/// How long an answer may take, or a connection.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// What is said.
 const WORDS: &[u8] = b"are you still there?";
 
@@ -22,6 +20,8 @@ pub(super) struct Flow {
     port: u16,
     every: Duration,
     until: Instant,
+    /// How long an answer may take, or a connection.
+    patience: Duration,
     step: Step,
     said: u32,
 }
@@ -41,9 +41,16 @@ enum Step {
 }
 
 impl Flow {
-    pub(super) fn new(now: Instant, target: Target, port: u16, every: Duration, lasts: Duration) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        target: Target,
+        port: u16,
+        every: Duration,
+        lasts: Duration,
+        patience: Duration,
+    ) -> Self {
         let step = Step::Name(Lookup::new(now, target.clone()));
-        Self { target, port, every, until: now + lasts, step, said: 0 }
+        Self { target, port, every, until: now + lasts, patience, step, said: 0 }
     }
 
     pub(super) fn poll(&mut self, now: Instant, body: &mut Body<'_>) -> Next {
@@ -59,7 +66,7 @@ impl Flow {
                         if !body.connect(handle, address, self.port) {
                             return self.lost(Some(handle), body, "no way to connect");
                         }
-                        self.step = Step::Connection(handle, now + PATIENCE);
+                        self.step = Step::Connection(handle, now + self.patience);
                     }
                 },
                 &mut Step::Connection(handle, deadline) => {
@@ -105,10 +112,10 @@ impl Flow {
                     } else if !socket.may_recv() {
                         let took = format_duration(now - since);
                         return self.lost(Some(handle), body, &format!("reset {took} after a word"));
-                    } else if now >= since + PATIENCE {
+                    } else if now >= since + self.patience {
                         return self.lost(Some(handle), body, "a word was not answered");
                     } else {
-                        return Next::Wait(Some(since + PATIENCE));
+                        return Next::Wait(Some(since + self.patience));
                     }
                 }
             }

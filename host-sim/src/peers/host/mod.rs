@@ -93,6 +93,8 @@ pub enum Task {
         every: Duration,
         /// For how long.
         lasts: Duration,
+        /// How long an answer may take, or a connection.
+        patience: Duration,
     },
     /// Traces the route.
     Trace {
@@ -201,8 +203,8 @@ impl<'a> Machine<'a> {
                 Running::Stream(Stream::new(now, target, port, every, lasts, size))
             }
             Task::Ping { target, count, size } => Running::Ping(Ping::new(now, target, count, size)),
-            Task::Hold { target, port, every, lasts } => {
-                Running::Hold(Flow::new(now, target, port, every, lasts))
+            Task::Hold { target, port, every, lasts, patience } => {
+                Running::Hold(Flow::new(now, target, port, every, lasts, patience))
             }
             Task::Trace { target } => Running::Trace(Trace::new(now, target)),
         });

@@ -66,6 +66,8 @@ impl Servers {
         }
         for _ in 0..clients {
             let Some(handle) = body.claim_tcp() else { return };
+            // A socket that was idle can listen.
+            let _ = body.tcp(handle).listen(port);
             let (request, head, page) = (Vec::new(), Vec::new(), 0..0);
             self.listeners.push(Listener { service, port, handle, request, head, page });
         }

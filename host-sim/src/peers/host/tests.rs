@@ -87,7 +87,13 @@ fn datagrams_are_counted() {
 #[test]
 fn a_connection_survives_hours_of_silence_and_not_a_dead_cable() {
     let (every, lasts) = (Duration::from_secs(5400), Duration::from_secs(20_000));
-    let task = || Task::Hold { target: Target::Address(SERVER), port: 7, every, lasts };
+    let task = || Task::Hold {
+        target: Target::Address(SERVER),
+        port: 7,
+        every,
+        lasts,
+        patience: Duration::from_secs(20),
+    };
     let (told, _) = meet(task(), |_| false);
     assert_eq!(tags(&told), ["flow-opened", "flow-survived"]);
     assert_eq!(told[1].1, "4 words answered");
