@@ -183,10 +183,8 @@ pub(super) enum Action {
     Errand(Errand),
     Command(Box<Command>),
     Credentials(Box<Credentials>),
-    Begin {
-        host: usize,
-        task: Task,
-    },
+    /// A computer on the LAN does something, perhaps about the router's address outside.
+    Begin { host: usize, task: Task, to_router: bool },
     Misbehave {
         host: usize,
         scheme: Scheme,
@@ -430,7 +428,13 @@ impl Fault {
                 };
                 network.command(Command::Reconfigure { wan: WanId(0), config });
             }
-            Action::Begin { host, task } => network.begin(Some(*host), task.clone()),
+            Action::Begin { host, task, to_router } => {
+                let mut task = task.clone();
+                if let Some(address) = network.subscriber().filter(|_| *to_router) {
+                    task.retarget(address);
+                }
+                network.begin(Some(*host), task);
+            }
             Action::Misbehave { host, scheme } => network.misbehave(*host, *scheme),
             Action::Attack(campaign) => network.attack(*campaign),
             &Action::Reach { port, size } => {

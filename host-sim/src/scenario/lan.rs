@@ -40,7 +40,7 @@ struct HostFile {
     name: String,
     /// How many of them: `name-1`, `name-2`, ...
     count: Option<usize>,
-    /// A fixed address; DHCP if there is none.
+    /// A fixed address, and those behind it if there are several; DHCP if there is none.
     address: Option<Ipv4Address>,
     /// Where it looks names up, if its address is fixed; at the router if this does not say otherwise.
     dns: Option<Ipv4Address>,
@@ -77,8 +77,11 @@ struct TaskFile {
     every: Option<Duration>,
     /// Whom it is about: by name, ...
     name: Option<String>,
-    /// ... or by address.
+    /// ... or by address, ...
     to: Option<Ipv4Address>,
+    /// ... or it is the router, under its address outside.
+    #[serde(default)]
+    to_router: bool,
     port: Option<u16>,
     /// Octets: of a page, a datagram, a ping's data.
     size: Option<u64>,
@@ -251,8 +254,8 @@ impl LanFile {
         for ((number, (name, host, place)), (memory, storage)) in
             self.names().into_iter().enumerate().zip(rooms)
         {
-            let fixed = host.address.map(|address| Lease {
-                address: Ipv4Cidr::new(address, self.address.prefix_len()),
+            let fixed = host.address.map(|first| Lease {
+                address: Ipv4Cidr::new((u32::from(first) + place).into(), self.address.prefix_len()),
                 gateway: self.address.address(),
                 dns: vec![host.dns.unwrap_or(self.address.address())],
             });
@@ -307,7 +310,7 @@ impl TaskFile {
                 let lasts = self.lasts.ok_or("`for` is missing: for how long?")?;
                 Action::Misbehave { host, scheme: Scheme { mischief, rate: self.rate.unwrap_or(100), lasts } }
             }
-            _ => Action::Begin { host, task: self.task()? },
+            _ => Action::Begin { host, task: self.task()?, to_router: self.to_router },
         };
         Ok(Fault { when, lasts: None, repeat, why: String::new(), action })
     }

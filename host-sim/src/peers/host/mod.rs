@@ -103,6 +103,20 @@ pub enum Task {
     },
 }
 
+impl Task {
+    /// Makes it be about this address.
+    pub fn retarget(&mut self, address: Ipv4Address) {
+        match self {
+            Self::Resolve { .. } => {}
+            Self::Fetch { target, .. }
+            | Self::Stream { target, .. }
+            | Self::Ping { target, .. }
+            | Self::Hold { target, .. }
+            | Self::Trace { target } => *target = Target::Address(address),
+        }
+    }
+}
+
 /// Where a task is.
 #[derive(Debug)]
 enum Running {
