@@ -7,6 +7,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod dhcp;
+pub mod dns;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;

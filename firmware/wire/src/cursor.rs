@@ -60,6 +60,11 @@ impl<'a> Filler<'a> {
         Self { buffer, len: 0, overflow: false }
     }
 
+    /// Goes on behind the first `len` octets of `buffer`, which hold something already.
+    pub(crate) const fn resume(buffer: &'a mut [u8], len: usize) -> Self {
+        Self { buffer, len, overflow: false }
+    }
+
     /// Appends `bytes`.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         if let Some(room) = self.room(bytes.len()) {
@@ -92,6 +97,11 @@ impl<'a> Filler<'a> {
 
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many octets still fit: none once something was left out.
+    pub(crate) const fn room_left(&self) -> usize {
+        if self.overflow { 0 } else { self.buffer.len().saturating_sub(self.len) }
     }
 
     pub(crate) const fn finish(&self) -> Result<usize, BufferTooSmall> {
