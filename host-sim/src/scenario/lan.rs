@@ -26,6 +26,8 @@ pub struct LanFile {
     /// The router's address and its network.
     #[serde(default = "address", deserialize_with = "cidr")]
     pub address: Ipv4Cidr,
+    /// How many computers that it does not know the DHCP server serves in a minute.
+    newcomers_per_minute: Option<u8>,
     /// Between the router and the switch.
     #[serde(default = "link")]
     link: Quality,
@@ -201,8 +203,12 @@ impl LanFile {
         nat: &NatFile,
         forwards: &[ForwardFile],
     ) -> Result<LanSettings, String> {
+        let mut config = LanConfig::new(port, self.address);
+        if let (Some(dhcp), Some(newcomers)) = (&mut config.dhcp, self.newcomers_per_minute) {
+            dhcp.newcomers_per_minute = newcomers;
+        }
         Ok(LanSettings {
-            config: LanConfig::new(port, self.address),
+            config,
             forwards: forwards.iter().map(ForwardFile::check).collect::<Result<_, _>>()?,
             dmz: nat.dmz,
             filtering: match nat.filtering {

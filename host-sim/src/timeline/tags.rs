@@ -78,6 +78,16 @@ pub const TAGS: &[Tag] = &[
     ("down", "a dial or a session is over"),
     ("shut-down", "an orderly shutdown is done"),
     ("events-lost", "events came faster than they were read"),
+    // The router: its DHCP server.
+    ("lease", "an address was given away"),
+    ("lease-renewed", "a lease was renewed"),
+    ("lease-released", "an address was given back"),
+    ("lease-expired", "a lease is over"),
+    ("lease-declined", "a client found somebody else at the address it was given"),
+    ("lease-conflict", "somebody answers at an address that is to be given away"),
+    ("lease-refused", "a client cannot have the address it asks for"),
+    ("lease-withdrawn", "a client loses its address"),
+    ("dhcp-exhausted", "no address is left"),
     // The router: between LAN and WAN.
     ("address-conflict", "another station claims the router's own address"),
     ("neighbour-disputed", "a station claims another one's address"),

@@ -15,9 +15,10 @@ use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
+use gatelet_proto::dns;
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId};
-use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use gatelet_runtime::{DnsSpace, FlashLedger, Gatelet, LedgerStore};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -46,8 +47,12 @@ const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping and DNS.
-const SOCKETS: usize = 4;
+/// Sockets of the `wan` stack: ping, its own lookups, and those of the LAN.
+const SOCKETS: usize = 4 + Dns::WAN_SOCKETS;
+/// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
+const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
+/// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
+type Dns = DnsSpace<8, 8192>;
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
 
@@ -74,7 +79,7 @@ pub struct Gateway {
     pub max_frame_len: usize,
     /// Whether the `wan` stack runs in it (errands need it).
     pub stack: bool,
-    /// Its second port, if there is a LAN.
+    /// Its second port, if there is a LAN; needs [`stack`](Self::stack).
     pub lan: Option<LanSettings>,
     flash: Flash,
     /// Survives a reset, not a power cut.
@@ -173,14 +178,19 @@ impl Gateway {
         let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
         let gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
         let mut resources = StackResources::<SOCKETS>::new();
-        let mut lan_resources = StackResources::<SOCKETS>::new();
+        let mut lan_resources = StackResources::<LAN_SOCKETS>::new();
+        let mut dns = self.lan.is_some().then(|| Box::new(Dns::new()));
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let stack_seed = self.rng.next_u64();
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
         let lan = self.lan.clone();
-        let lan_seed = lan.as_ref().map_or(0, |_| self.rng.next_u64());
+        let lan_address = lan.as_ref().map(|lan| lan.config.address);
+        let (lan_seed, dns_rng) = match lan {
+            Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
+            None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
+        };
         if let Some(tables) = &mut tables {
             router.add_port(LAN_PORT, LAN_MAC, LAN_FRAME_LEN);
             router.lend_tables(tables.lend());
@@ -197,18 +207,21 @@ impl Gateway {
                 executor.set_pacer(pacer);
             }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
-            if lan.is_some() {
-                executor.spawn("LAN port", gatelet.run_port(LAN_PORT, lan_port));
-                let lan = gatelet.lan_stack(&mut lan_resources, lan_seed);
-                let (_, runner) = lan.expect("a frame is reserved, and this is the first");
-                executor.spawn("LAN stack", runner.run());
-            }
             executor.spawn("events", tell_events(&gatelet, network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));
             if with_stack {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
                 let (stack, runner) = wan.expect("a frame is reserved, and nobody else follows the session");
                 executor.spawn("stack", runner.run());
+                if let (Some(dns), Some(lan_address)) = (&mut dns, lan_address) {
+                    executor.spawn("LAN port", gatelet.run_port(LAN_PORT, lan_port));
+                    let lan_stack = gatelet.lan_stack(&mut lan_resources, lan_seed);
+                    let (lan_stack, runner) = lan_stack.expect("a frame is reserved, and this is the first");
+                    executor.spawn("LAN stack", runner.run());
+                    let stacks = (lan_stack, stack);
+                    let names = dns::Config { lan: lan_address, ..dns::Config::default() };
+                    executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
+                }
                 executor.spawn("user", run_errands(stack, network));
             }
             let router = &mut router;
