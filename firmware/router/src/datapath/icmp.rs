@@ -133,8 +133,8 @@ impl<'p> Datapath<'p> {
         quote.rewrite(
             &mut message[ICMP_HEADER_LEN..],
             &quoted,
-            flow.ip_difference ^ !flip,
-            flow.transport_difference ^ !flip,
+            flow.ip_difference ^ flip,
+            flow.transport_difference ^ flip,
         );
         set_icmp_checksum(message);
         outer[12..16].copy_from_slice(&source.to_ne_bytes());
