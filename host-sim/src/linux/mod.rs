@@ -33,6 +33,7 @@ use crate::timeline::Tone;
 pub mod args;
 pub mod interface;
 pub mod ledger_file;
+pub mod offload;
 pub mod output;
 pub mod packet_socket;
 pub mod port;
@@ -44,7 +45,7 @@ pub use args::{Args, Attach};
 use args::{Budget, EchoMode, Expert, Line, MinimumAuth};
 use ledger_file::LedgerFile;
 use output::Output;
-use port::{Capture, WanPort};
+use port::{Capture, LinuxPort, Side};
 use session::Session;
 use tuntap::{Kind, TunTap};
 
@@ -73,7 +74,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn dial(args: &Args) -> Result<(), String> {
     let config = wan_config(&args.line, &args.expert)?;
     let capture = args.host.pcap.as_ref().map(capture).transpose()?;
-    let port = WanPort::open(&args.wan, args.attach, args.line.mac, capture)?;
+    let port = LinuxPort::open(&args.wan, args.attach, Side::Wan(args.line.mac), capture)?;
     let tun = attach_tun(&args.host.tun)?;
     let mut session = Session::new(tun.interface().clone(), &args.host);
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
