@@ -296,7 +296,7 @@ mod tests {
         [&start[..], &FROM, &TO].concat()
     }
 
-    /// Sequence number 0xFFFF_FF00, flags CWR, ACK, PSH and FIN, twelve bytes of options.
+    /// Sequence number `0xFFFF_FF00`, flags CWR, ACK, PSH and FIN, twelve bytes of options.
     fn tcp() -> Vec<u8> {
         let mut bytes =
             vec![0x9C, 0x40, 0, 80, 0xFF, 0xFF, 0xFF, 0, 1, 2, 3, 4, 0x80, 0x99, 1, 0, 0x12, 0x34, 0, 0];

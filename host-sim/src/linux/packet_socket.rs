@@ -137,12 +137,8 @@ impl PacketSocket {
     pub fn transmit(&self, frame: &[u8]) -> io::Result<()> {
         // Nothing is left to the hardware.
         let header = [0_u8; HEADER_LEN];
-        let vectors = [io::IoSlice::new(&header), io::IoSlice::new(frame)];
-        // SAFETY: an IoSlice is an iovec; both are of live slices.
-        let sent = unsafe {
-            libc::writev(self.fd.as_raw_fd(), vectors.as_ptr().cast(), vectors.len() as libc::c_int)
-        };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        nix::sys::uio::writev(&self.fd, &[io::IoSlice::new(&header), io::IoSlice::new(frame)])?;
+        Ok(())
     }
 }
 
@@ -152,7 +148,8 @@ struct Batch {
     filled: usize,
     lengths: [usize; BATCH],
     tags: [Option<[u8; TAG_LEN]>; BATCH],
-    slots: Box<[[u8; SLOT]]>,
+    /// [`BATCH`] times [`SLOT`] bytes, of which the kernel need not find those that no frame ever reached.
+    slots: Box<[u8]>,
     /// What is left of the frame before `next`.
     pieces: Pieces,
 }
@@ -171,7 +168,7 @@ impl Batch {
             filled: 0,
             lengths: [0; BATCH],
             tags: [None; BATCH],
-            slots: vec![[0; SLOT]; BATCH].into_boxed_slice(),
+            slots: vec![0; BATCH * SLOT].into_boxed_slice(),
             pieces: Pieces::Done,
         }
     }
@@ -181,7 +178,7 @@ impl Batch {
         let mut controls = [ControlBuffer { _room: [0; 64] }; BATCH];
         // SAFETY: iovec and mmsghdr are plain old data for which all zeroes is a value.
         let (mut vectors, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { zeroed() };
-        for (index, slot) in self.slots.iter_mut().enumerate() {
+        for (index, slot) in self.slots.chunks_exact_mut(SLOT).enumerate() {
             vectors[index] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: SLOT };
             let header = &mut headers[index].msg_hdr;
             header.msg_iov = &raw mut vectors[index];
@@ -203,9 +200,10 @@ impl Batch {
         if received < 0 {
             let error = io::Error::last_os_error();
             return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
-                // A frame whose left work cannot be told in the header. It is lost, and the next may do.
-                io::ErrorKind::InvalidInput => Ok(()),
+                // The last: a frame whose left work cannot be told in the header. It is lost; the next may do.
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => {
+                    Ok(())
+                }
                 _ => Err(error),
             };
         }
@@ -219,12 +217,12 @@ impl Batch {
 
     /// Turns to the next frame.
     fn begin_next(&mut self) {
-        let (header, frame) = self.slots[self.next].split_at(HEADER_LEN);
-        self.pieces = match (self.lengths[self.next].checked_sub(HEADER_LEN), header.try_into()) {
-            (Some(len), Ok(header)) => {
-                Offload::parse(header).map_or(Pieces::Done, |offload| Pieces::of(&frame[..len], offload))
+        let frame = slot(&self.slots, self.next, self.lengths[self.next]);
+        self.pieces = match frame.split_first_chunk::<HEADER_LEN>() {
+            Some((header, frame)) => {
+                Offload::parse(*header).map_or(Pieces::Done, |offload| Pieces::of(frame, offload))
             }
-            _ => Pieces::Done,
+            None => Pieces::Done,
         };
         self.next += 1;
     }
@@ -232,7 +230,7 @@ impl Batch {
     /// Copies the next piece of the present frame out, its tag put back; `None` if there is none that fits.
     fn take(&mut self, out: &mut [u8]) -> Option<usize> {
         let index = self.next.checked_sub(1)?;
-        let frame = self.slots[index].get(HEADER_LEN..self.lengths[index])?;
+        let frame = slot(&self.slots, index, self.lengths[index]).get(HEADER_LEN..)?;
         let Some(tag) = self.tags[index] else { return self.pieces.next(frame, out) };
         let (room, _) = out.split_at_mut_checked(out.len().checked_sub(TAG_LEN)?)?;
         let len = self.pieces.next(frame, room).filter(|len| *len >= ADDRESSES_LEN)?;
@@ -240,6 +238,11 @@ impl Batch {
         out[ADDRESSES_LEN..][..TAG_LEN].copy_from_slice(&tag);
         Some(len + TAG_LEN)
     }
+}
+
+/// What was written to a slot.
+fn slot(slots: &[u8], index: usize, len: usize) -> &[u8] {
+    &slots[index * SLOT..][..len]
 }
 
 /// The tag that the kernel took out of a frame, from the auxiliary data beside it.
@@ -275,17 +278,18 @@ impl Filter {
     /// offset 12 of tagged frames too.
     fn program(self) -> Vec<libc::sock_filter> {
         let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
         let load = |size, at| instruction(libc::BPF_LD | size | libc::BPF_ABS, 0, 0, at);
         let if_equal = |jt, jf, k| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k);
         let mut program = match self {
             Self::Pppoe => vec![load(libc::BPF_H, 12), if_equal(1, 0, 0x8863), if_equal(0, 1, 0x8864)],
-            Self::To(EthernetAddress([a, b, c, d, e, f])) => vec![
+            Self::To(EthernetAddress(address)) => vec![
                 load(libc::BPF_B, 0),
                 instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 4, 0, 1), // a group
                 load(libc::BPF_W, 0),
-                if_equal(0, 3, u32::from_be_bytes([a, b, c, d])),
+                if_equal(0, 3, number(&address[..4])),
                 load(libc::BPF_H, 4),
-                if_equal(0, 1, u32::from_be_bytes([0, 0, e, f])),
+                if_equal(0, 1, number(&address[4..])),
             ],
         };
         program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX));
