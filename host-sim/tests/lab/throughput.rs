@@ -8,9 +8,9 @@ use crate::machine::{Machine, output};
 use crate::{Checked, Lab, ensure, fail};
 
 /// The share of the subscriber's throughput that ours must reach.
-const SHARE: f64 = 0.8;
+pub(crate) const SHARE: f64 = 0.8;
 /// Seconds of a measurement, after one second that does not count (TCP's start).
-const SECONDS: &str = "4";
+pub(crate) const SECONDS: &str = "4";
 /// The lab's internet host.
 pub(crate) const INTERNET_HOST: &str = "192.0.2.80";
 
@@ -62,7 +62,7 @@ pub(crate) fn ours(lab: &mut Lab) -> Checked {
 
 /// One measurement with a fresh server (the lab starts another where one ends): iperf3's server is known to
 /// refuse a client after one whose line went down.
-fn measured(isp: &Machine, client: impl Fn() -> Result<String, String>) -> Result<f64, String> {
+pub(crate) fn measured(isp: &Machine, client: impl Fn() -> Result<String, String>) -> Result<f64, String> {
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         isp.command("sh killall -9 iperf3; sleep 1")?;
