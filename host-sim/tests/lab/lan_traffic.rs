@@ -4,35 +4,19 @@ use std::fs;
 
 use crate::lan::{Host, Lan, ROUTER};
 use crate::machine::output;
-use crate::throughput::{INTERNET_HOST, SECONDS, SHARE, measured};
+use crate::throughput::{INTERNET_HOST, Throughput, compare};
 use crate::{Checked, Lab, ensure, fail};
 
 /// Both directions, next to what the lab's own subscriber carried in the same run.
 pub(crate) fn throughput(lab: &mut Lab) -> Checked {
-    let Some((up_baseline, down_baseline)) = lab.baseline else {
-        return fail("no figure of the subscriber's to compare with: run `subscriber` too");
-    };
-    // Without a capture, as one would run it.
-    let lan = Lan::start(lab, "lan-throughput", false)?;
-    lan.one.udhcpc()?;
-    lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
-    let measure = |reverse: &[&str]| {
-        let arguments = [&["-J", "-c", INTERNET_HOST, "-O", "1", "-t", SECONDS], reverse].concat();
-        measured(&lab.isp, || lan.one.run("iperf3", &arguments))
-    };
-    let (up, down) = (measure(&[])?, measure(&["-R"])?);
-    let status = lan.gatelet.interrupt()?;
-    ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))?;
-    let (up_share, down_share) = (up / up_baseline, down / down_baseline);
-    lab.tell(format!(
-        "throughput of the LAN behind it:   {up:.0} Mbit/s up ({:.0} %), {down:.0} Mbit/s down ({:.0} %)",
-        up_share * 100.0,
-        down_share * 100.0
-    ));
-    ensure(up_share >= SHARE && down_share >= SHARE, || {
-        format!(
-            "{up:.1} up and {down:.1} down are less than {SHARE} of {up_baseline:.1} and {down_baseline:.1} Mbit/s"
-        )
+    compare(lab, "the LAN behind it:  ", |lab| {
+        // Without a capture, as one would run it.
+        let lan = Lan::start(lab, "lan-throughput", false)?;
+        lan.one.udhcpc()?;
+        lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
+        let ours = Throughput::measure(&lab.isp, |arguments| lan.one.run("iperf3", arguments))?;
+        lan.gatelet.interrupt()?;
+        Ok(ours)
     })
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     /// Lines printed after the checks: tables and figures.
     pub(crate) report: Vec<String>,
-    /// What the subscriber's session carried, up and down, in Mbit/s.
-    pub(crate) baseline: Option<(f64, f64)>,
+    /// What the subscriber's session carried.
+    pub(crate) baseline: Option<throughput::Throughput>,
     /// When the clients to be measured began to dial.
     pub(crate) calibration_began: Option<Instant>,
     /// The router with its LAN, once a check has started it.
