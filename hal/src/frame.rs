@@ -75,6 +75,36 @@ impl<'p> Frame<'p> {
         self.window_mut(start, len)
     }
 
+    /// The `N` words from byte `at` of the content on, in the byte order of the machine: `None` unless they begin on a
+    /// multiple of four and lie within the content. A header that is read and rewritten in whole words costs a third of one
+    /// that is put together from bytes, on a chip that cannot load a word from anywhere else.
+    #[inline]
+    pub fn words<const N: usize>(&self, at: usize) -> Option<&[u32; N]> {
+        let words = self.words_at(at, N)?;
+        // SAFETY: `words_at` has checked that they lie inside the content and are aligned; any bytes are a `u32`.
+        Some(unsafe { &*words.cast::<[u32; N]>() })
+    }
+
+    /// [`words`](Self::words), to be rewritten in place.
+    #[inline]
+    pub fn words_mut<const N: usize>(&mut self, at: usize) -> Option<&mut [u32; N]> {
+        let words = self.words_at(at, N)?;
+        // SAFETY: as in `words`, and `&mut self` makes this the only reference into the buffer.
+        Some(unsafe { &mut *words.cast::<[u32; N]>() })
+    }
+
+    /// Where `count` words from byte `at` on are, if they are all inside the content and aligned.
+    #[inline]
+    fn words_at(&self, at: usize, count: usize) -> Option<*mut u32> {
+        let position = usize::from(self.start) + at;
+        if !position.is_multiple_of(4) || position + 4 * count > usize::from(self.end) {
+            return None;
+        }
+        // SAFETY: `position` is below `end`, which is at most BUFFER_LEN (or it is `end` and nothing is read). The buffer is
+        // aligned to four, so a position that is a multiple of four is aligned too.
+        Some(unsafe { self.buffer.cast::<u8>().add(position) }.as_ptr().cast::<u32>())
+    }
+
     /// The length of the content in bytes.
     #[inline]
     pub fn len(&self) -> usize {

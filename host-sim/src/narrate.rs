@@ -3,7 +3,7 @@
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
 use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
-use gatelet_router::{PadtReason, RouterEvent, WanEvent};
+use gatelet_router::{DatapathEvent, PadtReason, RouterEvent, WanEvent};
 use gatelet_wire::ppp::Protocol;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -17,6 +17,7 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
     let line = match event {
         RouterEvent::ShutDown => Line::new("shut-down", "shut down: every session is ended"),
         RouterEvent::Wan(_, event) => wan(event, at, booted)?,
+        RouterEvent::Datapath(event) => datapath(event),
     };
     Some(Entry {
         at: world(at, booted),
@@ -27,6 +28,37 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
         tone: line.tone,
         until: line.until,
     })
+}
+
+fn datapath(event: &DatapathEvent) -> Line {
+    match event {
+        DatapathEvent::AddressConflict { address, mac } => {
+            Line::new("address-conflict", format!("another station has our address {address}"))
+                .because(format!("{mac} says so"))
+                .tone(Tone::Bad)
+        }
+        DatapathEvent::NeighbourDisputed { address, mac } => {
+            Line::new("neighbour-disputed", format!("{mac} claims the address {address}"))
+                .because("its holder is asked first")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::HostQuota { address } => {
+            Line::new("host-quota", format!("{address} has as many connections as one host may have"))
+                .because("further ones are dropped")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::FlowTableFull => {
+            Line::new("flow-table-full", "the table of flows is full").tone(Tone::Bad)
+        }
+        DatapathEvent::Rule { number, action, source, destination } => {
+            Line::new("rule", format!("rule {number}: {action:?} {source} to {destination}"))
+        }
+        DatapathEvent::FlowsCut { flows } => {
+            Line::new("flows-cut", format!("{flows} connections through the old address are cut"))
+                .because("the address is another one")
+                .tone(Tone::Notice)
+        }
+    }
 }
 
 /// A moment of the router's clock in the world's.

@@ -34,11 +34,61 @@ pub enum Dropped {
     QueueFull,
     /// More happened than was fetched meanwhile: an event was lost.
     EventLost,
+    /// The checksum of an IPv4 header, an ICMP message or a DHCP message does not hold.
+    BadChecksum,
+    /// Its IP options tell the way to go, or cannot be read (RFC 7126 §4.3).
+    SourceRoute,
+    /// Its source address does not belong where it came from.
+    Spoofed,
+    /// Its source address is nobody's, or is its destination too (RFC 6890).
+    Martian,
+    /// A broadcast or multicast: none is forwarded (RFC 2644).
+    Group,
+    /// From a host on the LAN to another one on the LAN.
+    OnLink,
+    /// No interface leads to its destination.
+    NoRoute,
+    /// An answer, a RST or a fragment of no known flow.
+    NoFlow,
+    /// From a WAN, and nothing inside has asked for it.
+    Uninvited,
+    /// A rule of the firewall says so.
+    Rule,
+    /// Its host has as many flows as a host may have.
+    HostQuota,
+    /// The table of flows is full of flows that may not be given up.
+    FlowTableFull,
+    /// The table of NAT mappings is full, or no port was free.
+    NoMapping,
+    /// The answer could not be told from that of another flow.
+    Ambiguous,
+    /// Its time to live is over; the sender was told, within limits.
+    TtlExceeded,
+    /// Of a connection through an address we have no more; the sender inside was told.
+    Cut,
+    /// Its neighbour does not answer ARP, or too many frames wait for such.
+    Unreachable,
+    /// No place for another neighbour: all of them have flows.
+    NeighbourTableFull,
+    /// A fragment that overlaps another, or too many gaps; and what follows it (RFC 5722 §4).
+    FragmentOverlap,
+    /// No place to remember a fragmented datagram.
+    FragmentTableFull,
+    /// A fragment that came before the first one, while too many wait; or it waited in vain.
+    FragmentsWaiting,
+    /// An ICMP error about a packet nobody here sent.
+    IcmpUnrelated,
+    /// An ICMP Redirect or Source Quench: nobody may redirect us (RFC 1812 §5.2.7.2, RFC 6633).
+    IcmpUnwanted,
+    /// More of its kind than are let through in a time: ICMP errors, pings from the Internet.
+    RateLimited,
+    /// A DHCP message that the server did not take.
+    DhcpRefused,
 }
 
 impl Dropped {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 40] = [
         Self::UnknownPort,
         Self::Malformed,
         Self::NotForUs,
@@ -54,6 +104,31 @@ impl Dropped {
         Self::OutOfFrames,
         Self::QueueFull,
         Self::EventLost,
+        Self::BadChecksum,
+        Self::SourceRoute,
+        Self::Spoofed,
+        Self::Martian,
+        Self::Group,
+        Self::OnLink,
+        Self::NoRoute,
+        Self::NoFlow,
+        Self::Uninvited,
+        Self::Rule,
+        Self::HostQuota,
+        Self::FlowTableFull,
+        Self::NoMapping,
+        Self::Ambiguous,
+        Self::TtlExceeded,
+        Self::Cut,
+        Self::Unreachable,
+        Self::NeighbourTableFull,
+        Self::FragmentOverlap,
+        Self::FragmentTableFull,
+        Self::FragmentsWaiting,
+        Self::IcmpUnrelated,
+        Self::IcmpUnwanted,
+        Self::RateLimited,
+        Self::DhcpRefused,
     ];
 
     /// The counter's name, stable for consoles and scripts.
@@ -74,13 +149,44 @@ impl Dropped {
             Self::OutOfFrames => "router.out-of-frames",
             Self::QueueFull => "router.queue-full",
             Self::EventLost => "router.event-lost",
+            Self::BadChecksum => "router.bad-checksum",
+            Self::SourceRoute => "router.source-route",
+            Self::Spoofed => "router.spoofed",
+            Self::Martian => "router.martian",
+            Self::Group => "router.group",
+            Self::OnLink => "router.on-link",
+            Self::NoRoute => "router.no-route",
+            Self::NoFlow => "router.no-flow",
+            Self::Uninvited => "router.uninvited",
+            Self::Rule => "router.rule",
+            Self::HostQuota => "router.host-quota",
+            Self::FlowTableFull => "router.flow-table-full",
+            Self::NoMapping => "router.no-mapping",
+            Self::Ambiguous => "router.ambiguous",
+            Self::TtlExceeded => "router.ttl-exceeded",
+            Self::Cut => "router.cut",
+            Self::Unreachable => "router.unreachable",
+            Self::NeighbourTableFull => "router.neighbour-table-full",
+            Self::FragmentOverlap => "router.fragment-overlap",
+            Self::FragmentTableFull => "router.fragment-table-full",
+            Self::FragmentsWaiting => "router.fragments-waiting",
+            Self::IcmpUnrelated => "router.icmp-unrelated",
+            Self::IcmpUnwanted => "router.icmp-unwanted",
+            Self::RateLimited => "router.rate-limited",
+            Self::DhcpRefused => "router.dhcp-refused",
         }
     }
 }
 
 /// How often each reason of [`Dropped`] occurred. Wraps around.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters([u32; Dropped::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Dropped::ALL.len()])
+    }
+}
 
 impl Counters {
     pub(crate) const fn count(&mut self, reason: Dropped) {

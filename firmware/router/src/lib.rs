@@ -15,11 +15,21 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 mod counters;
+mod datapath;
+mod lan;
 mod router;
 mod wan;
 
 pub use counters::{Counters, Dropped};
+pub use datapath::{
+    Action, DatapathEvent, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix, Protocol, Rule,
+    TableSpace, TableUse, Tables, Zone,
+};
+pub use lan::LanConfig;
 pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};
 pub use wan::{
     Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanConfig, WanCounters, WanEvent, WanId, WanState,

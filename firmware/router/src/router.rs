@@ -6,10 +6,16 @@ use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header};
 use gatelet_wire::pppoe::{Code, Packet};
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use crate::datapath::{
+    Arrival, Datapath, DatapathEvent, Filtering, Firewall, Forward, Framing, Hop, HopKind, Interface, Network,
+    Outcome, PingPolicy, Rule, TableUse, Tables, word,
+};
+use crate::lan::LanConfig;
 use crate::wan::{Place, Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
@@ -20,6 +26,9 @@ pub const MAX_WANS: usize = 2;
 /// where the flash says nothing.
 const SHUTDOWN_MOST: Duration = Duration::from_secs(10);
 
+/// The longest IP packet on Ethernet (RFC 894).
+const ETHERNET_MTU: u16 = 1500;
+
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Egress {
@@ -27,6 +36,8 @@ pub enum Egress {
     Port(PortId),
     /// To the router's own IP stack of this WAN: the frame begins with its IP header.
     Stack(WanId),
+    /// To the router's own IP stack on the LAN: the frame begins with its IP header.
+    LanStack,
 }
 
 /// What the owner wants.
@@ -71,6 +82,8 @@ pub enum Command {
 pub enum RouterEvent {
     /// A step of a WAN.
     Wan(WanId, WanEvent),
+    /// Something between LAN and WAN.
+    Datapath(DatapathEvent),
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
     /// record stored.
     ShutDown,
@@ -83,8 +96,11 @@ pub struct Router<'p> {
     rng: ChaCha8Rng,
     ports: Vec<Port, MAX_PORTS>,
     wans: Vec<Wan<'p>, MAX_WANS>,
-    /// Frames on their way through.
-    ready: Deque<(Egress, Frame<'p>), 4>,
+    /// Between LAN and WAN; without it, all that arrives is for the router itself.
+    datapath: Option<Datapath<'p>>,
+    lan: Option<LanConfig>,
+    /// What the datapath knows of each WAN.
+    faces: [Option<(Ipv4Address, u16)>; MAX_WANS],
     /// A frame for the next control message: taken before it is known whether there is one.
     spare: Option<Frame<'p>>,
     shutdown: Shutdown,
@@ -117,7 +133,9 @@ impl<'p> Router<'p> {
             rng: ChaCha8Rng::from_seed(seed),
             ports: Vec::new(),
             wans: Vec::new(),
-            ready: Deque::new(),
+            datapath: None,
+            lan: None,
+            faces: [None; MAX_WANS],
             spare: None,
             shutdown: Shutdown::No,
             counters: Counters::default(),
@@ -156,11 +174,146 @@ impl<'p> Router<'p> {
         self.wans.push(wan).ok().map(|()| id)
     }
 
-    /// Takes a frame that `port` received.
-    pub fn handle_frame(&mut self, now: Instant, port: PortId, frame: Frame<'p>) {
-        if let Err(reason) = self.route_frame(now, port, frame) {
-            self.counters.count(reason);
+    /// Lends the router the tables for what passes between LAN and WAN. To be done once, before [`add_lan`](Self::add_lan);
+    /// a router without tables has no LAN, and gives all IP packets of its WANs to its own stacks.
+    pub fn lend_tables(&mut self, tables: Tables<'p>) {
+        let rng = ChaCha8Rng::from_rng(&mut self.rng);
+        self.datapath = Some(Datapath::new(self.pool, rng, tables));
+    }
+
+    /// Adds the LAN, or gives it other settings. False, and nothing has changed, without
+    /// [tables](Self::lend_tables) or without its port.
+    pub fn add_lan(&mut self, now: Instant, config: LanConfig) -> bool {
+        let Some(datapath) = &mut self.datapath else { return false };
+        let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
+        let address = Some(word(config.address.address()));
+        let mtu = port.max_frame_len.saturating_sub(ethernet::HEADER_LEN).min(usize::from(ETHERNET_MTU)) as u16;
+        let lan = Interface {
+            port: config.port,
+            address,
+            network: Network::of(config.address),
+            mtu,
+            framing: Framing::ethernet(port.mac, None),
+            ..Interface::DOWN
+        };
+        datapath.set_interface(now, Hop::LAN, lan);
+        datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });
+        datapath.announce(Hop::LAN);
+        self.lan = Some(config);
+        true
+    }
+
+    /// Adds a rule behind those there are. False beyond [`MAX_RULES`](crate::MAX_RULES), or without tables.
+    pub fn add_rule(&mut self, rule: Rule) -> bool {
+        self.change_firewall(|firewall| firewall.rules.push((rule, 0)).is_ok())
+    }
+
+    /// Forgets all rules.
+    pub fn clear_rules(&mut self) {
+        self.change_firewall(|firewall| {
+            firewall.rules.clear();
+            true
+        });
+    }
+
+    /// The rules in the order in which they are asked, and how many flows each has decided on. Wraps around.
+    pub fn rules(&self) -> impl Iterator<Item = (&Rule, u32)> {
+        let rules = self.datapath.iter().flat_map(|datapath| &datapath.firewall.rules);
+        rules.map(|(rule, hits)| (rule, *hits))
+    }
+
+    /// Adds a port forward. False beyond [`MAX_FORWARDS`](crate::MAX_FORWARDS), without tables, or if it is not [valid](Forward::is_valid).
+    pub fn add_forward(&mut self, forward: Forward) -> bool {
+        forward.is_valid() && self.change_firewall(|firewall| firewall.forwards.push(forward).is_ok())
+    }
+
+    /// Forgets all port forwards. Connections through them end with their next packet.
+    pub fn clear_forwards(&mut self) {
+        self.change_firewall(|firewall| {
+            firewall.forwards.clear();
+            true
+        });
+    }
+
+    /// The host on the LAN that gets what comes from a WAN and is for nobody else. False without tables.
+    pub fn set_dmz(&mut self, host: Option<Ipv4Address>) -> bool {
+        self.change_firewall(|firewall| {
+            firewall.dmz = host;
+            true
+        })
+    }
+
+    /// Who may ping us from a WAN; nobody, unless this says otherwise. False without tables.
+    pub fn set_ping(&mut self, ping: PingPolicy) -> bool {
+        self.change_firewall(|firewall| {
+            firewall.ping = ping;
+            true
+        })
+    }
+
+    /// Whose packets an open mapping lets in. False without tables.
+    pub fn set_filtering(&mut self, filtering: Filtering) -> bool {
+        self.change_firewall(|firewall| {
+            firewall.filtering = filtering;
+            true
+        })
+    }
+
+    /// The most flows one host on the LAN may have; a quarter of all, unless this says otherwise. False without tables.
+    pub fn set_host_quota(&mut self, flows: u16) -> bool {
+        self.datapath.as_mut().map(|datapath| datapath.set_host_quota(flows)).is_some()
+    }
+
+    fn change_firewall(&mut self, change: impl FnOnce(&mut Firewall) -> bool) -> bool {
+        let Some(datapath) = &mut self.datapath else { return false };
+        datapath.next_epoch();
+        change(&mut datapath.firewall)
+    }
+
+    /// Takes a frame that `port` received. Answers the frame that is to be sent for it at once, if there is one: a packet that
+    /// is forwarded comes back as it leaves. All else comes by [`poll_transmit`](Self::poll_transmit).
+    #[inline]
+    pub fn handle_frame(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        mut frame: Frame<'p>,
+    ) -> Option<(Egress, Frame<'p>)> {
+        if let Some(datapath) = &mut self.datapath
+            && let Some(passed) = datapath.fast(now, port, &mut frame)
+        {
+            if let HopKind::Wan(wan) = passed.from.kind()
+                && let Some(wan) = self.wans.get_mut(usize::from(wan.0))
+            {
+                wan.note_traffic(now);
+            }
+            return Some((Egress::Port(passed.to), frame));
         }
+        self.handle_other_frame(now, port, frame)
+    }
+
+    /// Any frame but one of an established flow.
+    fn handle_other_frame(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        frame: Frame<'p>,
+    ) -> Option<(Egress, Frame<'p>)> {
+        let routed = if self.lan.as_ref().is_some_and(|lan| lan.port == port) {
+            self.route_lan_frame(now, frame)
+        } else {
+            self.route_wan_frame(now, port, frame)
+        };
+        self.refresh(now);
+        self.sent(routed)
+    }
+
+    /// What is to be sent at once; a reason to drop is counted.
+    fn sent(&mut self, routed: Result<Option<(Egress, Frame<'p>)>, Dropped>) -> Option<(Egress, Frame<'p>)> {
+        routed.unwrap_or_else(|reason| {
+            self.counters.count(reason);
+            None
+        })
     }
 
     /// Takes note of a port's carrier.
@@ -171,23 +324,27 @@ impl<'p> Router<'p> {
         for wan in self.wans.iter_mut().filter(|wan| wan.port() == port) {
             wan.handle_link(now, &mut self.rng, state);
         }
+        self.refresh(now);
     }
 
-    /// Takes an IP packet of the router's own stack of `wan`. Its maker has left
+    /// Takes an IP packet of the router's own stack of `wan`, and answers the frame that is to be sent for it. Its maker has left
     /// [`Frame::IP_HEADROOM`] in front.
-    pub fn handle_stack_packet(&mut self, now: Instant, wan: WanId, mut frame: Frame<'p>) {
-        let _ = now;
-        let Some(wan) = self.wans.get_mut(usize::from(wan.0)) else {
-            self.counters.count(Dropped::NetworkDown);
-            return;
-        };
-        match wan.handle_ip_packet(&mut frame) {
-            Ok(()) => {
-                let egress = Egress::Port(wan.port());
-                self.queue(egress, frame);
-            }
-            Err(reason) => self.counters.count(reason),
-        }
+    pub fn handle_stack_packet(
+        &mut self,
+        now: Instant,
+        wan: WanId,
+        frame: Frame<'p>,
+    ) -> Option<(Egress, Frame<'p>)> {
+        let routed = self.route_stack_packet(now, wan, frame);
+        self.sent(routed)
+    }
+
+    /// Takes an IP packet of the router's own stack on the LAN, and answers the frame that is to be sent for it. Its maker has
+    /// left [`Frame::IP_HEADROOM`] in front.
+    pub fn handle_lan_packet(&mut self, now: Instant, frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
+        let arrival = Arrival { hop: Hop::LAN_STACK, at: 0, room: frame.len(), mac: None };
+        let routed = self.pass(now, arrival, frame);
+        self.sent(routed)
     }
 
     /// Does what the owner wants. A WAN that does not exist wants nothing.
@@ -227,6 +384,7 @@ impl<'p> Router<'p> {
                 }
             }
         }
+        self.refresh(now);
     }
 
     /// The ledger that [`poll_store`](Self::poll_store) gave last is written (`stored`), or could not
@@ -235,6 +393,7 @@ impl<'p> Router<'p> {
         if let Some(wan) = self.wans.get_mut(usize::from(wan.0)) {
             wan.handle_stored(now, &mut self.rng, stored);
         }
+        self.refresh(now);
     }
 
     /// To be called when [`poll_at`](Self::poll_at)'s time has come; earlier does no harm.
@@ -245,11 +404,17 @@ impl<'p> Router<'p> {
         for wan in &mut self.wans {
             wan.handle_timeout(now, &mut self.rng);
         }
+        if let Some(datapath) = &mut self.datapath {
+            for _ in 0..datapath.handle_timeout(now) {
+                self.counters.count(Dropped::FragmentsWaiting);
+            }
+        }
+        self.refresh(now);
     }
 
     /// The next frame to be sent. Call until `None`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
-        if let Some(ready) = self.ready.pop_front() {
+        if let Some(ready) = self.datapath.as_mut().and_then(|datapath| datapath.poll_transmit(now)) {
             return Some(ready);
         }
         for wan in &mut self.wans {
@@ -282,7 +447,8 @@ impl<'p> Router<'p> {
             Shutdown::UnderWay(until) => Some(until),
             Shutdown::No | Shutdown::Overdue | Shutdown::Told => None,
         };
-        self.wans.iter().filter_map(Wan::poll_at).chain(shutdown).min()
+        let datapath = self.datapath.as_ref().and_then(Datapath::poll_at);
+        self.wans.iter().filter_map(Wan::poll_at).chain(shutdown).chain(datapath).min()
     }
 
     /// What happened since the last call. Call until `None`.
@@ -295,8 +461,16 @@ impl<'p> Router<'p> {
                 self.counters.count(Dropped::EventLost);
             }
         }
+        if let Some(datapath) = &mut self.datapath {
+            if let Some(event) = datapath.poll_event() {
+                return Some(RouterEvent::Datapath(event));
+            }
+            for _ in 0..datapath.take_events_lost() {
+                self.counters.count(Dropped::EventLost);
+            }
+        }
         let done = match self.shutdown {
-            Shutdown::UnderWay(_) => self.ready.is_empty() && self.wans.iter().all(Wan::is_at_rest),
+            Shutdown::UnderWay(_) => self.wans.iter().all(Wan::is_at_rest),
             Shutdown::Overdue => true,
             Shutdown::No | Shutdown::Told => false,
         };
@@ -308,7 +482,26 @@ impl<'p> Router<'p> {
 
     /// The state of a WAN; `None` if there is no such.
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
-        self.wans.get(usize::from(id.0)).map(Wan::status)
+        let mut status = self.wans.get(usize::from(id.0)).map(Wan::status)?;
+        if let Some(datapath) = &self.datapath {
+            let traffic = datapath.traffic(Hop::wan(id));
+            let counters = &mut status.counters;
+            counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
+            counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
+            counters.ip_received_bytes += traffic.received_bytes;
+            counters.ip_sent_bytes += traffic.sent_bytes;
+        }
+        Some(status)
+    }
+
+    /// The router's own address on the LAN, and the network's length.
+    pub fn lan(&self) -> Option<Ipv4Cidr> {
+        self.lan.as_ref().map(|lan| lan.address)
+    }
+
+    /// How full the tables between LAN and WAN are; `None` without tables.
+    pub fn table_use(&self) -> Option<TableUse> {
+        self.datapath.as_ref().map(Datapath::table_use)
     }
 
     /// What was dropped before it reached a WAN's machines.
@@ -316,13 +509,90 @@ impl<'p> Router<'p> {
         &self.counters
     }
 
-    fn queue(&mut self, egress: Egress, frame: Frame<'p>) {
-        if self.ready.push_back((egress, frame)).is_err() {
-            self.counters.count(Dropped::QueueFull);
+    /// Tells the datapath what has changed about the WANs.
+    fn refresh(&mut self, now: Instant) {
+        let Some(datapath) = &mut self.datapath else { return };
+        for ((id, wan), known) in (0..).map(WanId).zip(&self.wans).zip(&mut self.faces) {
+            let face = wan.face();
+            let state = face.map(|face| (face.address, face.mtu));
+            if *known == state && face.is_none_or(|face| datapath.interface(Hop::wan(id)).framing.is(face.header)) {
+                continue;
+            }
+            *known = state;
+            let interface = face.map_or(Interface::DOWN, |face| Interface {
+                port: wan.port(),
+                address: Some(word(face.address)),
+                mtu: face.mtu,
+                masquerades: true,
+                framing: Framing::of_session(face.header),
+                ..Interface::DOWN
+            });
+            datapath.set_interface(now, Hop::wan(id), interface);
+            let stack = Interface { address: interface.address, mtu: interface.mtu, ..Interface::DOWN };
+            datapath.set_interface(now, Hop::stack(id), stack);
         }
     }
 
-    fn route_frame(&mut self, now: Instant, port: PortId, frame: Frame<'p>) -> Result<(), Dropped> {
+    fn route_lan_frame(&mut self, now: Instant, frame: Frame<'p>) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
+        let (Some(datapath), Some(lan)) = (&mut self.datapath, &self.lan) else { return Err(Dropped::UnknownPort) };
+        let (header, payload) = Header::parse(frame.bytes()).map_err(|_| Dropped::Malformed)?;
+        let own = datapath.interface(Hop::LAN).framing.mac();
+        if header.destination.is_unicast() && header.destination != own {
+            return Err(Dropped::NotForUs);
+        }
+        if header.vlan.is_some_and(|tag| tag.id != 0) {
+            return Err(Dropped::OtherVlan);
+        }
+        match header.ether_type {
+            ethernet::ARP => {
+                datapath.handle_arp(now, lan.port, payload)?;
+                Ok(None)
+            }
+            ethernet::IPV4 => {
+                let (at, room) = (header.len(), payload.len());
+                let arrival = Arrival { hop: Hop::LAN, at, room, mac: Some(header.source) };
+                self.pass(now, arrival, frame)
+            }
+            _ => Err(Dropped::OtherEtherType),
+        }
+    }
+
+    /// Gives an IPv4 packet to the datapath.
+    fn pass(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        frame: Frame<'p>,
+    ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
+        let datapath = self.datapath.as_mut().ok_or(Dropped::NetworkDown)?;
+        match datapath.slow(now, arrival, frame)? {
+            Outcome::Sent(egress, frame) => Ok(Some((egress, frame))),
+            Outcome::Kept => Ok(None),
+            Outcome::Dhcp { .. } => Err(Dropped::DhcpRefused),
+        }
+    }
+
+    fn route_stack_packet(
+        &mut self,
+        now: Instant,
+        id: WanId,
+        mut frame: Frame<'p>,
+    ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
+        let wan = self.wans.get_mut(usize::from(id.0)).ok_or(Dropped::NetworkDown)?;
+        if self.datapath.is_some() && frame.bytes().first().is_some_and(|first| first >> 4 == 4) {
+            let arrival = Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None };
+            return self.pass(now, arrival, frame);
+        }
+        wan.handle_ip_packet(&mut frame)?;
+        Ok(Some((Egress::Port(wan.port()), frame)))
+    }
+
+    fn route_wan_frame(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        frame: Frame<'p>,
+    ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
         if !self.ports.iter().any(|known| known.id == port) {
             return Err(Dropped::UnknownPort);
         }
@@ -350,7 +620,7 @@ impl<'p> Router<'p> {
             // What all of them ignore, each has counted.
             let rng = &mut self.rng;
             claimants.iter().any(|index| self.wans[*index].handle_discovery(now, rng, source, &packet));
-            return Ok(());
+            return Ok(None);
         }
         let owner = claimants.iter().find(|index| self.wans[**index].has_session(source, packet.session_id));
         let owner = owner.or_else(|| claimants.iter().find(|index| self.wans[**index].may_hold(source)));
@@ -359,9 +629,14 @@ impl<'p> Router<'p> {
             return Err(Dropped::UnknownSession);
         };
         let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
-        if let Some(ip) = self.wans[index].handle_session_frame(now, &mut self.rng, place, frame)? {
-            self.queue(Egress::Stack(WanId(index as u8)), ip);
+        let wan = &mut self.wans[index];
+        let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else { return Ok(None) };
+        let id = WanId(index as u8);
+        if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
+            self.refresh(now);
+            return self.pass(now, Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None }, ip);
         }
-        Ok(())
+        self.wans[index].count_received(ip.len());
+        Ok(Some((Egress::Stack(id), ip)))
     }
 }

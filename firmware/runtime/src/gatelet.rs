@@ -11,10 +11,14 @@ use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
 use gatelet_proto::redial::Ledger;
 use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
 use smoltcp::time::Instant;
+use smoltcp::wire::Ipv4Cidr;
 
 use crate::queues::{PortQueues, StackQueues};
-use crate::{IpDevice, LedgerStore, Session, WanRunner, port, router};
+use crate::{IpDevice, LanRunner, LedgerStore, Session, WanRunner, port, router};
 
+/// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
+const WAN_MTU: usize = 1492;
+const LAN_MTU: usize = 1500;
 /// Commands that may wait for the router.
 const COMMANDS: usize = 4;
 /// Events kept for a subscriber that lags; it is told how many it missed beyond them.
@@ -38,7 +42,8 @@ pub struct TimedEvent {
 pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 1> {
     pub(crate) pool: Pool<'p>,
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
-    pub(crate) stacks: [StackQueues<'p, M>; WANS],
+    pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
+    pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
     pub(crate) commands: Channel<M, Command, COMMANDS>,
     pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
     pub(crate) status: StatusDesk<M>,
@@ -59,6 +64,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             pool,
             ports: [const { PortQueues::new() }; PORTS],
             stacks: [const { StackQueues::new() }; WANS],
+            lan: StackQueues::new(),
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
@@ -113,14 +119,38 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         let device = IpDevice {
             to_stack: queues.to_stack.channel.dyn_receiver(),
             from_stack: queues.from_stack.channel.dyn_sender(),
-            session: self.session(wan)?,
+            link: self.session(wan)?,
             pool: self.pool,
             spare: self.pool.take(PortId::LOCAL)?,
             up: false,
+            mtu: WAN_MTU,
         };
         let session = self.session(wan)?;
         let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
         Some((stack, WanRunner { runner, stack, session }))
+    }
+
+    /// The router's IP stack on the LAN, and what runs it: it has the router's address there, and answers pings. `seed` is to be
+    /// random; `resources` set the number of sockets.
+    ///
+    /// `None` if the pool has no frame for [`PortId::LOCAL`], or if the stack was made before.
+    pub fn lan_stack<'a, const SOCKETS: usize>(
+        &'a self,
+        resources: &'a mut StackResources<SOCKETS>,
+        seed: u64,
+    ) -> Option<(Stack<'a>, LanRunner<'a, 'p>)> {
+        let device = IpDevice {
+            to_stack: self.lan.to_stack.channel.dyn_receiver(),
+            from_stack: self.lan.from_stack.channel.dyn_sender(),
+            link: self.lan.session.dyn_receiver()?,
+            pool: self.pool,
+            spare: self.pool.take(PortId::LOCAL)?,
+            up: false,
+            mtu: LAN_MTU,
+        };
+        let address = self.lan.session.dyn_receiver()?;
+        let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
+        Some((stack, LanRunner { runner, stack, address }))
     }
 
     /// The IP packets of a WAN as plain queues, for who has a stack of his own: a receiver of the frames that
@@ -159,6 +189,11 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.status.answer.reset();
         self.status.question.signal(wan);
         self.status.answer.wait().await
+    }
+
+    /// Packets dropped because the stack on the LAN did not keep up. Wraps around.
+    pub fn lan_stack_full(&self) -> u32 {
+        self.lan.to_stack.full.value()
     }
 
     /// Packets dropped because a WAN's stack, or who else reads its queue, did not keep up. Wraps around.

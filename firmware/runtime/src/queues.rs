@@ -10,8 +10,6 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::Watch;
 use gatelet_hal::{Frame, LinkState};
 
-use crate::Session;
-
 /// Frames a queue holds. A slot costs as much as a `Frame` (20 bytes on a 32-bit chip); what bounds memory is
 /// the pool, whose quota a port cannot exceed however long the queues are.
 pub const QUEUE_DEPTH: usize = 32;
@@ -29,11 +27,11 @@ pub(crate) struct PortQueues<'p, M: RawMutex> {
     pub(crate) refused: Counter<M>,
 }
 
-/// Between the router and the IP stack of one WAN session.
-pub(crate) struct StackQueues<'p, M: RawMutex> {
+/// Between the router and one of its IP stacks, whose link is up while there is an `L`.
+pub(crate) struct StackQueues<'p, M: RawMutex, L: Clone> {
     pub(crate) to_stack: FrameQueue<'p, M>,
     pub(crate) from_stack: FrameQueue<'p, M>,
-    pub(crate) session: Watch<M, Option<Session>, SESSION_FOLLOWERS>,
+    pub(crate) session: Watch<M, Option<L>, SESSION_FOLLOWERS>,
 }
 
 /// A bounded queue of frames that counts what it refused.
@@ -73,7 +71,7 @@ impl<M: RawMutex> PortQueues<'_, M> {
     }
 }
 
-impl<M: RawMutex> StackQueues<'_, M> {
+impl<M: RawMutex, L: Clone> StackQueues<'_, M, L> {
     pub(crate) const fn new() -> Self {
         Self { to_stack: FrameQueue::new(), from_stack: FrameQueue::new(), session: Watch::new() }
     }

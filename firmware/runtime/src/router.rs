@@ -80,6 +80,7 @@ async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     // The serial number of the ledger given out last, of each WAN.
     let mut latest = [0; WANS];
     let mut retain_at = clock::now();
+    publish_sessions(gatelet, router);
     loop {
         let now = clock::now();
         take_inputs(gatelet, router, desk, &latest, now);
@@ -120,15 +121,25 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     }
     for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
         for frame in burst(&queues.ingress) {
-            router.handle_frame(now, id, frame);
+            if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
+                deliver(gatelet, egress, frame);
+            }
             transmit(gatelet, router, now);
         }
     }
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
         for frame in burst(&queues.from_stack) {
-            router.handle_stack_packet(now, wan, frame);
+            if let Some((egress, frame)) = router.handle_stack_packet(now, wan, frame) {
+                deliver(gatelet, egress, frame);
+            }
             transmit(gatelet, router, now);
         }
+    }
+    for frame in burst(&gatelet.lan.from_stack) {
+        if let Some((egress, frame)) = router.handle_lan_packet(now, frame) {
+            deliver(gatelet, egress, frame);
+        }
+        transmit(gatelet, router, now);
     }
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
@@ -179,6 +190,7 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Some(event) = router.poll_event() {
         match &event {
             RouterEvent::Wan(wan, event) => info!("wan {}: {}", Show(wan.0), Debug(event)),
+            RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;
@@ -197,20 +209,29 @@ fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     now: Instant,
 ) {
     while let Some((egress, frame)) = router.poll_transmit(now) {
-        // The router has no other ports and WANs than the firmware gave it; what it has beyond the queues of this
-        // `Gatelet` is nowhere to be sent.
-        match egress {
-            Egress::Port(id) => {
-                if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
-                    port.egress.push(frame);
-                }
-            }
-            Egress::Stack(wan) => {
-                if let Some(stack) = gatelet.stacks.get(usize::from(wan.0)) {
-                    stack.to_stack.push(frame);
-                }
+        deliver(gatelet, egress, frame);
+    }
+}
+
+/// Puts a frame where it belongs. The router has no other ports and WANs than the firmware gave it; what it has beyond the
+/// queues of this `Gatelet` is nowhere to be sent.
+fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    egress: Egress,
+    frame: Frame<'p>,
+) {
+    match egress {
+        Egress::Port(id) => {
+            if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
+                port.egress.push(frame);
             }
         }
+        Egress::Stack(wan) => {
+            if let Some(stack) = gatelet.stacks.get(usize::from(wan.0)) {
+                stack.to_stack.push(frame);
+            }
+        }
+        Egress::LanStack => gatelet.lan.to_stack.push(frame),
     }
 }
 
@@ -227,6 +248,12 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
             changed
         });
     }
+    let lan = router.lan();
+    gatelet.lan.session.sender().send_if_modified(|known| {
+        let changed = known.flatten() != lan;
+        *known = Some(lan);
+        changed
+    });
 }
 
 /// At most [`BURST`] frames of a queue.
@@ -253,6 +280,7 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
         for stack in &gatelet.stacks {
             ready |= stack.from_stack.channel.poll_ready_to_receive(cx).is_ready();
         }
+        ready |= gatelet.lan.from_stack.channel.poll_ready_to_receive(cx).is_ready();
         ready |= gatelet.commands.poll_ready_to_receive(cx).is_ready();
         for slot in desk {
             ready |= signaled(&slot.written, cx);

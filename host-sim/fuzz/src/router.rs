@@ -231,7 +231,10 @@ impl<'p> World<'p> {
         let packet: Vec<u8> = std::iter::once(0x45).chain(0..=255).cycle().take(length).collect();
         frame.clear(gatelet_hal::Frame::IP_HEADROOM);
         if frame.extend(&packet) {
-            self.router.handle_stack_packet(self.now(), wan, frame);
+            if let Some((egress, frame)) = self.router.handle_stack_packet(self.now(), wan, frame) {
+                assert_eq!(egress, Egress::Port(WAN_PORT));
+                self.sent(frame.bytes(), &mut Vec::new());
+            }
         }
     }
 
@@ -253,7 +256,9 @@ impl<'p> World<'p> {
     fn receive(&mut self, bytes: &[u8]) {
         let Some(mut frame) = self.pool.take(WAN_PORT) else { return };
         if frame.extend(&bytes[..bytes.len().min(MAX_FRAME_LEN)]) {
-            self.router.handle_frame(self.now(), WAN_PORT, frame);
+            if let Some((egress, frame)) = self.router.handle_frame(self.now(), WAN_PORT, frame) {
+                assert!(matches!(egress, Egress::Stack(_)) && !frame.is_empty(), "an IP packet");
+            }
         }
     }
 
@@ -277,7 +282,7 @@ impl<'p> World<'p> {
                         assert_eq!(port, WAN_PORT);
                         self.sent(frame.bytes(), &mut answers);
                     }
-                    Egress::Stack(_) => assert!(!frame.is_empty(), "an IP packet"),
+                    Egress::Stack(_) | Egress::LanStack => panic!("IP packets come back at once"),
                 }
             }
             while let Some(event) = self.router.poll_event() {

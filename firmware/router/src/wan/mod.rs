@@ -36,6 +36,7 @@ use gatelet_proto::ppp::LastIpv4;
 use gatelet_proto::pppoe::{Discovery, DiscoveryConfig, PadtLimiter};
 use gatelet_proto::redial::{self, Advice, Boot, Engine, Failure, Ledger};
 use gatelet_wire::EthernetAddress;
+use smoltcp::wire::Ipv4Address;
 use gatelet_wire::ethernet::{self, Header, VLAN_LEN, VlanTag};
 use gatelet_wire::ppp::{self, Protocol};
 use gatelet_wire::pppoe::{self, Code, Packet, SESSION_OVERHEAD};
@@ -118,6 +119,16 @@ pub(crate) struct Place {
     pub(crate) header_len: usize,
     /// Length of the PPP packet, from its protocol field on: LENGTH of the `PPPoE` header.
     pub(crate) payload_len: usize,
+}
+
+/// A session as an interface.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Face<'a> {
+    pub(crate) address: Ipv4Address,
+    /// The longest IP packet, in bytes.
+    pub(crate) mtu: u16,
+    /// Ethernet and `PPPoE` header, LENGTH 0.
+    pub(crate) header: &'a [u8],
 }
 
 /// A PADT to be sent.
@@ -225,8 +236,6 @@ impl<'p> Wan<'p> {
             }
             decapsulate(&mut frame, place)?;
             live.link.note_traffic(now);
-            self.counters.ip_received = self.counters.ip_received.wrapping_add(1);
-            self.counters.ip_received_bytes += frame.len() as u64;
             return Ok(Some(frame));
         }
         self.counters.ppp_received = self.counters.ppp_received.wrapping_add(1);
@@ -287,6 +296,26 @@ impl<'p> Wan<'p> {
             }
         }
         self.advance(now, rng);
+    }
+
+    /// Data of the session has arrived.
+    #[inline]
+    pub(crate) fn note_traffic(&mut self, now: Instant) {
+        if let State::Session(live) = &mut self.state {
+            live.link.note_traffic(now);
+        }
+    }
+
+    /// An IP packet of the session went to the router's own stack.
+    pub(crate) const fn count_received(&mut self, len: usize) {
+        self.counters.ip_received = self.counters.ip_received.wrapping_add(1);
+        self.counters.ip_received_bytes += len as u64;
+    }
+
+    /// What the datapath sees of the session, while IPv4 is up.
+    pub(crate) fn face(&self) -> Option<Face<'_>> {
+        let State::Session(live) = &self.state else { return None };
+        Some(Face { address: live.ipv4?.address, mtu: live.mtu, header: live.headers() })
     }
 
     /// Makes an IP packet a frame for the port.

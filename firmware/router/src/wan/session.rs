@@ -65,6 +65,11 @@ impl Live {
         }
     }
 
+    /// What goes before every PPP packet, LENGTH 0.
+    pub(super) fn headers(&self) -> &[u8] {
+        &self.headers
+    }
+
     pub(super) const fn is_up(&self) -> bool {
         self.ipv4.is_some() || self.ipv6.is_some()
     }

@@ -24,7 +24,8 @@ fn headers_are_pushed_and_pulled_in_place() {
     assert!(frame.extend(&ipv4(100)));
     let address = frame.bytes().as_ptr() as usize;
     assert_eq!(address % 4, 0);
-    world.router.handle_stack_packet(world.now, WAN, frame);
+    let sent = world.router.handle_stack_packet(world.now, WAN, frame);
+    world.send(sent);
     let (_, sent) = world.router.poll_transmit(world.now).unwrap();
     assert_eq!(sent.bytes().as_ptr() as usize + 22, address);
     let mut expected = Vec::new();
@@ -43,7 +44,8 @@ fn headers_are_pushed_and_pulled_in_place() {
     bytes.resize(60, 0xEE);
     let frame = world.frame(&bytes).unwrap();
     let address = frame.bytes().as_ptr() as usize + 22;
-    world.router.handle_frame(world.now, crate::world::PORT, frame);
+    let sent = world.router.handle_frame(world.now, crate::world::PORT, frame);
+    world.send(sent);
     let (egress, packet) = world.router.poll_transmit(world.now).unwrap();
     assert_eq!(egress, gatelet_router::Egress::Stack(WAN));
     assert_eq!(packet.bytes().as_ptr() as usize, address);
@@ -61,7 +63,7 @@ fn ipv6_goes_the_same_way() {
     assert!(world.status().ipv6.is_some());
     let mut packet = ipv4(60);
     packet[0] = 0x60;
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&packet).unwrap());
+    world.stack_sends(WAN, &packet);
     world.settle();
     world.run_for(Duration::from_millis(20));
     assert_eq!(world.ac().sessions[&id].data.last(), Some(&packet));
@@ -73,9 +75,9 @@ fn ipv6_goes_the_same_way() {
 #[test]
 fn the_longest_packet_and_one_byte_more() {
     let mut world = up();
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(1492)).unwrap());
+    world.stack_sends(WAN, &ipv4(1492));
     assert_eq!(world.router.poll_transmit(world.now).unwrap().1.len(), 1514);
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(1493)).unwrap());
+    world.stack_sends(WAN, &ipv4(1493));
     assert!(world.router.poll_transmit(world.now).is_none());
     assert_eq!(world.router.counters().of(Dropped::TooLong), 1);
 }
@@ -85,7 +87,7 @@ fn what_is_not_ip_is_not_carried() {
     let mut world = up();
     let (id, mac) = (world.session_id().unwrap(), world.concentrators[0].mac);
     for packet in [&[0x15_u8, 0, 0][..], &[0x75, 0], &[]] {
-        world.router.handle_stack_packet(world.now, WAN, world.frame(packet).unwrap());
+        world.stack_sends(WAN, packet);
     }
     assert_eq!(world.router.counters().of(Dropped::NotIp), 3);
     // IPv6 under the protocol number of IPv4, and nothing at all.
@@ -102,18 +104,18 @@ fn nothing_flows_before_its_protocol_is_up_nor_after() {
     let (id, mac) = (world.session_id().unwrap(), world.concentrators[0].mac);
     let packet = session_frame(mac, id, &[&[0x00, 0x21][..], &ipv4(40)].concat());
     world.arrive(&packet);
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 2);
     world.come_up();
     world.arrive(&packet);
     assert_eq!(world.to_stack.len(), 1);
     world.command(Command::HangUp { wan: WAN });
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 3);
     world.run_for(Duration::from_secs(5));
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(WAN, &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 4);
-    world.router.handle_stack_packet(world.now, gatelet_router::WanId(9), world.frame(&ipv4(40)).unwrap());
+    world.stack_sends(gatelet_router::WanId(9), &ipv4(40));
     assert_eq!(world.router.counters().of(Dropped::NetworkDown), 5);
 }
 
@@ -142,7 +144,7 @@ fn traffic_is_proof_of_life() {
 fn a_full_queue_drops_the_newest_and_counts_it() {
     let mut world = up();
     for _ in 0..10 {
-        world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(40)).unwrap());
+        world.stack_sends(WAN, &ipv4(40));
     }
     let sent = std::iter::from_fn(|| world.router.poll_transmit(world.now)).count();
     assert_eq!(sent as u32 + world.router.counters().of(Dropped::QueueFull), 10);

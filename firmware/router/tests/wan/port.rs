@@ -28,7 +28,7 @@ fn tagged(max_frame_len: usize) -> World {
 fn every_frame_has_the_tag_and_its_priority() {
     let mut world = tagged(1518);
     world.come_up();
-    world.router.handle_stack_packet(world.now, WAN, world.frame(&ipv4(100)).unwrap());
+    world.stack_sends(WAN, &ipv4(100));
     world.settle();
     assert!(world.seen.len() > 15);
     for seen in world.seen.iter().filter(|seen| seen.way == Way::Up) {
@@ -87,7 +87,7 @@ fn two_wans_on_one_port_get_what_is_theirs() {
 
         let mut packet = ipv4(40);
         packet[39] = marker;
-        world.router.handle_stack_packet(world.now, wan, world.frame(&packet).unwrap());
+        world.stack_sends(wan, &packet);
         world.settle();
         world.run_for(Duration::from_millis(20));
         let data = &world.concentrators[index].sessions[&id].data;
@@ -209,7 +209,7 @@ fn a_black_hole_is_found_and_remembered() {
 fn a_port_nobody_added() {
     let mut world = World::new();
     let frame = world.frame(&[0; 60]).unwrap();
-    world.router.handle_frame(world.now, gatelet_hal::PortId(3), frame);
+    assert!(world.router.handle_frame(world.now, gatelet_hal::PortId(3), frame).is_none());
     assert_eq!(world.router.counters().of(Dropped::UnknownPort), 1);
     assert_ne!(gatelet_hal::PortId(3), PORT);
 }

@@ -137,9 +137,31 @@ impl World {
     /// A frame arrives at the router now.
     pub(crate) fn arrive(&mut self, bytes: &[u8]) {
         if let Some(frame) = self.frame(bytes) {
-            self.router.handle_frame(self.now, PORT, frame);
+            let sent = self.router.handle_frame(self.now, PORT, frame);
+            self.send(sent);
         }
         self.settle();
+    }
+
+    /// The stack of `wan` sends a packet.
+    pub(crate) fn stack_sends(&mut self, wan: WanId, packet: &[u8]) {
+        let frame = self.frame(packet).expect("a frame is free");
+        let sent = self.router.handle_stack_packet(self.now, wan, frame);
+        self.send(sent);
+    }
+
+    /// Sends what the router has answered.
+    pub(crate) fn send(&mut self, sent: Option<(Egress, Frame<'static>)>) {
+        let Some((egress, frame)) = sent else { return };
+        match egress {
+            Egress::Port(port) => {
+                assert_eq!(port, PORT);
+                let bytes = frame.bytes().to_vec();
+                self.launch(Way::Up, bytes);
+            }
+            Egress::Stack(wan) => self.to_stack.push((wan, frame.bytes().to_vec())),
+            Egress::LanStack => panic!("there is no LAN"),
+        }
     }
 
     /// A frame of the port's with these bytes.
@@ -153,16 +175,9 @@ impl World {
     pub(crate) fn settle(&mut self) {
         loop {
             let mut busy = false;
-            while let Some((egress, frame)) = self.router.poll_transmit(self.now) {
+            while let Some(sent) = self.router.poll_transmit(self.now) {
                 busy = true;
-                match egress {
-                    Egress::Port(port) => {
-                        assert_eq!(port, PORT);
-                        let bytes = frame.bytes().to_vec();
-                        self.launch(Way::Up, bytes);
-                    }
-                    Egress::Stack(wan) => self.to_stack.push((wan, frame.bytes().to_vec())),
-                }
+                self.send(Some(sent));
             }
             if let Some(record) = self.router.poll_store(self.now) {
                 busy = true;
@@ -174,6 +189,7 @@ impl World {
             while let Some(event) = self.router.poll_event() {
                 match event {
                     RouterEvent::Wan(wan, event) => self.events.push((self.now, wan, event)),
+                    RouterEvent::Datapath(event) => panic!("there is no datapath: {event:?}"),
                     RouterEvent::ShutDown => self.shut_down = true,
                 }
             }

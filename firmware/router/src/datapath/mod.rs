@@ -1,0 +1,490 @@
+//! The datapath between LAN and WAN: decides once per flow, then replays the decision.
+//!
+//! ```text
+//!  frame ─► fast: header words match, flow known, nothing to watch ──► rewrite, checksums, header ─► port
+//!              │ anything else
+//!              ▼
+//!           slow: parse with every check ─┬─ DHCP ─────────────► server
+//!                                         ├─ fragment ─────────► waits, or follows its first
+//!                                         ├─ ICMP error ───────► translated with what it quotes
+//!                                         ├─ flow known ───────► carry: TTL, MTU, MSS, state, rewrite
+//!                                         └─ new: own address? route? rule? quota? NAT? ─► flow ─► carry
+//! ```
+//!
+//! Both ways do the same to a packet; the fast one leaves everything that is rare to the slow one. An *epoch* stands for the
+//! rules, routes and addresses in force: with another epoch, a flow's next packet has its decision checked, once.
+//!
+//! Reading list: RFC 4787, 5382, 5508, 7857 (NAT), RFC 1812 (forwarding), RFC 1624 (checksums), RFC 3022.
+
+mod arp;
+mod checksum;
+mod decide;
+mod firewall;
+mod flow;
+mod fragment;
+mod icmp;
+mod index;
+mod interface;
+mod limit;
+mod nat;
+mod neighbour;
+mod output;
+mod packet;
+mod slow;
+mod tables;
+mod tcp;
+
+pub use firewall::{
+    Action, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone,
+};
+pub use tables::{TableSpace, Tables};
+
+pub(crate) use firewall::Firewall;
+pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, word};
+pub(crate) use slow::{Arrival, Outcome};
+
+use chacha20::ChaCha8Rng;
+use gatelet_hal::{Frame, MAX_PORTS, Pool, PortId};
+use heapless::{Deque, Vec};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
+
+use crate::router::{Egress, MAX_WANS};
+use crate::{Dropped, WanId};
+use checksum::{adjust, fold, halves};
+use flow::{Direction, Flow, FlowTable, NO_NEIGHBOUR, Tuple, tick};
+use fragment::FragmentTable;
+use index::HashKey;
+use interface::Mac;
+use limit::Limiter;
+use nat::MappingTable;
+use neighbour::NeighbourTable;
+use packet::{FIN, RST, SYN, TCP, UDP};
+
+/// What the datapath has to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatapathEvent {
+    /// Another station claims an address of ours.
+    AddressConflict {
+        /// Our address.
+        address: Ipv4Address,
+        /// Who claims it.
+        mac: gatelet_wire::EthernetAddress,
+    },
+    /// Another station claims the address of a neighbour, which is being asked.
+    NeighbourDisputed {
+        /// The address.
+        address: Ipv4Address,
+        /// Who claims it.
+        mac: gatelet_wire::EthernetAddress,
+    },
+    /// A host has as many flows as a host may have; told once a minute at most.
+    HostQuota {
+        /// The host.
+        address: Ipv4Address,
+    },
+    /// The table of flows is full of flows that may not be given up; told once a minute at most.
+    FlowTableFull,
+    /// A rule with `log` decided on a flow.
+    Rule {
+        /// Its number, from 0.
+        number: u8,
+        /// What became of the flow.
+        action: Action,
+        /// The packet's source.
+        source: Ipv4Address,
+        /// The packet's destination.
+        destination: Ipv4Address,
+    },
+    /// The WAN has another address: connections through the old one are cut.
+    FlowsCut {
+        /// How many.
+        flows: u16,
+    },
+}
+
+/// How full the tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableUse {
+    /// Flows.
+    pub flows: usize,
+    /// The most flows.
+    pub flows_most: usize,
+    /// NAT mappings.
+    pub mappings: usize,
+    /// Neighbours.
+    pub neighbours: usize,
+    /// Entries in both indices: two for each flow and two for each mapping, or something leaks.
+    pub index_entries: usize,
+    /// Frames that wait for a neighbour's hardware address.
+    pub waiting: usize,
+}
+
+/// The datapath.
+#[derive(Debug)]
+pub(crate) struct Datapath<'p> {
+    pool: Pool<'p>,
+    rng: ChaCha8Rng,
+    interfaces: [Interface; Hop::COUNT],
+    /// The address each interface had last, in memory order.
+    last_addresses: [u32; Hop::COUNT],
+    /// What may arrive at each port, the likeliest first.
+    ports: [Vec<Hop, { 2 * MAX_WANS }>; MAX_PORTS],
+    flows: FlowTable<'p>,
+    mappings: MappingTable<'p>,
+    neighbours: NeighbourTable<'p>,
+    fragments: FragmentTable<'p, 'p>,
+    pub(crate) firewall: Firewall,
+    epoch: u16,
+    /// The most flows on the account of one host.
+    host_quota: u16,
+    /// Frames whose neighbour's hardware address is being asked for, by its place.
+    waiting: Vec<(u8, Frame<'p>), WAITING>,
+    out: Deque<(Egress, Frame<'p>), OUT>,
+    icmp_out: Limiter,
+    icmp_in: Limiter,
+    ping: Limiter,
+    defence: Limiter,
+    tell_quota: Limiter,
+    traffic: [Traffic; Hop::COUNT],
+    sweep_at: Instant,
+    /// Cut connections are told one after the other, from this place on.
+    cut: Option<(u16, Instant)>,
+    events: Deque<DatapathEvent, 8>,
+    events_lost: u32,
+}
+
+/// IP packets of an interface. Wraps around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: u32,
+    pub(crate) sent: u32,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
+}
+
+impl Traffic {
+    #[inline]
+    pub(crate) const fn count_received(&mut self, len: usize) {
+        self.received = self.received.wrapping_add(1);
+        self.received_bytes += len as u64;
+    }
+
+    #[inline]
+    pub(crate) const fn count_sent(&mut self, len: usize) {
+        self.sent = self.sent.wrapping_add(1);
+        self.sent_bytes += len as u64;
+    }
+}
+
+/// A frame that the fast path has made ready to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Passed {
+    pub(crate) from: Hop,
+    pub(crate) to: PortId,
+}
+
+impl<'p> Datapath<'p> {
+    pub(crate) fn new(pool: Pool<'p>, mut rng: ChaCha8Rng, tables: Tables<'p>) -> Self {
+        let flows = FlowTable::new(tables.flows, tables.flow_index, HashKey::random(&mut rng));
+        let mappings = MappingTable::new(tables.mappings, tables.mapping_index, HashKey::random(&mut rng));
+        let host_quota = (flows.capacity() / HOST_SHARE).max(1) as u16;
+        Self {
+            pool,
+            interfaces: [Interface::DOWN; Hop::COUNT],
+            last_addresses: [0; Hop::COUNT],
+            ports: [const { Vec::new() }; MAX_PORTS],
+            flows,
+            mappings,
+            neighbours: NeighbourTable::new(tables.neighbours),
+            fragments: FragmentTable::new(tables.datagrams),
+            firewall: Firewall::new(),
+            epoch: 0,
+            host_quota,
+            waiting: Vec::new(),
+            out: Deque::new(),
+            icmp_out: Limiter::new(10, Duration::from_millis(100)),
+            icmp_in: Limiter::new(50, Duration::from_millis(20)),
+            ping: Limiter::new(10, Duration::from_millis(100)),
+            defence: Limiter::new(1, Duration::from_secs(10)),
+            tell_quota: Limiter::new(1, Duration::from_secs(60)),
+            traffic: [Traffic::default(); Hop::COUNT],
+            sweep_at: Instant::ZERO,
+            cut: None,
+            events: Deque::new(),
+            events_lost: 0,
+            rng,
+        }
+    }
+
+    // What the owner sets.
+
+    /// Sets an interface, up or down. Flows are checked against the new state with their next packet; connections through an
+    /// address that is no longer ours are cut.
+    pub(crate) fn set_interface(&mut self, now: Instant, hop: Hop, interface: Interface) {
+        let old = self.interfaces[hop.index()];
+        self.interfaces[hop.index()] = interface;
+        for (port, hops) in (0..).map(PortId).zip(&mut self.ports) {
+            hops.retain(|known| *known != hop);
+            if port == interface.port && !hop.is_stack() && interface.is_up() {
+                // There is a place for each hop that has a port.
+                let _ = hops.push(hop);
+            }
+        }
+        self.next_epoch();
+        if old.network != interface.network || old.framing.mac() != interface.framing.mac() {
+            self.waiting.clear();
+            self.neighbours.forget(hop);
+        }
+        let Some(address) = interface.address else { return };
+        let last = core::mem::replace(&mut self.last_addresses[hop.index()], address);
+        if last != 0 && last != address {
+            self.cut_flows(now, hop);
+        }
+    }
+
+    pub(crate) const fn interface(&self, hop: Hop) -> &Interface {
+        &self.interfaces[hop.index()]
+    }
+
+    pub(crate) const fn traffic(&self, hop: Hop) -> Traffic {
+        self.traffic[hop.index()]
+    }
+
+    pub(crate) const fn set_host_quota(&mut self, flows: u16) {
+        self.host_quota = flows;
+    }
+
+    /// Rules, forwards or routes are others now.
+    pub(crate) fn next_epoch(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            // A flow of the epoch of this number, 65,536 changes ago, must not pass unchecked: no flow is of epoch 0.
+            self.epoch = 1;
+        }
+    }
+
+    // Frames.
+
+    /// Forwards a frame of an established flow, in place. `None`, and nothing has changed, if it is anything else.
+    #[inline]
+    pub(crate) fn fast(&mut self, now: Instant, port: PortId, frame: &mut Frame<'p>) -> Option<Passed> {
+        for &hop in self.ports.get(usize::from(port.0))? {
+            if let Some((at, room)) = self.interfaces[hop.index()].framing.matches(frame) {
+                return self.fast_packet(tick(now), hop, at, room, frame);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn fast_packet(&mut self, now: u32, from: Hop, at: usize, room: usize, frame: &mut Frame<'p>) -> Option<Passed> {
+        let words = frame.words_mut::<7>(at)?;
+        if words[0] & 0xFF != VERSION_4_NO_OPTIONS || words[1] & FRAGMENT != 0 {
+            return None;
+        }
+        let sum = halves(words[0]) + halves(words[1]) + halves(words[2]) + halves(words[3]) + halves(words[4]);
+        let (ttl, protocol) = (words[2] & 0xFF, (words[2] >> 8) as u8);
+        let len = usize::from(u16::from_be((words[0] >> 16) as u16));
+        if fold(sum) != 0xFFFF || ttl <= 1 || len > room || len < LEAST {
+            return None;
+        }
+        let tuple = Tuple { source: words[3], destination: words[4], ports: words[5] };
+        let (place, direction) = self.flows.find(&tuple, protocol, from)?;
+        let flow = self.flows.flow_mut(place)?;
+        let is_steady = flow.state.is_steady() || protocol == UDP && direction == Direction::Forward;
+        if flow.epoch != self.epoch || !is_steady {
+            return None;
+        }
+        let (to_hop, neighbour, new, flip) = match direction {
+            Direction::Forward => (flow.to, flow.to_neighbour, flow.reverse, 0),
+            Direction::Reverse => (flow.from, flow.from_neighbour, flow.forward, 0xFFFF),
+        };
+        let egress = self.interfaces.get(to_hop.index())?;
+        if to_hop.is_stack() || len > usize::from(egress.mtu) {
+            return None;
+        }
+        let mac = match neighbour {
+            NO_NEIGHBOUR => Mac::ZERO,
+            neighbour => self.neighbours.neighbour(neighbour)?.reachable()?,
+        };
+        let transport_difference = flow.transport_difference ^ flip;
+        match protocol {
+            UDP => {
+                let checksum = (words[6] >> 16) as u16;
+                if checksum != 0 {
+                    let new = adjust(checksum, transport_difference);
+                    let new = if new == 0 { 0xFFFF } else { new };
+                    words[6] = words[6] & 0xFFFF | u32::from(new) << 16;
+                }
+            }
+            TCP => {
+                let words = frame.words_mut::<10>(at)?;
+                if len < LEAST_TCP || (words[8] >> 8) as u8 & (SYN | FIN | RST) != 0 {
+                    return None;
+                }
+                words[9] = words[9] & 0xFFFF_0000 | u32::from(adjust(words[9] as u16, transport_difference));
+            }
+            _ => return None,
+        }
+        flow.seen = now;
+        let ip_difference = u32::from(flow.ip_difference ^ flip) + ONE_LESS;
+        let words = frame.words_mut::<6>(at)?;
+        let checksum = !fold(u32::from(!(words[2] >> 16) as u16) + ip_difference);
+        words[2] = words[2] & 0xFFFF | u32::from(checksum) << 16;
+        words[2] -= 1;
+        words[3] = new.destination;
+        words[4] = new.source;
+        words[5] = packet::swapped(new.ports);
+        frame.truncate(at + len);
+        let _ = frame.pull_front(at);
+        if !egress.framing.push(frame, mac) {
+            return None;
+        }
+        let to = egress.port;
+        if let Some(traffic) = self.traffic.get_mut(from.index()) {
+            traffic.count_received(len);
+        }
+        if let Some(traffic) = self.traffic.get_mut(to_hop.index()) {
+            traffic.count_sent(len);
+        }
+        Some(Passed { from, to })
+    }
+
+    /// The next frame of the datapath's own: what was fragmented or waited, ICMP, ARP.
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
+        loop {
+            if let Some(ready) = self.out.pop_front() {
+                return Some(ready);
+            }
+            if !self.ask_neighbours(now) && !self.tell_cut(now) {
+                return None;
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> u32 {
+        if now < self.sweep_at {
+            return 0;
+        }
+        self.sweep_at = now + SWEEP_EVERY;
+        let mut most = (self.flows.capacity() as u32).div_ceil(SWEEPS);
+        while let Some(place) = self.flows.next_expired(tick(now), &mut most) {
+            self.end_flow(place);
+        }
+        self.fragments.expire(tick(now))
+    }
+
+    pub(crate) fn poll_at(&self) -> Option<Instant> {
+        let sweep = (self.flows.len() > 0 || !self.fragments.is_empty()).then_some(self.sweep_at);
+        let cut = self.cut.map(|(_, at)| at);
+        [sweep, cut, self.neighbours.poll_at()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<DatapathEvent> {
+        self.events.pop_front()
+    }
+
+    pub(crate) const fn take_events_lost(&mut self) -> u32 {
+        core::mem::replace(&mut self.events_lost, 0)
+    }
+
+    pub(crate) fn table_use(&self) -> TableUse {
+        TableUse {
+            flows: self.flows.len(),
+            flows_most: self.flows.capacity(),
+            mappings: self.mappings.len(),
+            neighbours: self.neighbours.iter().count(),
+            index_entries: self.flows.index_len() + self.mappings.index_len(),
+            waiting: self.waiting.len(),
+        }
+    }
+
+    // The end of flows.
+
+    fn end_flow(&mut self, place: u16) {
+        if let Some(flow) = self.flows.remove(place) {
+            self.settle(&flow);
+            self.fragments.forget_flow(place);
+        }
+    }
+
+    /// What a flow that is gone has held.
+    fn settle(&mut self, flow: &Flow) {
+        settle(&mut self.mappings, &mut self.neighbours, flow);
+    }
+
+    /// The address of `hop` is another: TCP connections through it are cut, all other flows end.
+    fn cut_flows(&mut self, now: Instant, hop: Hop) {
+        let mut cut = 0;
+        for place in 0..self.flows.capacity() as u16 {
+            let Some(flow) = self.flows.flow(place).filter(|flow| flow.protocol != 0) else { continue };
+            if flow.from != hop && flow.to != hop {
+                continue;
+            }
+            if flow.protocol != TCP || !flow.state.is_steady() {
+                self.end_flow(place);
+            } else if let Some(flow) = self.flows.flow_mut(place) {
+                flow.state.cut();
+                flow.seen = tick(now);
+                let mapping = core::mem::replace(&mut flow.mapping, flow::NONE);
+                self.mappings.release(mapping);
+                cut += 1;
+            }
+        }
+        if cut > 0 {
+            self.cut = Some((0, now));
+            self.tell(DatapathEvent::FlowsCut { flows: cut });
+        }
+    }
+
+    fn tell(&mut self, event: DatapathEvent) {
+        if self.events.push_back(event).is_err() {
+            self.events_lost += 1;
+        }
+    }
+
+    /// Queues a frame of the datapath's own.
+    fn queue(&mut self, egress: Egress, frame: Frame<'p>) -> Result<(), Dropped> {
+        self.out.push_back((egress, frame)).map_err(|_| Dropped::QueueFull)
+    }
+
+    /// The interfaces that are up and have this address.
+    fn owner(&self, address: u32) -> Option<Hop> {
+        Hop::all().filter(|hop| !hop.is_stack()).find(|hop| self.interfaces[hop.index()].address == Some(address))
+    }
+}
+
+fn settle(mappings: &mut MappingTable<'_>, neighbours: &mut NeighbourTable<'_>, flow: &Flow) {
+    mappings.release(flow.mapping);
+    neighbours.charge(flow.host, -1);
+}
+
+/// The stack that serves a WAN for the router itself, and the `lan` one, as egress.
+const fn stack_egress(hop: Hop) -> Option<Egress> {
+    match hop.kind() {
+        interface::HopKind::LanStack => Some(Egress::LanStack),
+        interface::HopKind::Stack(WanId(wan)) => Some(Egress::Stack(WanId(wan))),
+        _ => None,
+    }
+}
+
+/// The first byte of an IPv4 header without options.
+const VERSION_4_NO_OPTIONS: u32 = 0x45;
+/// More Fragments and the Fragment Offset, in the second word as it lies in memory.
+const FRAGMENT: u32 = 0x3FFF_u32.to_be();
+/// A TTL that is one less, as part of a checksum's sum: the TTL is the first byte of its half.
+const ONE_LESS: u32 = 0xFFFE;
+/// An IPv4 header and the eight bytes that UDP has, or the least of a quoted packet.
+const LEAST: usize = 28;
+/// An IPv4 header and that of TCP.
+const LEAST_TCP: usize = 40;
+/// A host may have this part of all flows, unless the owner says otherwise.
+const HOST_SHARE: usize = 4;
+/// Frames that wait for hardware addresses.
+const WAITING: usize = 8;
+/// Frames of the datapath's own that wait to be fetched.
+const OUT: usize = 16;
+/// The whole table of flows is looked through in so many sweeps.
+const SWEEPS: u32 = 32;
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
