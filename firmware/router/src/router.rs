@@ -12,8 +12,8 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::datapath::{
-    Arrival, Datapath, DatapathEvent, Filtering, Firewall, Forward, Framing, Hop, HopKind, Interface, Network,
-    Outcome, PingPolicy, Rule, TableUse, Tables, word,
+    Arrival, Datapath, DatapathEvent, Filtering, Firewall, Forward, Framing, Hop, HopKind, Interface,
+    Network, Outcome, PingPolicy, Rule, TableUse, Tables, word,
 };
 use crate::lan::LanConfig;
 use crate::wan::{Place, Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
@@ -187,7 +187,8 @@ impl<'p> Router<'p> {
         let Some(datapath) = &mut self.datapath else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
         let address = Some(word(config.address.address()));
-        let mtu = port.max_frame_len.saturating_sub(ethernet::HEADER_LEN).min(usize::from(ETHERNET_MTU)) as u16;
+        let mtu =
+            port.max_frame_len.saturating_sub(ethernet::HEADER_LEN).min(usize::from(ETHERNET_MTU)) as u16;
         let lan = Interface {
             port: config.port,
             address,
@@ -515,7 +516,9 @@ impl<'p> Router<'p> {
         for ((id, wan), known) in (0..).map(WanId).zip(&self.wans).zip(&mut self.faces) {
             let face = wan.face();
             let state = face.map(|face| (face.address, face.mtu));
-            if *known == state && face.is_none_or(|face| datapath.interface(Hop::wan(id)).framing.is(face.header)) {
+            if *known == state
+                && face.is_none_or(|face| datapath.interface(Hop::wan(id)).framing.is(face.header))
+            {
                 continue;
             }
             *known = state;
@@ -533,8 +536,14 @@ impl<'p> Router<'p> {
         }
     }
 
-    fn route_lan_frame(&mut self, now: Instant, frame: Frame<'p>) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
-        let (Some(datapath), Some(lan)) = (&mut self.datapath, &self.lan) else { return Err(Dropped::UnknownPort) };
+    fn route_lan_frame(
+        &mut self,
+        now: Instant,
+        frame: Frame<'p>,
+    ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
+        let (Some(datapath), Some(lan)) = (&mut self.datapath, &self.lan) else {
+            return Err(Dropped::UnknownPort);
+        };
         let (header, payload) = Header::parse(frame.bytes()).map_err(|_| Dropped::Malformed)?;
         let own = datapath.interface(Hop::LAN).framing.mac();
         if header.destination.is_unicast() && header.destination != own {

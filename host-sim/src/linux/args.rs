@@ -138,7 +138,7 @@ pub struct Lan {
     pub interface: Option<String>,
 
     /// How to reach it, as for the WAN.
-    #[arg(long = "lan-attach", value_enum, default_value_t = Attach::Auto, value_name = "HOW", requires = "interface")]
+    #[arg(id = "lan_attach", long = "lan-attach", value_enum, default_value_t = Attach::Auto, value_name = "HOW", requires = "interface")]
     pub attach: Attach,
 
     /// The router's address in the LAN, and the length of the LAN's prefix.
@@ -163,7 +163,7 @@ pub struct Lan {
     pub ping_from: Option<Ipv4Cidr>,
 
     /// Record the LAN to this file (pcap).
-    #[arg(long = "lan-pcap", value_name = "FILE", requires = "interface")]
+    #[arg(id = "lan_pcap", long = "lan-pcap", value_name = "FILE", requires = "interface")]
     pub pcap: Option<PathBuf>,
 }
 

@@ -1,7 +1,9 @@
 //! The LAN of a router between two interfaces: what the command line says about it, told to the router.
 
+use std::net::Ipv4Addr;
+
 use gatelet_hal::PortId;
-use gatelet_router::{LanConfig, PingPolicy, Router, TableSpace};
+use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
 use smoltcp::time::Instant;
 
 use super::args::Lan;
@@ -19,27 +21,30 @@ pub type Tables = TableSpace<FLOWS, HOSTS>;
 /// # Errors
 /// A sentence about what the router does not take.
 pub fn set_up(router: &mut Router<'_>, now: Instant, port: PortId, lan: &Lan) -> Result<(), String> {
-    let mut config = LanConfig::new(port, lan.address);
-    if lan.no_dhcp {
-        config.dhcp = None;
+    let config = LanConfig::new(port, lan.address);
+    if !router.add_lan(now, config) {
+        return Err(format!("--lan-address: {} is no address of a router in a LAN", lan.address));
     }
-    router
-        .add_lan(now, config)
-        .ok_or_else(|| format!("{} is no address of a router in a LAN", lan.address))?;
     for forward in &lan.forwards {
-        if !lan.address.contains_addr(&forward.host) {
-            return Err(format!("--forward: {} is not in the LAN {}", forward.host, lan.address));
+        in_the_lan(lan, "--forward", forward.host)?;
+        if !router.add_forward(*forward) {
+            return Err(format!("--forward: more than the {MAX_FORWARDS} that the router takes"));
         }
-        router.add_forward(*forward).map_err(|_| "more port forwards than the router takes".to_owned())?;
     }
     if let Some(host) = lan.dmz {
-        if !lan.address.contains_addr(&host) {
-            return Err(format!("--dmz: {host} is not in the LAN {}", lan.address));
-        }
+        in_the_lan(lan, "--dmz", host)?;
         router.set_dmz(Some(host));
     }
     if let Some(network) = lan.ping_from {
         router.set_ping(PingPolicy::From(network));
     }
     Ok(())
+}
+
+fn in_the_lan(lan: &Lan, option: &str, host: Ipv4Addr) -> Result<(), String> {
+    if lan.address.contains_addr(&host) {
+        Ok(())
+    } else {
+        Err(format!("{option}: {host} is not in the LAN, {}", lan.address.network()))
+    }
 }

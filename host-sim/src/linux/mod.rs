@@ -106,7 +106,8 @@ fn dial(args: &Args) -> Result<(), String> {
     let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
-    let (mut wan_sockets, mut lan_sockets) = (StackResources::<SOCKETS>::new(), StackResources::<SOCKETS>::new());
+    let (mut wan_sockets, mut lan_sockets) =
+        (StackResources::<SOCKETS>::new(), StackResources::<SOCKETS>::new());
 
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
@@ -127,9 +128,11 @@ fn dial(args: &Args) -> Result<(), String> {
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
-            let (_, runner) = gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
+            let (_, runner) =
+                gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("WAN stack", runner.run());
-            let (_, runner) = gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
+            let (_, runner) =
+                gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("LAN stack", runner.run());
         }
     }
@@ -301,6 +304,9 @@ fn random<const N: usize>() -> Result<[u8; N], String> {
         .map_err(|error| format!("/dev/urandom: {error}"))?;
     Ok(bytes)
 }
+
+/// Why a stack of the router's own could not be made.
+const NO_STACK: &str = "no frame for the router's own stack";
 
 /// Exit status after a second Ctrl-C, as a shell gives it to what SIGINT ended: 128 and 2.
 const ENDED_AT_ONCE: i32 = 130;

@@ -47,11 +47,11 @@ pub(crate) fn closed(lab: &mut Lab) -> Checked {
     for port in [53, 80, *FORWARDED.end() + 1] {
         refused(format!("sh ip netns exec inet curl -sS -m 1 http://{public}:{port}/"))?;
     }
-    refused(format!("sh ip netns exec edge ping -c 2 -i 0.2 -W 1 {public}"))?;
+    refused(format!("sh ip netns exec edge ping -c 1 -W 1 {public}"))?;
     lab.isp.command(&format!("sh ip netns exec inet ping -c 2 -i 0.2 -W 1 {public}"))?;
     // A packet for the LAN itself, as only a neighbour on the line could send it.
     lab.isp.command(&format!("sh ip route replace 192.168.1.0/24 via {public}"))?;
-    let spoofed = refused("sh ping -c 2 -i 0.2 -W 1 192.168.1.2".into());
+    let spoofed = refused("sh ping -c 1 -W 1 192.168.1.2".into());
     lab.isp.command("sh ip route del 192.168.1.0/24")?;
     spoofed?;
     lab.lan = Some(lan);

@@ -29,8 +29,8 @@ pub(crate) fn everyday(lab: &mut Lab) -> Checked {
     ensure(seen.trim() == lan.public.to_string(), || {
         format!("the internet host sees {seen}, the line has {}", lan.public)
     })?;
-    // UDP, and ICMP echo as Windows' tracert has it.
-    for method in ["-U", "-I"] {
+    // UDP to ports that nobody listens at, and ICMP echo as Windows' tracert has it.
+    for method in ["-Mdefault", "-Micmp"] {
         let text =
             lan.two.run("traceroute", &["-n", method, "-q", "1", "-w", "2", "-m", "6", INTERNET_HOST])?;
         let hops: Vec<&str> =
@@ -38,6 +38,8 @@ pub(crate) fn everyday(lab: &mut Lab) -> Checked {
         ensure(hops == [ROUTER, "203.0.113.1", INTERNET_HOST], || format!("traceroute {method}:\n{text}"))?;
     }
     full_size(&lan.one)?;
+    // In fragments, there and back.
+    lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", "-s", "4000", INTERNET_HOST])?;
     lab.lan = Some(lan);
     Ok(())
 }

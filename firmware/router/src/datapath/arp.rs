@@ -23,8 +23,13 @@ impl<'p> Datapath<'p> {
     ) -> Result<Option<(Hop, Ipv4Address, EthernetAddress)>, Dropped> {
         let packet = ArpPacket::new_checked(payload).map_err(|_| Dropped::Malformed)?;
         let repr = ArpRepr::parse(&packet).map_err(|_| Dropped::Malformed)?;
-        let ArpRepr::EthernetIpv4 { operation, source_hardware_addr, source_protocol_addr, target_protocol_addr, .. } =
-            repr
+        let ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr,
+            source_protocol_addr,
+            target_protocol_addr,
+            ..
+        } = repr
         else {
             return Err(Dropped::Malformed);
         };
@@ -139,8 +144,12 @@ impl<'p> Datapath<'p> {
     fn send_arp(&mut self, hop: Hop, destination: EthernetAddress, repr: &ArpRepr) -> Result<(), Dropped> {
         let interface = *self.interface(hop);
         let mut frame = self.pool.take(PortId::LOCAL).ok_or(Dropped::OutOfFrames)?;
-        let header =
-            Header { destination, source: interface.framing.mac(), vlan: interface.framing.vlan(), ether_type: ethernet::ARP };
+        let header = Header {
+            destination,
+            source: interface.framing.mac(),
+            vlan: interface.framing.vlan(),
+            ether_type: ethernet::ARP,
+        };
         let room = frame.push_back(header.len() + repr.buffer_len()).ok_or(Dropped::NoHeadroom)?;
         let len = header.emit(room).map_err(|_| Dropped::NoHeadroom)?;
         repr.emit(&mut ArpPacket::new_unchecked(&mut room[len..]));

@@ -114,7 +114,11 @@ impl<'p> Datapath<'p> {
         }
         let HopKind::Wan(wan) = hop.kind() else { return Err(Dropped::Uninvited) };
         if packet.protocol == ICMP && packet.icmp_type == 8 && self.firewall.may_ping(packet.source) {
-            return if self.ping.permit(now) { Ok(Planned::Local(Hop::stack(wan))) } else { Err(Dropped::RateLimited) };
+            return if self.ping.permit(now) {
+                Ok(Planned::Local(Hop::stack(wan)))
+            } else {
+                Err(Dropped::RateLimited)
+            };
         }
         let Some((host, port, mapping)) = self.inside_of(hop, packet) else { return Err(Dropped::Uninvited) };
         if self.interface(hop).address == Some(host) {
@@ -130,7 +134,14 @@ impl<'p> Datapath<'p> {
         let to_neighbour = self.next_hop(now, Hop::LAN, host)?;
         self.check_quota(now, to_neighbour)?;
         let from_neighbour = self.next_hop(now, hop, packet.source)?;
-        Ok(Planned::Flow(Plan { to: Hop::LAN, leaving, mapping, host: to_neighbour, from_neighbour, to_neighbour }))
+        Ok(Planned::Flow(Plan {
+            to: Hop::LAN,
+            leaving,
+            mapping,
+            host: to_neighbour,
+            from_neighbour,
+            to_neighbour,
+        }))
     }
 
     /// A packet from the LAN to our own address outside that is meant for a host on the LAN (RFC 4787 REQ-9): its source becomes
@@ -235,7 +246,8 @@ impl<'p> Datapath<'p> {
         flow.set_differences();
         // Held before others are given up, lest it go with the last of them.
         self.mappings.hold(plan.mapping);
-        let (mappings, neighbours, fragments) = (&mut self.mappings, &mut self.neighbours, &mut self.fragments);
+        let (mappings, neighbours, fragments) =
+            (&mut self.mappings, &mut self.neighbours, &mut self.fragments);
         let opened = self.flows.insert(flow, tick(now), |place, victim| {
             settle(mappings, neighbours, victim);
             fragments.forget_flow(place);
@@ -277,17 +289,19 @@ impl<'p> Datapath<'p> {
         if !inward && !is_hairpin && !self.routes_to(flow.from, leaving.destination, flow.to) {
             return false;
         }
-        let opening = opening(flow.from, flow.to, flow.protocol, leaving.destination, leaving.ports, &flow.forward);
+        let opening =
+            opening(flow.from, flow.to, flow.protocol, leaving.destination, leaving.ports, &flow.forward);
         if self.firewall.decide(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
             return false;
         }
-        let neighbours = [
-            (flow.from, flow.forward.source, flow.from_neighbour),
-            (flow.to, leaving.destination, flow.to_neighbour),
-        ]
-        .map(|(hop, peer, known)| {
-            if known == NO_NEIGHBOUR { Ok(NO_NEIGHBOUR) } else { self.next_hop(now, hop, peer) }
-        });
+        let neighbours =
+            [
+                (flow.from, flow.forward.source, flow.from_neighbour),
+                (flow.to, leaving.destination, flow.to_neighbour),
+            ]
+            .map(|(hop, peer, known)| {
+                if known == NO_NEIGHBOUR { Ok(NO_NEIGHBOUR) } else { self.next_hop(now, hop, peer) }
+            });
         let [Ok(from_neighbour), Ok(to_neighbour)] = neighbours else { return false };
         let host = if flow.host == flow.from_neighbour { from_neighbour } else { to_neighbour };
         if host != flow.host {
@@ -445,7 +459,14 @@ enum Planned {
     Local(Hop),
 }
 
-fn opening(from: Hop, to: Hop, protocol: u8, destination: u32, leaving_ports: u32, arriving: &Tuple) -> Opening {
+fn opening(
+    from: Hop,
+    to: Hop,
+    protocol: u8,
+    destination: u32,
+    leaving_ports: u32,
+    arriving: &Tuple,
+) -> Opening {
     let zone = |hop: Hop| match hop.kind() {
         HopKind::Lan => Zone::Lan,
         HopKind::LanStack | HopKind::Stack(_) => Zone::Router,

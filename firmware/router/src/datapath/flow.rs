@@ -288,7 +288,12 @@ impl<'a> FlowTable<'a> {
 
     /// Adds a flow. Its tuples must not be in the table. `give_up` is told of each flow that had to go for it; `None`, and the
     /// flow is refused, if nothing may go.
-    pub(crate) fn insert(&mut self, flow: Flow, now: u32, mut give_up: impl FnMut(u16, &Flow)) -> Option<u16> {
+    pub(crate) fn insert(
+        &mut self,
+        flow: Flow,
+        now: u32,
+        mut give_up: impl FnMut(u16, &Flow),
+    ) -> Option<u16> {
         if self.free == NONE {
             let victim = self.choose_victim(now)?;
             give_up(victim, &self.remove(victim)?);

@@ -4,12 +4,12 @@
 use gatelet_hal::{Frame, PortId};
 use smoltcp::time::Instant;
 
+use super::Datapath;
 use super::checksum;
 use super::flow::{Direction, Tuple};
 use super::interface::Hop;
 use super::packet::{HEADER_LEN, ICMP, Packet, TCP, UDP, adjust_at, checksum_place, swapped};
 use super::slow::Outcome;
-use super::Datapath;
 use crate::Dropped;
 
 /// An error of ours.
@@ -40,8 +40,19 @@ impl ErrorKind {
 impl<'p> Datapath<'p> {
     /// Tells the sender of `packet`, which came from `hop`, why it goes no further. At most ten at once and ten a second; never
     /// about an error, a later fragment or a group (RFC 1812 §4.3.2.7).
-    pub(super) fn send_error(&mut self, now: Instant, hop: Hop, packet: &Packet, about: &Frame<'p>, kind: ErrorKind) {
-        if packet.is_icmp_error() || packet.is_later_fragment() || hop.is_stack() || !self.icmp_out.permit(now) {
+    pub(super) fn send_error(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        packet: &Packet,
+        about: &Frame<'p>,
+        kind: ErrorKind,
+    ) {
+        if packet.is_icmp_error()
+            || packet.is_later_fragment()
+            || hop.is_stack()
+            || !self.icmp_out.permit(now)
+        {
             return;
         }
         let Some(source) = self.interface(hop).address else { return };
@@ -99,7 +110,9 @@ impl<'p> Datapath<'p> {
         }
         // The quoted packet went the other way than its error: it becomes again what its sender sent.
         let (to, neighbour, quoted, travels, flip) = match direction {
-            Direction::Reverse => (flow.from, flow.from_neighbour, flow.forward, flow.forward.answer(), 0xFFFF),
+            Direction::Reverse => {
+                (flow.from, flow.from_neighbour, flow.forward, flow.forward.answer(), 0xFFFF)
+            }
             Direction::Forward => (flow.to, flow.to_neighbour, flow.reverse, flow.reverse.answer(), 0),
         };
         let source = if packet.source == answer.source {
@@ -117,7 +130,12 @@ impl<'p> Datapath<'p> {
         }
         let bytes = frame.bytes_mut().get_mut(packet.at..).ok_or(Dropped::Malformed)?;
         let (outer, message) = bytes.split_at_mut(packet.header_len);
-        quote.rewrite(&mut message[ICMP_HEADER_LEN..], &quoted, flow.ip_difference ^ !flip, flow.transport_difference ^ !flip);
+        quote.rewrite(
+            &mut message[ICMP_HEADER_LEN..],
+            &quoted,
+            flow.ip_difference ^ !flip,
+            flow.transport_difference ^ !flip,
+        );
         set_icmp_checksum(message);
         outer[12..16].copy_from_slice(&source.to_ne_bytes());
         outer[16..20].copy_from_slice(&travels.destination.to_ne_bytes());

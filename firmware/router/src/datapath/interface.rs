@@ -273,7 +273,11 @@ impl Framing {
         let tagged = matches!(self.kind, FramingKind::EthernetVlan | FramingKind::PppoeVlan);
         let [high, low, ..] = self.words[2 + 1].to_ne_bytes();
         let tci = u16::from_be_bytes([high, low]);
-        let tag = ethernet::VlanTag { id: tci & 0xFFF, priority: (tci >> 13) as u8, drop_eligible: tci & 0x1000 != 0 };
+        let tag = ethernet::VlanTag {
+            id: tci & 0xFFF,
+            priority: (tci >> 13) as u8,
+            drop_eligible: tci & 0x1000 != 0,
+        };
         tagged.then_some(tag)
     }
 

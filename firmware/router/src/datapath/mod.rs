@@ -278,12 +278,20 @@ impl<'p> Datapath<'p> {
     }
 
     #[inline]
-    fn fast_packet(&mut self, now: u32, from: Hop, at: usize, room: usize, frame: &mut Frame<'p>) -> Option<Passed> {
+    fn fast_packet(
+        &mut self,
+        now: u32,
+        from: Hop,
+        at: usize,
+        room: usize,
+        frame: &mut Frame<'p>,
+    ) -> Option<Passed> {
         let words = frame.words_mut::<7>(at)?;
         if words[0] & 0xFF != VERSION_4_NO_OPTIONS || words[1] & FRAGMENT != 0 {
             return None;
         }
-        let sum = halves(words[0]) + halves(words[1]) + halves(words[2]) + halves(words[3]) + halves(words[4]);
+        let sum =
+            halves(words[0]) + halves(words[1]) + halves(words[2]) + halves(words[3]) + halves(words[4]);
         let (ttl, protocol) = (words[2] & 0xFF, (words[2] >> 8) as u8);
         let len = usize::from(u16::from_be((words[0] >> 16) as u16));
         if fold(sum) != 0xFFFF || ttl <= 1 || len > room || len < LEAST {
@@ -451,7 +459,9 @@ impl<'p> Datapath<'p> {
 
     /// The interfaces that are up and have this address.
     fn owner(&self, address: u32) -> Option<Hop> {
-        Hop::all().filter(|hop| !hop.is_stack()).find(|hop| self.interfaces[hop.index()].address == Some(address))
+        Hop::all()
+            .filter(|hop| !hop.is_stack())
+            .find(|hop| self.interfaces[hop.index()].address == Some(address))
     }
 }
 

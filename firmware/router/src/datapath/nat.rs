@@ -131,14 +131,17 @@ impl<'a> MappingTable<'a> {
 
     /// One more flow uses it.
     pub(crate) fn hold(&mut self, place: u16) {
-        if let Some(mapping) = self.mappings.get_mut(usize::from(place)).filter(|mapping| mapping.protocol != 0) {
+        if let Some(mapping) =
+            self.mappings.get_mut(usize::from(place)).filter(|mapping| mapping.protocol != 0)
+        {
             mapping.flows = mapping.flows.saturating_add(1);
         }
     }
 
     /// A flow of it is over. With the last one, it is too.
     pub(crate) fn release(&mut self, place: u16) {
-        let Some(mapping) = self.mappings.get_mut(usize::from(place)).filter(|mapping| mapping.protocol != 0) else {
+        let Some(mapping) = self.mappings.get_mut(usize::from(place)).filter(|mapping| mapping.protocol != 0)
+        else {
             return;
         };
         mapping.flows = mapping.flows.saturating_sub(1);
@@ -165,7 +168,11 @@ impl<'a> MappingTable<'a> {
 /// A random port with the parity of `port` and on its side of 1024.
 fn candidate(rng: &mut impl Rng, port: u16) -> u16 {
     let random = rng.next_u32();
-    let (from, count) = if port < FIRST_USER_PORT { (2, FIRST_USER_PORT - 2) } else { (FIRST_USER_PORT, u16::MAX - FIRST_USER_PORT) };
+    let (from, count) = if port < FIRST_USER_PORT {
+        (2, FIRST_USER_PORT - 2)
+    } else {
+        (FIRST_USER_PORT, u16::MAX - FIRST_USER_PORT)
+    };
     let chosen = from + ((u64::from(random) * u64::from(count)) >> 32) as u16;
     chosen & !1 | port & 1
 }

@@ -151,7 +151,8 @@ impl<'a> NeighbourTable<'a> {
         };
         let state = if mac.is_some() { State::Probed } else { State::Asked };
         let mac = mac.map_or(Mac::ZERO, Mac::of);
-        *self.neighbours.get_mut(place)? = Neighbour { address, mac, state, hop, due: now, ..Neighbour::FREE };
+        *self.neighbours.get_mut(place)? =
+            Neighbour { address, mac, state, hop, due: now, ..Neighbour::FREE };
         Some(place as u8)
     }
 
@@ -176,7 +177,8 @@ impl<'a> NeighbourTable<'a> {
         let Some(known) = self.neighbours.get_mut(usize::from(place)) else { return Change::Nothing };
         match known.state {
             State::Asked => {
-                *known = Neighbour { mac, state: State::Known, asked: 0, due: now + REACHABLE_TIME, ..*known };
+                *known =
+                    Neighbour { mac, state: State::Known, asked: 0, due: now + REACHABLE_TIME, ..*known };
                 Change::Reachable(place)
             }
             _ if known.mac == mac => {
@@ -216,7 +218,8 @@ impl<'a> NeighbourTable<'a> {
             }
             State::Disputed if known.asked >= DISPUTE_ATTEMPTS => {
                 let mac = known.claimant;
-                *known = Neighbour { mac, state: State::Known, asked: 0, due: now + REACHABLE_TIME, ..*known };
+                *known =
+                    Neighbour { mac, state: State::Known, asked: 0, due: now + REACHABLE_TIME, ..*known };
                 Some((None, Change::Moved(place)))
             }
             state => {
@@ -260,7 +263,10 @@ mod tests {
     const NEW: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 2]);
     const AT: u32 = 0x0100_A8C0;
 
-    fn questions(table: &mut NeighbourTable<'_>, now: Instant) -> (std::vec::Vec<EthernetAddress>, std::vec::Vec<Change>) {
+    fn questions(
+        table: &mut NeighbourTable<'_>,
+        now: Instant,
+    ) -> (std::vec::Vec<EthernetAddress>, std::vec::Vec<Change>) {
         let mut all = (std::vec::Vec::new(), std::vec::Vec::new());
         while let Some((question, change)) = table.poll(now) {
             all.0.extend(question.map(|question| question.to));

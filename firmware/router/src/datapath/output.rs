@@ -68,7 +68,9 @@ impl<'p> Datapath<'p> {
     pub(super) fn release_waiting(&mut self, neighbour: u8) {
         while let Some(place) = self.waiting.iter().position(|waiting| waiting.0 == neighbour) {
             let (_, frame) = self.waiting.remove(place);
-            let Some(hop) = self.neighbours.neighbour(neighbour).map(super::neighbour::Neighbour::hop) else { return };
+            let Some(hop) = self.neighbours.neighbour(neighbour).map(super::neighbour::Neighbour::hop) else {
+                return;
+            };
             if let Ok(Outcome::Sent(egress, frame)) = self.send_whole(hop, neighbour, frame) {
                 let _ = self.queue(egress, frame);
             }
@@ -76,10 +78,17 @@ impl<'p> Datapath<'p> {
     }
 
     /// Sends a packet that is too long in parts (RFC 791 §3.2), each in a frame of the router's own.
-    fn send_in_fragments(&mut self, hop: Hop, neighbour: u8, frame: &Frame<'p>, mtu: usize) -> Result<(), Dropped> {
+    fn send_in_fragments(
+        &mut self,
+        hop: Hop,
+        neighbour: u8,
+        frame: &Frame<'p>,
+        mtu: usize,
+    ) -> Result<(), Dropped> {
         let bytes = frame.bytes();
         let header_len = bytes.first().map_or(0, |first| usize::from(first & 0x0F) * 4);
-        let (header, payload) = bytes.split_at_checked(header_len.max(HEADER_LEN)).ok_or(Dropped::Malformed)?;
+        let (header, payload) =
+            bytes.split_at_checked(header_len.max(HEADER_LEN)).ok_or(Dropped::Malformed)?;
         let field = u16::from_be_bytes([header[6], header[7]]);
         let (offset, more_follow) = (usize::from(field & 0x1FFF) * 8, field & MORE_FRAGMENTS != 0);
         let step = mtu.saturating_sub(header.len()) / 8 * 8;

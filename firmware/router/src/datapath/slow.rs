@@ -40,7 +40,12 @@ pub(crate) struct Arrival {
 
 impl<'p> Datapath<'p> {
     /// Takes a packet that the fast path did not.
-    pub(crate) fn slow(&mut self, now: Instant, arrival: Arrival, frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+    pub(crate) fn slow(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        frame: Frame<'p>,
+    ) -> Result<Outcome<'p>, Dropped> {
         let Arrival { hop, at, room, mac } = arrival;
         let packet = Packet::parse(frame.bytes(), at, room)?;
         self.traffic[hop.index()].count_received(packet.len);
@@ -55,7 +60,9 @@ impl<'p> Datapath<'p> {
             }
             return match self.fragments.handle(tick(now), hop, &packet, fragment, frame)? {
                 Verdict::Held => Ok(Outcome::Kept),
-                Verdict::Follows(place, direction, frame) => self.carry(now, place, direction, &packet, frame),
+                Verdict::Follows(place, direction, frame) => {
+                    self.carry(now, place, direction, &packet, frame)
+                }
                 Verdict::First(frame) => {
                     let (place, direction, frame) = match self.find_or_decide(now, arrival, &packet, frame)? {
                         Found::Flow(place, direction, frame) => (place, direction, frame),
@@ -131,7 +138,12 @@ impl<'p> Datapath<'p> {
     }
 
     /// Gives a packet from inside that is for an address of ours to the stack that has it.
-    pub(super) fn local(&mut self, hop: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+    pub(super) fn local(
+        &mut self,
+        hop: Hop,
+        packet: &Packet,
+        mut frame: Frame<'p>,
+    ) -> Result<Outcome<'p>, Dropped> {
         let stack = self.own_destination(hop, packet.destination).ok_or(Dropped::NotForUs)?;
         let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
         frame.truncate(packet.at + packet.len);

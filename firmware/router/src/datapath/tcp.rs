@@ -14,7 +14,9 @@ use super::{Datapath, checksum};
 /// means 536, is left alone.
 pub(super) fn clamp_mss(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) {
     let most = mtu.saturating_sub((HEADER_LEN + TCP_HEADER_LEN) as u16);
-    let Some(bytes) = frame.bytes_mut().get_mut(packet.at + packet.header_len..packet.at + packet.len) else { return };
+    let Some(bytes) = frame.bytes_mut().get_mut(packet.at + packet.header_len..packet.at + packet.len) else {
+        return;
+    };
     let Some(options_end) = bytes.get(12).map(|offset| usize::from(offset >> 4) * 4) else { return };
     let mut at = TCP_HEADER_LEN;
     while at + 1 < options_end.min(bytes.len()) {
@@ -29,7 +31,11 @@ pub(super) fn clamp_mss(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) {
                     bytes[at + 2..at + 4].copy_from_slice(&new);
                     // At an odd place, both values are across the border of two halves, and so is their sum: swapped.
                     let halves = |[high, low]: [u8; 2]| {
-                        u32::from(u16::from_ne_bytes(if at.is_multiple_of(2) { [high, low] } else { [low, high] }))
+                        u32::from(u16::from_ne_bytes(if at.is_multiple_of(2) {
+                            [high, low]
+                        } else {
+                            [low, high]
+                        }))
                     };
                     adjust_at(bytes, 16, false, checksum::difference(&[halves(old)], &[halves(new)]));
                 }
@@ -47,20 +53,32 @@ impl<'p> Datapath<'p> {
         if packet.protocol != TCP || packet.tcp_flags & RST != 0 || !self.icmp_out.permit(now) {
             return;
         }
-        let Some(header) = segment.bytes().get(packet.at + packet.header_len..packet.at + packet.len) else { return };
+        let Some(header) = segment.bytes().get(packet.at + packet.header_len..packet.at + packet.len) else {
+            return;
+        };
         let word = |at: usize| {
             header.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
         };
         let data_offset = header.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
         let control = u32::from(packet.tcp_flags & SYN != 0) + u32::from(packet.tcp_flags & FIN != 0);
         let len = header.len().saturating_sub(data_offset) as u32 + control;
-        let (seq, ack, flags) =
-            if packet.tcp_flags & ACK != 0 { (word(8), 0, RST) } else { (0, word(4).wrapping_add(len), RST | ACK) };
+        let (seq, ack, flags) = if packet.tcp_flags & ACK != 0 {
+            (word(8), 0, RST)
+        } else {
+            (0, word(4).wrapping_add(len), RST | ACK)
+        };
         self.send_segment(now, hop, Tuple::of(packet).answer(), seq, ack, flags);
     }
 
     /// A packet of a connection that is cut: its sender is told, and the flow is over.
-    pub(super) fn answer_cut(&mut self, now: Instant, hop: Hop, place: u16, packet: &Packet, frame: &Frame<'p>) {
+    pub(super) fn answer_cut(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        place: u16,
+        packet: &Packet,
+        frame: &Frame<'p>,
+    ) {
         if hop.is_inside() {
             self.send_reset(now, hop, packet, frame);
             self.end_flow(place);
@@ -77,7 +95,9 @@ impl<'p> Datapath<'p> {
         }
         let mut told = 0;
         for place in from..self.flows.capacity() as u16 {
-            let Some(flow) = self.flows.flow(place).filter(|flow| flow.protocol == TCP && flow.state.is_cut()) else {
+            let Some(flow) =
+                self.flows.flow(place).filter(|flow| flow.protocol == TCP && flow.state.is_cut())
+            else {
                 continue;
             };
             let (hop, tuple) = if flow.from.is_inside() {

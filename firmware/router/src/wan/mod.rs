@@ -36,12 +36,12 @@ use gatelet_proto::ppp::LastIpv4;
 use gatelet_proto::pppoe::{Discovery, DiscoveryConfig, PadtLimiter};
 use gatelet_proto::redial::{self, Advice, Boot, Engine, Failure, Ledger};
 use gatelet_wire::EthernetAddress;
-use smoltcp::wire::Ipv4Address;
 use gatelet_wire::ethernet::{self, Header, VLAN_LEN, VlanTag};
 use gatelet_wire::ppp::{self, Protocol};
 use gatelet_wire::pppoe::{self, Code, Packet, SESSION_OVERHEAD};
 use heapless::{Deque, Vec};
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
 use crate::Dropped;
 use session::{Live, decapsulate};
