@@ -94,6 +94,11 @@ impl<'a> Filler<'a> {
         self.len
     }
 
+    /// How many octets still fit: none once something was left out.
+    pub(crate) const fn room_left(&self) -> usize {
+        if self.overflow { 0 } else { self.buffer.len().saturating_sub(self.len) }
+    }
+
     pub(crate) const fn finish(&self) -> Result<usize, BufferTooSmall> {
         if self.overflow { Err(BufferTooSmall) } else { Ok(self.len) }
     }

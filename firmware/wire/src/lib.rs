@@ -1,6 +1,6 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
 //! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
-//! the authentication packets (RFC 1334, 1994, 2759).
+//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132).
 //!
 //! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
 //! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
@@ -8,13 +8,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod dhcpv4;
 pub mod ethernet;
 pub mod ppp;
 pub mod pppoe;
 
 mod cursor;
 
-pub use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
+pub use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
 
 /// Why bytes from the network are not what they should be. Each variant is a reason worth counting
 /// of its own.
@@ -42,9 +43,10 @@ pub enum Malformed {
     DuplicateTag,
     /// PPP: the protocol field is not two octets, even then odd (RFC 1661 §2).
     ProtocolField,
-    /// PPP: an option reaches beyond the packet, or its length is below two (RFC 1661 §6).
+    /// PPP: an option reaches beyond the packet, or its length is below two (RFC 1661 §6). DHCP: an
+    /// option reaches beyond the field it stands in (RFC 2132 §2).
     OptionOverrun,
-    /// PPP: an option of fixed size has another size (RFC 1661 §6).
+    /// PPP, DHCP: an option of fixed size has another size (RFC 1661 §6, RFC 2132 §2).
     OptionLength,
     /// An authentication packet with a code its protocol does not know.
     UnknownCode,
@@ -53,6 +55,18 @@ pub enum Malformed {
     FieldLength,
     /// MS-CHAPv2: the text of a Success or Failure does not have the form RFC 2759 §5 and §6 ask.
     Text,
+    /// DHCP: `op` is neither BOOTREQUEST nor BOOTREPLY (RFC 2131 §2).
+    Operation,
+    /// DHCP: `hlen` is longer than the field `chaddr` (RFC 2131 §2).
+    HardwareLength,
+    /// DHCP: the options do not begin with 99.130.83.99 (RFC 2131 §3).
+    MagicCookie,
+    /// DHCP: an option of fixed size stands twice, with two values.
+    DuplicateOption,
+    /// DHCP: option 52 is none of 1, 2 and 3 (RFC 2132 §9.3).
+    Overload,
+    /// DHCP: a prefix of more than 32 bits in a route (RFC 3442).
+    PrefixLength,
 }
 
 impl Malformed {
@@ -74,6 +88,12 @@ impl Malformed {
             Self::UnknownCode => "unknown authentication code",
             Self::FieldLength => "field beyond the packet",
             Self::Text => "unreadable MS-CHAPv2 text",
+            Self::Operation => "neither request nor reply",
+            Self::HardwareLength => "hardware address beyond its field",
+            Self::MagicCookie => "wrong magic cookie",
+            Self::DuplicateOption => "contradicting duplicate option",
+            Self::Overload => "invalid option overload",
+            Self::PrefixLength => "prefix longer than an address",
         }
     }
 }

@@ -4,12 +4,13 @@
 mod fixture;
 
 use fixture::load;
+use gatelet_wire::dhcpv4::{self, Header, Message, MessageType, OptionCode, Route};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
 use gatelet_wire::pppoe::{self, Packet, Tag, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Malformed};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed};
 
 const CONCENTRATOR: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x01]);
 const ROUTER: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x0a]);
@@ -679,6 +680,190 @@ fn mschapv2_failure() {
     }
 }
 
+// ---- DHCPv4
+
+/// Whether a writer says it in the same octets.
+#[derive(PartialEq)]
+enum Form {
+    Canonical,
+    /// It has PAD, END is missing, or options stand in `file` or `sname`: nothing a writer does.
+    Loose,
+}
+
+fn check_dhcpv4(name: &str, header: &Header, expected: &[(u8, &[u8])], form: &Form) {
+    let octets = load(&format!("dhcpv4/{name}"));
+    let message = Message::parse(&octets).expect(name);
+    assert_eq!(message.header, *header, "{name}");
+    let options: Vec<_> = message.options().map(|option| (option.code.0, option.value)).collect();
+    assert_eq!(options, expected, "{name}");
+    let written = emitted(|buffer| {
+        let mut writer = dhcpv4::Writer::new(buffer, header);
+        for option in message.options() {
+            writer.push(option.code, option.value);
+        }
+        writer.finish()
+    });
+    assert_eq!(written == octets, *form == Form::Canonical, "{name}");
+    let again = Message::parse(&written).expect(name);
+    assert!(again.header == *header && again.options().eq(message.options()), "{name}");
+}
+
+#[test]
+fn dhcpv4_messages() {
+    let client = EthernetAddress([2, 0, 0, 0, 0, 1]);
+    let xid = 0x3903_f326;
+    let request = Header::request(xid, client);
+    let reply = Header { yiaddr: Ipv4Address::new(192, 168, 1, 23), ..Header::reply(xid, client) };
+    let broadcast = |header: Header| {
+        let mut header = header;
+        header.set_broadcast(true);
+        header
+    };
+    let discover: [(u8, &[u8]); 6] = [
+        (53, &[1]),
+        (61, &[1, 2, 0, 0, 0, 0, 1]),
+        (50, &[192, 168, 1, 23]),
+        (12, b"Printer"),
+        (57, &[0x05, 0xdc]),
+        (55, &[1, 121, 3, 6, 15, 26, 42, 51, 54, 114]),
+    ];
+    check_dhcpv4("discover", &Header { secs: 4, ..broadcast(request) }, &discover, &Form::Canonical);
+    let offer: [(u8, &[u8]); 9] = [
+        (53, &[2]),
+        (54, &[192, 168, 1, 1]),
+        (51, &43_200_u32.to_be_bytes()),
+        (58, &21_600_u32.to_be_bytes()),
+        (59, &37_800_u32.to_be_bytes()),
+        (1, &[255, 255, 255, 0]),
+        (3, &[192, 168, 1, 1]),
+        (6, &[192, 168, 1, 1, 192, 168, 1, 2]),
+        (15, b"lan"),
+    ];
+    check_dhcpv4("offer", &reply, &offer, &Form::Canonical);
+    let renewing = Header { xid: 7, secs: 1, ciaddr: Ipv4Address::new(192, 168, 1, 23), ..request };
+    check_dhcpv4("request-renewing", &renewing, &[(53, &[3])], &Form::Canonical);
+    let portal: [(u8, &[u8]); 3] =
+        [(53, &[5]), (54, &[10, 0, 0, 1]), (114, b"https://portal.example/api/v1")];
+    let here = Header { yiaddr: Ipv4Address::new(10, 0, 0, 9), ..reply };
+    check_dhcpv4("ack-captive-portal", &here, &portal, &Form::Canonical);
+    let nak: [(u8, &[u8]); 3] = [(53, &[6]), (54, &[192, 168, 1, 1]), (56, b"wrong network")];
+    check_dhcpv4("nak", &broadcast(Header::reply(xid, client)), &nak, &Form::Canonical);
+    let both: [(u8, &[u8]); 5] =
+        [(53, &[5]), (52, &[3]), (3, &[192, 168, 1, 1]), (15, b"lan.home"), (42, &[192, 168, 1, 2])];
+    check_dhcpv4("ack-overload-both", &reply, &both, &Form::Loose);
+    check_dhcpv4("ack-overload-file", &reply, &[both[0], (52, &[1]), both[3]], &Form::Loose);
+    check_dhcpv4("ack-overload-sname", &reply, &[both[0], (52, &[2]), both[4]], &Form::Loose);
+    let pieces: [(u8, &[u8]); 4] =
+        [(53, &[5]), (6, &[8, 8, 8, 8, 1, 1]), (3, &[192, 168, 1, 1]), (6, &[1, 1, 9, 9, 9, 9])];
+    check_dhcpv4("ack-long-option", &reply, &pieces, &Form::Canonical);
+    check_dhcpv4("discover-padded", &request, &[(53, &[1]), (12, b"")], &Form::Loose);
+    check_dhcpv4("discover-without-end", &request, &[(53, &[1])], &Form::Loose);
+    check_dhcpv4("discover-twice-typed", &request, &[(53, &[1]), (53, &[1])], &Form::Canonical);
+    check_dhcpv4("bootp-request", &request, &[], &Form::Canonical);
+    let token_ring = Header { hardware_type: 6, ciaddr: reply.yiaddr, ..request };
+    check_dhcpv4("inform-token-ring", &token_ring, &[(53, &[8])], &Form::Canonical);
+    assert_eq!((request.ethernet_address(), token_ring.ethernet_address()), (Some(client), None));
+}
+
+#[test]
+fn dhcpv4_values() {
+    let read = |name: &str| Message::parse(load(&format!("dhcpv4/{name}")).leak()).expect(name);
+    let discover = read("discover");
+    assert_eq!(discover.message_type(), Ok(Some(MessageType::Discover)));
+    assert!(discover.header.wants_broadcast());
+    let requested = discover.address(OptionCode::REQUESTED_ADDRESS);
+    assert_eq!(requested, Ok(Some(Ipv4Address::new(192, 168, 1, 23))));
+    assert_eq!(discover.max_answer_len(), Ok(1472));
+    assert_eq!(discover.value(OptionCode::DOMAIN_NAME), None);
+    assert_eq!(read("discover-twice-typed").message_type(), Ok(Some(MessageType::Discover)));
+    assert_eq!(read("bootp-request").message_type(), Ok(None));
+    assert!(read("discover-padded").value(OptionCode::HOST_NAME).unwrap().is_empty());
+
+    let offer = read("offer");
+    assert_eq!(offer.u32(OptionCode::LEASE_TIME), Ok(Some(43_200)));
+    assert_eq!(offer.u32(OptionCode::SUBNET_MASK), Ok(Some(0xffff_ff00)));
+    assert_eq!(offer.u16(OptionCode::LEASE_TIME), Err(Malformed::OptionLength));
+    assert_eq!(offer.max_answer_len(), Ok(dhcpv4::DEFAULT_MAX_LEN));
+    let servers = read("ack-long-option").value(OptionCode::DOMAIN_NAME_SERVER).unwrap();
+    let servers: Vec<_> = servers.addresses().unwrap().map(|address| address.to_string()).collect();
+    assert_eq!(servers, ["8.8.8.8", "1.1.1.1", "9.9.9.9"]);
+
+    let octets = load("dhcpv4/ack-classless-routes");
+    let routes = Message::parse(&octets).unwrap().value(OptionCode::CLASSLESS_ROUTES).unwrap();
+    let routes: Vec<_> = routes.classless_routes().map(Result::unwrap).collect();
+    let route = |destination, width, router| Route {
+        destination: Ipv4Cidr::new(destination, width),
+        router: Ipv4Address::from(router),
+    };
+    let expected = [
+        route(Ipv4Address::UNSPECIFIED, 0, [100, 64, 0, 1]),
+        route(Ipv4Address::new(10, 0, 0, 1), 32, [0; 4]),
+        route(Ipv4Address::new(10, 16, 0, 0), 16, [100, 64, 0, 2]),
+        route(Ipv4Address::new(10, 16, 0, 0), 15, [100, 64, 0, 3]),
+    ];
+    assert_eq!(routes, expected);
+    let header = Message::parse(&octets).unwrap().header;
+    let written = emitted(|buffer| {
+        dhcpv4::Writer::new(buffer, &header)
+            .message_type(MessageType::Ack)
+            .address(OptionCode::SERVER_IDENTIFIER, Ipv4Address::new(100, 64, 0, 1))
+            .classless_routes(&routes)
+            .finish()
+    });
+    assert_eq!(written, octets);
+}
+
+#[test]
+fn malformed_dhcpv4_messages() {
+    let cases = [
+        ("malformed-truncated", Malformed::Truncated),
+        ("malformed-empty", Malformed::Truncated),
+        ("malformed-operation", Malformed::Operation),
+        ("malformed-hardware-length", Malformed::HardwareLength),
+        ("malformed-magic-cookie", Malformed::MagicCookie),
+        ("malformed-option-overrun", Malformed::OptionOverrun),
+        ("malformed-option-header-cut", Malformed::OptionOverrun),
+        ("malformed-overload-value", Malformed::Overload),
+        ("malformed-overload-size", Malformed::OptionLength),
+        ("malformed-overload-twice", Malformed::DuplicateOption),
+        ("malformed-overload-overrun", Malformed::OptionOverrun),
+        ("malformed-two-message-types", Malformed::DuplicateOption),
+        ("malformed-message-type-size", Malformed::OptionLength),
+        ("malformed-route-width", Malformed::PrefixLength),
+        ("malformed-route-cut", Malformed::OptionLength),
+        ("malformed-addresses", Malformed::OptionLength),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(read_dhcpv4(&load(&format!("dhcpv4/{name}"))), Err(expected), "{name}");
+    }
+}
+
+/// What a writer refuses, and what it leaves out.
+#[test]
+fn dhcpv4_options_that_do_not_fit() {
+    let header = Header::request(1, ROUTER);
+    let mut buffer = [0xA5; dhcpv4::MIN_LEN];
+    for code in [OptionCode(0), OptionCode(255)] {
+        let mut writer = dhcpv4::Writer::new(&mut buffer, &header);
+        assert_eq!(writer.push(code, b"").finish(), Err(BufferTooSmall));
+    }
+    let long = Header { hardware_len: 17, ..header };
+    assert_eq!(dhcpv4::Writer::new(&mut buffer, &long).finish(), Err(BufferTooSmall));
+    // 60 octets are free, one of them for END.
+    for (length, fits) in [(57, true), (58, false)] {
+        let mut writer = dhcpv4::Writer::new(&mut buffer, &header);
+        assert_eq!(writer.push_if_it_fits(OptionCode::MESSAGE, &[0xAA; 64][..length]), fits, "{length}");
+        assert_eq!(writer.finish(), Ok(dhcpv4::MIN_LEN), "{length}");
+    }
+    let long = [0x61; 300];
+    let written =
+        emitted(|buffer| dhcpv4::Writer::new(buffer, &header).push(OptionCode::MESSAGE, &long).finish());
+    let message = Message::parse(&written).unwrap();
+    let value = message.value(OptionCode::MESSAGE).unwrap();
+    assert_eq!(value.pieces().map(<[u8]>::len).collect::<Vec<_>>(), [255, 45]);
+    assert!(value.octets().eq(long));
+}
+
 // ---- All of them
 
 /// A fixture nobody reads is a claim nobody checks.
@@ -696,10 +881,21 @@ fn every_fixture_is_tested() {
     }
 }
 
+fn read_dhcpv4(octets: &[u8]) -> Result<(), Malformed> {
+    let message = Message::parse(octets)?;
+    message.message_type()?;
+    if let Some(servers) = message.value(OptionCode::DOMAIN_NAME_SERVER) {
+        servers.addresses().map(drop)?;
+    }
+    let routes = message.value(OptionCode::CLASSLESS_ROUTES);
+    routes.map_or(Ok(()), |routes| routes.classless_routes().try_for_each(|route| route.map(drop)))
+}
+
 /// Reads all of a fixture, layer by layer, as far as its group goes.
 fn read(group: &str, case: &str, octets: &[u8]) -> Result<(), Malformed> {
     match group {
         "ethernet" => ethernet::Header::parse(octets).map(drop),
+        "dhcpv4" => read_dhcpv4(octets),
         "pppoe" => TagSet::parse(&Packet::parse(octets)?).map(drop).or_else(|error| {
             let is_session = Packet::parse(octets)?.code == pppoe::Code::Session;
             if is_session { Ok(()) } else { Err(error) }
@@ -761,6 +957,12 @@ fn every_error_has_words() {
         Malformed::UnknownCode,
         Malformed::FieldLength,
         Malformed::Text,
+        Malformed::Operation,
+        Malformed::HardwareLength,
+        Malformed::MagicCookie,
+        Malformed::DuplicateOption,
+        Malformed::Overload,
+        Malformed::PrefixLength,
     ];
     let mut words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     words.sort();

@@ -1,12 +1,13 @@
 //! What holds for any value and any input: what is written is read back as it was, and nothing the
 //! network can say makes a parser panic, read on forever or point outside of what it was given.
 
+use gatelet_wire::dhcpv4::{self, Header, Message, OptionCode, Route};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
 use gatelet_wire::pppoe::{self, Packet, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Malformed};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -56,6 +57,51 @@ proptest! {
         prop_assert_eq!(frame.len(), header.len());
         frame.extend(&payload);
         prop_assert_eq!(ethernet::Header::parse(&frame), Ok((header, &payload[..])));
+    }
+
+    #[test]
+    fn dhcpv4_options_come_back_whole(
+        options in vec((1_u8..255, octets(600)), 0..5),
+        xid: u32,
+        addresses: [u32; 4],
+        chaddr: [u8; 16],
+    ) {
+        prop_assume!(options.iter().all(|(code, _)| *code != OptionCode::OVERLOAD.0));
+        let [ciaddr, yiaddr, siaddr, giaddr] = addresses.map(Ipv4Address::from);
+        let blank = Header::reply(xid, EthernetAddress([0; 6]));
+        let header = Header { ciaddr, yiaddr, siaddr, giaddr, chaddr, ..blank };
+        let bytes = emitted(|buffer| {
+            let mut writer = dhcpv4::Writer::new(buffer, &header);
+            for (code, value) in &options {
+                writer.push(OptionCode(*code), value);
+            }
+            writer.finish()
+        });
+        prop_assert!(bytes.len() >= dhcpv4::MIN_LEN);
+        let message = Message::parse(&bytes).expect("well-formed");
+        prop_assert_eq!(message.header, header);
+        for (code, _) in &options {
+            let expected = options.iter().filter(|(other, _)| other == code).flat_map(|(_, value)| value);
+            let value = message.value(OptionCode(*code)).expect("it was written");
+            prop_assert!(value.octets().eq(expected.copied()));
+            prop_assert!(value.pieces().all(|piece| is_within(piece, &bytes)));
+        }
+    }
+
+    #[test]
+    fn classless_routes_come_back(routes in vec((any::<u32>(), 0_u8..=32, any::<u32>()), 0..80)) {
+        let routes: Vec<_> = routes
+            .into_iter()
+            .map(|(address, width, router)| Route {
+                destination: Ipv4Cidr::new(Ipv4Address::from(address), width).network(),
+                router: Ipv4Address::from(router),
+            })
+            .collect();
+        let header = Header::reply(1, EthernetAddress([0; 6]));
+        let bytes = emitted(|buffer| dhcpv4::Writer::new(buffer, &header).classless_routes(&routes).finish());
+        let value = Message::parse(&bytes).expect("well-formed").value(OptionCode::CLASSLESS_ROUTES);
+        let read: Result<Vec<_>, _> = value.iter().flat_map(dhcpv4::Value::classless_routes).collect();
+        prop_assert_eq!(read, Ok(routes));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The parsers of `gatelet-wire`. What is read is written back, and must be what was read.
 
 use gatelet_wire::BufferTooSmall;
+use gatelet_wire::dhcpv4::{self, Message, OptionCode};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
@@ -145,10 +146,51 @@ pub fn mschapv2(bytes: &[u8]) {
     }
 }
 
+/// A DHCPv4 message: header, options, the values that are more than octets.
+pub fn dhcpv4(bytes: &[u8]) {
+    let Ok(message) = Message::parse(bytes) else { return };
+    let written = emitted_with_margin(bytes, dhcpv4::MIN_LEN, |buffer| {
+        let mut writer = dhcpv4::Writer::new(buffer, &message.header);
+        for option in message.options().filter(|option| option.code != OptionCode::OVERLOAD) {
+            writer.push(option.code, option.value);
+        }
+        writer.finish()
+    });
+    assert_eq!(written[..44], bytes[..44]);
+    let again = Message::parse(&written).expect("just written");
+    assert!(again.options().eq(message.options().filter(|option| option.code != OptionCode::OVERLOAD)));
+
+    for option in message.options() {
+        let value = message.value(option.code).expect("just seen");
+        assert_eq!(value.octets().count(), value.len());
+        if let Ok(addresses) = value.addresses() {
+            assert_eq!(addresses.count() * 4, value.len());
+        }
+        let routes: Result<Vec<_>, _> = value.classless_routes().collect();
+        let Ok(routes) = routes else { continue };
+        let written = emitted_with_margin(bytes, dhcpv4::MIN_LEN, |buffer| {
+            dhcpv4::Writer::new(buffer, &message.header).classless_routes(&routes).finish()
+        });
+        let again = Message::parse(&written).expect("just written").value(OptionCode::CLASSLESS_ROUTES);
+        assert!(again.iter().flat_map(dhcpv4::Value::classless_routes).eq(routes.into_iter().map(Ok)));
+    }
+    let is_typed = matches!(message.message_type(), Ok(Some(_)));
+    assert!(!is_typed || message.value(OptionCode::MESSAGE_TYPE).is_some());
+    assert!(message.max_answer_len().map_or(true, |len| len >= dhcpv4::DEFAULT_MAX_LEN));
+}
+
 /// What `emit` makes of what was read from `input`, in a buffer full of something else. A buffer that is one octet short must be
 /// refused, as must one with no room at all.
 fn emitted(input: &[u8], emit: impl Fn(&mut [u8]) -> Result<usize, BufferTooSmall>) -> Vec<u8> {
-    let mut buffer = vec![0xA5; input.len() + MARGIN];
+    emitted_with_margin(input, MARGIN, emit)
+}
+
+fn emitted_with_margin(
+    input: &[u8],
+    margin: usize,
+    emit: impl Fn(&mut [u8]) -> Result<usize, BufferTooSmall>,
+) -> Vec<u8> {
+    let mut buffer = vec![0xA5; input.len() + margin];
     let length = emit(&mut buffer).expect("room enough");
     assert!(buffer[length..].iter().all(|octet| *octet == 0xA5), "wrote behind its length");
     assert_eq!(emit(&mut []), Err(BufferTooSmall));

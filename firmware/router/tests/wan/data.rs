@@ -24,9 +24,7 @@ fn headers_are_pushed_and_pulled_in_place() {
     assert!(frame.extend(&ipv4(100)));
     let address = frame.bytes().as_ptr() as usize;
     assert_eq!(address % 4, 0);
-    let sent = world.router.handle_stack_packet(world.now, WAN, frame);
-    world.send(sent);
-    let (_, sent) = world.router.poll_transmit(world.now).unwrap();
+    let (_, sent) = world.router.handle_stack_packet(world.now, WAN, frame).unwrap();
     assert_eq!(sent.bytes().as_ptr() as usize + 22, address);
     let mut expected = Vec::new();
     expected.extend(world.concentrators[0].mac.0);
@@ -44,9 +42,7 @@ fn headers_are_pushed_and_pulled_in_place() {
     bytes.resize(60, 0xEE);
     let frame = world.frame(&bytes).unwrap();
     let address = frame.bytes().as_ptr() as usize + 22;
-    let sent = world.router.handle_frame(world.now, crate::world::PORT, frame);
-    world.send(sent);
-    let (egress, packet) = world.router.poll_transmit(world.now).unwrap();
+    let (egress, packet) = world.router.handle_frame(world.now, crate::world::PORT, frame).unwrap();
     assert_eq!(egress, gatelet_router::Egress::Stack(WAN));
     assert_eq!(packet.bytes().as_ptr() as usize, address);
     assert_eq!(address % 4, 0);
@@ -75,10 +71,12 @@ fn ipv6_goes_the_same_way() {
 #[test]
 fn the_longest_packet_and_one_byte_more() {
     let mut world = up();
-    world.stack_sends(WAN, &ipv4(1492));
-    assert_eq!(world.router.poll_transmit(world.now).unwrap().1.len(), 1514);
-    world.stack_sends(WAN, &ipv4(1493));
-    assert!(world.router.poll_transmit(world.now).is_none());
+    let mut sends = |len| {
+        let frame = world.frame(&ipv4(len)).unwrap();
+        world.router.handle_stack_packet(world.now, WAN, frame).map(|(_, frame)| frame.len())
+    };
+    assert_eq!(sends(1492), Some(1514));
+    assert_eq!(sends(1493), None);
     assert_eq!(world.router.counters().of(Dropped::TooLong), 1);
 }
 
@@ -138,15 +136,4 @@ fn traffic_is_proof_of_life() {
     assert_eq!(echoes(&world), 0);
     world.run_for(Duration::from_secs(100));
     assert!(echoes(&world) >= 3, "silence is asked about");
-}
-
-#[test]
-fn a_full_queue_drops_the_newest_and_counts_it() {
-    let mut world = up();
-    for _ in 0..10 {
-        world.stack_sends(WAN, &ipv4(40));
-    }
-    let sent = std::iter::from_fn(|| world.router.poll_transmit(world.now)).count();
-    assert_eq!(sent as u32 + world.router.counters().of(Dropped::QueueFull), 10);
-    assert!(sent >= 4);
 }

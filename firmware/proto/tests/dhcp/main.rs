@@ -1,0 +1,8 @@
+//! The DHCP server and client, in conversation with hosts that are played here and with each other.
+//!
+//! `lan` is the server's owner and the hosts' mouth; what is said is written down.
+
+mod flood;
+mod lan;
+mod reboot;
+mod server;
