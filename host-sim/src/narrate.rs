@@ -1,5 +1,6 @@
 //! What the router reports, as lines of a timeline.
 
+use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
 use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
@@ -17,6 +18,7 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
     let line = match event {
         RouterEvent::ShutDown => Line::new("shut-down", "shut down: every session is ended"),
         RouterEvent::Wan(_, event) => wan(event, at, booted)?,
+        RouterEvent::Dhcp(event) => dhcp(event),
         RouterEvent::Datapath(event) => datapath(event),
     };
     Some(Entry {
@@ -28,6 +30,30 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
         tone: line.tone,
         until: line.until,
     })
+}
+
+fn dhcp(event: &dhcp::Event) -> Line {
+    use dhcp::Event::{
+        Conflict, Declined, Exhausted, Expired, Granted, Refused, Released, Renewed, Withdrawn,
+    };
+    match event {
+        Granted { address, mac } => Line::new("lease", format!("DHCP: {address} for {mac}")),
+        Renewed { address, mac } => Line::new("lease-renewed", format!("DHCP: {mac} keeps {address}")),
+        Released { address, mac } => Line::new("lease-released", format!("DHCP: {mac} gives {address} back")),
+        Expired { address, mac } => {
+            Line::new("lease-expired", format!("DHCP: the lease of {address} is over"))
+                .because(format!("{mac} did not renew it"))
+        }
+        Declined { address, mac } => Line::new("lease-declined", format!("DHCP: {address} is in use"))
+            .because(format!("{mac} found somebody else there"))
+            .tone(Tone::Notice),
+        Conflict { address, mac } => Line::new("lease-conflict", format!("DHCP: {address} is in use"))
+            .because(format!("{mac} answers for it"))
+            .tone(Tone::Notice),
+        Refused { address, mac } => Line::new("lease-refused", format!("DHCP: {mac} cannot have {address}")),
+        Withdrawn { address, mac } => Line::new("lease-withdrawn", format!("DHCP: {mac} loses {address}")),
+        Exhausted => Line::new("dhcp-exhausted", "DHCP: no address is left for a newcomer").tone(Tone::Bad),
+    }
 }
 
 fn datapath(event: &DatapathEvent) -> Line {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dhcp;
+pub mod dns;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;

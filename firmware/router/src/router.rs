@@ -2,6 +2,7 @@
 
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, LinkState, MAX_PORTS, Pool, PortId};
+use gatelet_proto::dhcp::server::{self, Lease, LeaseRecord};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header};
@@ -13,9 +14,9 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::datapath::{
     Arrival, Datapath, DatapathEvent, Filtering, Firewall, Forward, Framing, Hop, HopKind, Interface,
-    Network, Outcome, PingPolicy, Rule, TableUse, Tables, word,
+    Network, Outcome, PingPolicy, Rule, TableUse, Tables, address, word,
 };
-use crate::lan::LanConfig;
+use crate::lan::{Lan, LanConfig};
 use crate::wan::{Place, Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
@@ -82,6 +83,8 @@ pub enum Command {
 pub enum RouterEvent {
     /// A step of a WAN.
     Wan(WanId, WanEvent),
+    /// A step of the DHCP server.
+    Dhcp(server::Event),
     /// Something between LAN and WAN.
     Datapath(DatapathEvent),
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
@@ -98,7 +101,9 @@ pub struct Router<'p> {
     wans: Vec<Wan<'p>, MAX_WANS>,
     /// Between LAN and WAN; without it, all that arrives is for the router itself.
     datapath: Option<Datapath<'p>>,
-    lan: Option<LanConfig>,
+    lan: Option<Lan<'p>>,
+    /// Memory for the LAN's leases, until there is a LAN.
+    leases: Option<&'p mut [Lease]>,
     /// What the datapath knows of each WAN.
     faces: [Option<(Ipv4Address, u16)>; MAX_WANS],
     /// A frame for the next control message: taken before it is known whether there is one.
@@ -135,6 +140,7 @@ impl<'p> Router<'p> {
             wans: Vec::new(),
             datapath: None,
             lan: None,
+            leases: None,
             faces: [None; MAX_WANS],
             spare: None,
             shutdown: Shutdown::No,
@@ -176,14 +182,28 @@ impl<'p> Router<'p> {
 
     /// Lends the router the tables for what passes between LAN and WAN. To be done once, before [`add_lan`](Self::add_lan);
     /// a router without tables has no LAN, and gives all IP packets of its WANs to its own stacks.
-    pub fn lend_tables(&mut self, tables: Tables<'p>) {
+    pub fn lend_tables(&mut self, mut tables: Tables<'p>) {
+        self.leases = Some(core::mem::take(&mut tables.leases));
         let rng = ChaCha8Rng::from_rng(&mut self.rng);
         self.datapath = Some(Datapath::new(self.pool, rng, tables));
     }
 
     /// Adds the LAN, or gives it other settings. False, and nothing has changed, without
-    /// [tables](Self::lend_tables) or without its port.
+    /// [tables](Self::lend_tables), without its port, or with settings that the DHCP server cannot work with.
     pub fn add_lan(&mut self, now: Instant, config: LanConfig) -> bool {
+        let changed = match (&mut self.lan, self.leases.take()) {
+            (Some(lan), _) => lan.set_config(config.clone()),
+            (None, Some(leases)) if config.dhcp.as_ref().is_none_or(|dhcp| dhcp.check().is_ok()) => {
+                Lan::new(config.clone(), leases).map(|lan| self.lan = Some(lan))
+            }
+            (None, leases) => {
+                self.leases = leases;
+                return false;
+            }
+        };
+        if changed.is_err() {
+            return false;
+        }
         let Some(datapath) = &mut self.datapath else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
         let address = Some(word(config.address.address()));
@@ -200,7 +220,6 @@ impl<'p> Router<'p> {
         datapath.set_interface(now, Hop::LAN, lan);
         datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });
         datapath.announce(Hop::LAN);
-        self.lan = Some(config);
         true
     }
 
@@ -300,7 +319,7 @@ impl<'p> Router<'p> {
         port: PortId,
         frame: Frame<'p>,
     ) -> Option<(Egress, Frame<'p>)> {
-        let routed = if self.lan.as_ref().is_some_and(|lan| lan.port == port) {
+        let routed = if self.lan.as_ref().is_some_and(|lan| lan.config.port == port) {
             self.route_lan_frame(now, frame)
         } else {
             self.route_wan_frame(now, port, frame)
@@ -410,12 +429,15 @@ impl<'p> Router<'p> {
                 self.counters.count(Dropped::FragmentsWaiting);
             }
         }
+        if let Some(lan) = &mut self.lan {
+            lan.handle_timeout(now);
+        }
         self.refresh(now);
     }
 
     /// The next frame to be sent. Call until `None`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
-        if let Some(ready) = self.datapath.as_mut().and_then(|datapath| datapath.poll_transmit(now)) {
+        if let Some(ready) = self.poll_lan(now) {
             return Some(ready);
         }
         for wan in &mut self.wans {
@@ -449,6 +471,7 @@ impl<'p> Router<'p> {
             Shutdown::No | Shutdown::Overdue | Shutdown::Told => None,
         };
         let datapath = self.datapath.as_ref().and_then(Datapath::poll_at);
+        let datapath = datapath.into_iter().chain(self.lan.as_ref().and_then(Lan::poll_at));
         self.wans.iter().filter_map(Wan::poll_at).chain(shutdown).chain(datapath).min()
     }
 
@@ -461,6 +484,9 @@ impl<'p> Router<'p> {
             for _ in 0..wan.take_events_lost() {
                 self.counters.count(Dropped::EventLost);
             }
+        }
+        if let Some(event) = self.lan.as_mut().and_then(Lan::poll_event) {
+            return Some(RouterEvent::Dhcp(event));
         }
         if let Some(datapath) = &mut self.datapath {
             if let Some(event) = datapath.poll_event() {
@@ -497,7 +523,32 @@ impl<'p> Router<'p> {
 
     /// The router's own address on the LAN, and the network's length.
     pub fn lan(&self) -> Option<Ipv4Cidr> {
-        self.lan.as_ref().map(|lan| lan.address)
+        self.lan.as_ref().map(|lan| lan.config.address)
+    }
+
+    /// The DHCP server of the LAN, with its leases.
+    pub fn dhcp_server(&self) -> Option<&server::Server<'p>> {
+        self.lan.as_ref().map(Lan::server)
+    }
+
+    /// Takes the leases that were stored before this boot, with the places they were stored at. To be done right after
+    /// [`add_lan`](Self::add_lan).
+    pub fn restore_leases(&mut self, now: Instant, records: impl IntoIterator<Item = (usize, LeaseRecord)>) {
+        if let Some(lan) = &mut self.lan {
+            lan.restore(now, records);
+        }
+    }
+
+    /// A lease to be written some time soon: nobody waits for it.
+    pub fn poll_lease(&mut self, now: Instant) -> Option<server::Store> {
+        self.lan.as_mut()?.poll_store(now)
+    }
+
+    /// The captive portal that a WAN named (RFC 8910), passed on to the LAN; empty: none.
+    pub fn set_captive_portal_uri(&mut self, uri: &str) {
+        if let Some(lan) = &mut self.lan {
+            lan.set_captive_portal_uri(uri);
+        }
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.
@@ -508,6 +559,21 @@ impl<'p> Router<'p> {
     /// What was dropped before it reached a WAN's machines.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What the datapath and the LAN's DHCP server have to send.
+    fn poll_lan(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
+        let datapath = self.datapath.as_mut()?;
+        if let Some(lan) = &mut self.lan {
+            while let Some(address) = lan.poll_probe(now) {
+                datapath.probe(Hop::LAN, address);
+            }
+            let mac = datapath.interface(Hop::LAN).framing.mac();
+            if let Some(frame) = lan.poll_transmit(self.pool, mac) {
+                return Some((Egress::Port(lan.config.port), frame));
+            }
+        }
+        datapath.poll_transmit(now)
     }
 
     /// Tells the datapath what has changed about the WANs.
@@ -541,7 +607,7 @@ impl<'p> Router<'p> {
         now: Instant,
         frame: Frame<'p>,
     ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
-        let (Some(datapath), Some(lan)) = (&mut self.datapath, &self.lan) else {
+        let (Some(datapath), Some(lan)) = (&mut self.datapath, &mut self.lan) else {
             return Err(Dropped::UnknownPort);
         };
         let (header, payload) = Header::parse(frame.bytes()).map_err(|_| Dropped::Malformed)?;
@@ -554,7 +620,9 @@ impl<'p> Router<'p> {
         }
         match header.ether_type {
             ethernet::ARP => {
-                datapath.handle_arp(now, lan.port, payload)?;
+                if let Some((_, address, mac)) = datapath.handle_arp(now, lan.config.port, payload)? {
+                    lan.handle_claim(now, address, mac);
+                }
                 Ok(None)
             }
             ethernet::IPV4 => {
@@ -577,7 +645,11 @@ impl<'p> Router<'p> {
         match datapath.slow(now, arrival, frame)? {
             Outcome::Sent(egress, frame) => Ok(Some((egress, frame))),
             Outcome::Kept => Ok(None),
-            Outcome::Dhcp { .. } => Err(Dropped::DhcpRefused),
+            Outcome::Dhcp { source, from, payload, frame } => {
+                let lan = self.lan.as_mut().ok_or(Dropped::DhcpRefused)?;
+                lan.handle_dhcp(now, source, address(from), payload, &frame)?;
+                Ok(None)
+            }
         }
     }
 

@@ -190,6 +190,7 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Some(event) = router.poll_event() {
         match &event {
             RouterEvent::Wan(wan, event) => info!("wan {}: {}", Show(wan.0), Debug(event)),
+            RouterEvent::Dhcp(event) => info!("dhcp: {}", Debug(event)),
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
             RouterEvent::ShutDown => told.shut_down = true,
         }

@@ -60,6 +60,11 @@ impl<'a> Filler<'a> {
         Self { buffer, len: 0, overflow: false }
     }
 
+    /// Goes on behind the first `len` octets of `buffer`, which hold something already.
+    pub(crate) const fn resume(buffer: &'a mut [u8], len: usize) -> Self {
+        Self { buffer, len, overflow: false }
+    }
+
     /// Appends `bytes`.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         if let Some(room) = self.room(bytes.len()) {

@@ -1,6 +1,6 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
 //! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
-//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132).
+//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132) and DNS (RFC 1035, 6891).
 //!
 //! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
 //! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
@@ -9,13 +9,14 @@
 #![forbid(unsafe_code)]
 
 pub mod dhcpv4;
+pub mod dns;
 pub mod ethernet;
 pub mod ppp;
 pub mod pppoe;
 
 mod cursor;
 
-pub use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
+pub use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
 
 /// Why bytes from the network are not what they should be. Each variant is a reason worth counting
 /// of its own.
@@ -67,6 +68,14 @@ pub enum Malformed {
     Overload,
     /// DHCP: a prefix of more than 32 bits in a route (RFC 3442).
     PrefixLength,
+    /// DNS: a length octet that is neither a label's nor a pointer's (RFC 1035 §4.1.4).
+    LabelType,
+    /// DNS: a compression pointer that does not lead backwards, or leads into the header.
+    CompressionPointer,
+    /// DNS: an empty label, one above 63 octets, or a name above 255 (RFC 1035 §3.1).
+    NameLength,
+    /// DNS: an OPT where none may be (RFC 6891 §6.1.1).
+    Opt,
 }
 
 impl Malformed {
@@ -94,6 +103,10 @@ impl Malformed {
             Self::DuplicateOption => "contradicting duplicate option",
             Self::Overload => "invalid option overload",
             Self::PrefixLength => "prefix longer than an address",
+            Self::LabelType => "unknown label type",
+            Self::CompressionPointer => "compression pointer that does not lead backwards",
+            Self::NameLength => "domain name or label of wrong length",
+            Self::Opt => "misplaced OPT record",
         }
     }
 }

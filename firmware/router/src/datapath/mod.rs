@@ -40,7 +40,7 @@ pub use firewall::{
 pub use tables::{TableSpace, Tables};
 
 pub(crate) use firewall::Firewall;
-pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, word};
+pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
 pub(crate) use slow::{Arrival, Outcome};
 
 use chacha20::ChaCha8Rng;

@@ -5,6 +5,7 @@ use super::fragment::Datagram;
 use super::index::Bucket;
 use super::nat::Mapping;
 use super::neighbour::Neighbour;
+use gatelet_proto::dhcp::server::Lease;
 
 /// All tables of a router: plain slices, so that a board, a test and a soak choose their sizes. Powers of two suit the indices,
 /// which want one bucket for each place of their table.
@@ -22,6 +23,8 @@ pub struct Tables<'a> {
     pub neighbours: &'a mut [Neighbour],
     /// Datagrams whose fragments are on their way: 48 bytes each, 255 at most.
     pub datagrams: &'a mut [Datagram],
+    /// Leases of the DHCP server: 72 bytes each, as many as the LAN has hosts.
+    pub leases: &'a mut [Lease],
 }
 
 /// Memory for the tables of a router with `FLOWS` flows and `HOSTS` neighbours: 92 bytes per flow, 40 per neighbour.
@@ -33,6 +36,7 @@ pub struct TableSpace<const FLOWS: usize, const HOSTS: usize> {
     mapping_index: [Bucket; FLOWS],
     neighbours: [Neighbour; HOSTS],
     datagrams: [Datagram; 16],
+    leases: [Lease; HOSTS],
 }
 
 impl<const FLOWS: usize, const HOSTS: usize> TableSpace<FLOWS, HOSTS> {
@@ -47,6 +51,7 @@ impl<const FLOWS: usize, const HOSTS: usize> TableSpace<FLOWS, HOSTS> {
             mapping_index: [Bucket::EMPTY; FLOWS],
             neighbours: [Neighbour::FREE; HOSTS],
             datagrams: [Datagram::FREE; 16],
+            leases: [const { Lease::FREE }; HOSTS],
         }
     }
 
@@ -59,6 +64,7 @@ impl<const FLOWS: usize, const HOSTS: usize> TableSpace<FLOWS, HOSTS> {
             mapping_index: &mut self.mapping_index,
             neighbours: &mut self.neighbours,
             datagrams: &mut self.datagrams,
+            leases: &mut self.leases,
         }
     }
 }

@@ -266,6 +266,11 @@ impl<'a> Server<'a> {
         pending.chain(quarantine).chain(store).chain(leases).min()
     }
 
+    /// Whether an answer is due.
+    pub fn has_transmit(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     /// Writes an answer that is due into `buffer`, as the payload of a UDP datagram. `None` if none is
     /// due, or `buffer` is too small for it. 548 bytes are enough for every client that does not ask
     /// for more than it must be able to take; of options that do not fit, the last asked for are left
