@@ -1,17 +1,21 @@
 //! Everything the tasks share, in one value: the queues between them, commands in, events out.
 
+use core::cell::RefCell;
+
 use embassy_net::{Config, Stack, StackResources};
-use embassy_sync::blocking_mutex::raw::RawMutex;
+use embassy_sync::blocking_mutex::{self, raw::RawMutex};
 use embassy_sync::channel::{Channel, DynamicReceiver, DynamicSender};
 use embassy_sync::mutex::Mutex;
 use embassy_sync::pubsub::{DynSubscriber, PubSubChannel};
 use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
+use gatelet_proto::dhcp::HostName;
 use gatelet_proto::redial::Ledger;
 use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
+use heapless::Vec;
 use smoltcp::time::Instant;
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::queues::{PortQueues, StackQueues};
 use crate::{IpDevice, LanRunner, LedgerStore, Session, WanRunner, port, router};
@@ -23,6 +27,8 @@ const LAN_MTU: usize = 1500;
 const COMMANDS: usize = 4;
 /// Events kept for a subscriber that lags; it is told how many it missed beyond them.
 const EVENTS: usize = 32;
+/// Hosts that are known by name.
+const NAMES: usize = 64;
 /// How many may listen to events at once: a timeline, a console, the firmware's own logic.
 const SUBSCRIBERS: usize = 4;
 
@@ -44,6 +50,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
     pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    /// The LAN's hosts that have told DHCP their names.
+    pub(crate) names: blocking_mutex::Mutex<M, RefCell<Vec<(HostName, Ipv4Address), NAMES>>>,
     pub(crate) commands: Channel<M, Command, COMMANDS>,
     pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
     pub(crate) status: StatusDesk<M>,
@@ -65,6 +73,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             ports: [const { PortQueues::new() }; PORTS],
             stacks: [const { StackQueues::new() }; WANS],
             lan: StackQueues::new(),
+            names: blocking_mutex::Mutex::new(RefCell::new(Vec::new())),
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
@@ -172,6 +181,11 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
+    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if four follow it already.
+    pub(crate) fn lan_address(&self) -> Option<DynReceiver<'_, Option<Ipv4Cidr>>> {
+        self.lan.session.dyn_receiver()
+    }
+
     /// Where commands for the router go; a sender waits while four are pending.
     pub fn commands(&self) -> DynamicSender<'_, Command> {
         self.commands.dyn_sender()
@@ -217,6 +231,25 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             unusable: queues.unusable.value(),
             refused: queues.refused.value(),
         }
+    }
+}
+
+/// Who on the LAN is called how.
+pub(crate) trait Names {
+    fn address_of(&self, name: &str) -> Option<Ipv4Address>;
+    fn name_of(&self, address: Ipv4Address) -> Option<HostName>;
+}
+
+// A trait of one implementation, so that who asks for names need not know the mutex and the numbers of a `Gatelet`.
+impl<M: RawMutex, const PORTS: usize, const WANS: usize> Names for Gatelet<'_, M, PORTS, WANS> {
+    fn address_of(&self, name: &str) -> Option<Ipv4Address> {
+        let same = |known: &&(HostName, Ipv4Address)| known.0.eq_ignore_ascii_case(name);
+        self.names.lock(|names| names.borrow().iter().find(same).map(|known| known.1))
+    }
+
+    fn name_of(&self, address: Ipv4Address) -> Option<HostName> {
+        let same = |known: &&(HostName, Ipv4Address)| known.1 == address;
+        self.names.lock(|names| names.borrow().iter().find(same).map(|known| known.0.clone()))
     }
 }
 

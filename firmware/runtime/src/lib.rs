@@ -136,6 +136,7 @@
 extern crate std;
 
 mod clock;
+mod dns;
 mod fmt;
 mod gatelet;
 mod ip_device;
@@ -149,6 +150,7 @@ mod tests;
 mod wan;
 
 pub use clock::now;
+pub use dns::DnsSpace;
 pub use gatelet::{Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
 pub use lan::LanRunner;

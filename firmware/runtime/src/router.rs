@@ -190,7 +190,10 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Some(event) = router.poll_event() {
         match &event {
             RouterEvent::Wan(wan, event) => info!("wan {}: {}", Show(wan.0), Debug(event)),
-            RouterEvent::Dhcp(event) => info!("dhcp: {}", Debug(event)),
+            RouterEvent::Dhcp(event) => {
+                info!("dhcp: {}", Debug(event));
+                publish_names(gatelet, router);
+            }
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
             RouterEvent::ShutDown => told.shut_down = true,
         }
@@ -254,6 +257,25 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
         let changed = known.flatten() != lan;
         *known = Some(lan);
         changed
+    });
+}
+
+/// Tells the DNS service who has which name.
+fn publish_names<M: RawMutex, const PORTS: usize, const WANS: usize>(
+    gatelet: &Gatelet<'_, M, PORTS, WANS>,
+    router: &Router<'_>,
+) {
+    let Some(server) = router.dhcp_server() else { return };
+    let named = server.leases().filter(|lease| !lease.host_name().is_empty());
+    gatelet.names.lock(|names| {
+        let mut names = names.borrow_mut();
+        names.clear();
+        for lease in named {
+            let Ok(name) = lease.host_name().try_into() else { continue };
+            if names.push((name, lease.address())).is_err() {
+                return;
+            }
+        }
     });
 }
 

@@ -7,6 +7,7 @@
 //! Reading list: RFC 2131 (all of it), RFC 2132 (options), RFC 6842 (client identifiers in answers),
 //! RFC 3442 (classless routes), RFC 8910 §2.1 (captive portals).
 
+pub mod client;
 pub mod server;
 
 mod host_name;

@@ -2,7 +2,9 @@
 //!
 //! `lan` is the server's owner and the hosts' mouth; what is said is written down.
 
+mod client;
 mod flood;
 mod lan;
+mod link;
 mod reboot;
 mod server;

@@ -1,0 +1,541 @@
+//! The DNS service of the LAN: the forwarder of `gatelet-proto` between sockets of the two stacks.
+//!
+//! ```text
+//!   LAN ── UDP 53 ──┐                              ┌── a UDP socket per query, at a port of its own ── WAN
+//!                   ├── Forwarder (cache, names) ──┤
+//!   LAN ── TCP 53 ──┘                              └── TCP, where an answer was cut off ───────────── WAN
+//! ```
+//!
+//! All of it is one task: the forwarder is in a cell that is never borrowed across an `.await`.
+
+use core::array;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
+use embassy_futures::join::{join, join3};
+use embassy_net::tcp::TcpSocket;
+use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
+use embassy_net::{IpEndpoint, Stack};
+use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
+use embassy_sync::signal::Signal;
+use embassy_sync::watch::DynReceiver;
+use embassy_time::{Duration, WithTimeout};
+use gatelet_proto::dns::{
+    CacheEntry, Client, ClientRate, ClientTransport, Config, Destination, Forwarder, Hosts, MAX_MESSAGE_LEN, Pending,
+    QueryId, Tables, Transmit, Transport, UpstreamQuery, Waiter,
+};
+use gatelet_router::WanId;
+use gatelet_wire::dns::tcp_prefix;
+use heapless::{String, Vec};
+use rand_core::Rng;
+use smoltcp::wire::{IpAddress, Ipv4Cidr};
+
+use crate::fmt::{Debug, info};
+use crate::gatelet::Names;
+use crate::{Gatelet, Session, clock};
+
+/// The memory of the DNS service: `QUERIES` that may be under way at once, and `ARENA` bytes of answers kept (at least 2,048).
+/// 24 KB, 3 KB more for each query, and the arena.
+pub struct DnsSpace<const QUERIES: usize, const ARENA: usize> {
+    entries: [CacheEntry; CACHED],
+    arena: [u8; ARENA],
+    pending: [Pending; QUERIES],
+    waiters: [Waiter; WAITERS],
+    clients: [ClientRate; CLIENTS],
+    upstream: [UdpSpace<1, 1280, 384>; QUERIES],
+    lan: UdpSpace<8, 2048, 4096>,
+    tcp: [TcpSpace<512, 1024>; TCP_CLIENTS],
+    upstream_tcp: TcpSpace<1536, 512>,
+}
+
+impl<const QUERIES: usize, const ARENA: usize> DnsSpace<QUERIES, ARENA> {
+    /// Nothing kept, nothing under way.
+    #[expect(clippy::new_without_default, reason = "tens of kilobytes: for statics and boxes")]
+    pub fn new() -> Self {
+        Self {
+            entries: [CacheEntry::default(); CACHED],
+            arena: [0; ARENA],
+            pending: array::from_fn(|_| Pending::default()),
+            waiters: [Waiter::default(); WAITERS],
+            clients: [ClientRate::default(); CLIENTS],
+            upstream: [const { UdpSpace::new() }; QUERIES],
+            lan: UdpSpace::new(),
+            tcp: [const { TcpSpace::new() }; TCP_CLIENTS],
+            upstream_tcp: TcpSpace::new(),
+        }
+    }
+
+    /// Sockets that the `lan` stack must have room for.
+    pub const LAN_SOCKETS: usize = 1 + TCP_CLIENTS;
+    /// Sockets that the `wan` stack must have room for.
+    pub const WAN_SOCKETS: usize = QUERIES + 1;
+}
+
+/// Answers that can be kept, if the arena has room.
+const CACHED: usize = 128;
+/// Clients that may wait for answers at once.
+const WAITERS: usize = 32;
+/// Clients whose rate is watched.
+const CLIENTS: usize = 16;
+/// Clients that may ask over TCP at once.
+const TCP_CLIENTS: usize = 2;
+/// How long a client on TCP may think (RFC 7766 §6.2.3 leaves it to us), and how long it waits for an answer.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long a server may take to accept a connection, and to answer on it (RFC 7766 gives none; the forwarder's own patience is
+/// below 3 s for UDP).
+const UPSTREAM_PATIENCE: Duration = Duration::from_secs(5);
+/// DNS.
+const PORT: u16 = 53;
+
+struct UdpSpace<const PACKETS: usize, const RX: usize, const TX: usize> {
+    rx_meta: [PacketMetadata; PACKETS],
+    rx: [u8; RX],
+    tx_meta: [PacketMetadata; PACKETS],
+    tx: [u8; TX],
+}
+
+impl<const PACKETS: usize, const RX: usize, const TX: usize> UdpSpace<PACKETS, RX, TX> {
+    const fn new() -> Self {
+        Self {
+            rx_meta: [PacketMetadata::EMPTY; PACKETS],
+            rx: [0; RX],
+            tx_meta: [PacketMetadata::EMPTY; PACKETS],
+            tx: [0; TX],
+        }
+    }
+
+    fn socket<'a>(&'a mut self, stack: Stack<'a>) -> UdpSocket<'a> {
+        UdpSocket::new(stack, &mut self.rx_meta, &mut self.rx, &mut self.tx_meta, &mut self.tx)
+    }
+}
+
+struct TcpSpace<const RX: usize, const TX: usize> {
+    rx: [u8; RX],
+    tx: [u8; TX],
+    /// A message on its way, with its length in front.
+    message: [u8; 2 + MAX_MESSAGE_LEN],
+}
+
+impl<const RX: usize, const TX: usize> TcpSpace<RX, TX> {
+    const fn new() -> Self {
+        Self { rx: [0; RX], tx: [0; TX], message: [0; 2 + MAX_MESSAGE_LEN] }
+    }
+}
+
+/// A message for one of the TCP connections, with its length in front, and word that it is there.
+struct Mailbox<'a> {
+    message: RefCell<&'a mut [u8; 2 + MAX_MESSAGE_LEN]>,
+    /// Its length; 0: it is free.
+    len: Cell<usize>,
+    arrived: Signal<NoopRawMutex, ()>,
+}
+
+impl<'a> Mailbox<'a> {
+    fn new(message: &'a mut [u8; 2 + MAX_MESSAGE_LEN]) -> Self {
+        Self { message: RefCell::new(message), len: Cell::new(0), arrived: Signal::new() }
+    }
+
+    /// Puts a message in. False if there is one already.
+    fn put(&self, message: &[u8]) -> bool {
+        let Some(prefix) = tcp_prefix(message.len()).filter(|_| self.len.get() == 0) else { return false };
+        let mut room = self.message.borrow_mut();
+        let Some(body) = room.get_mut(2..2 + message.len()) else { return false };
+        body.copy_from_slice(message);
+        room[..2].copy_from_slice(&prefix);
+        self.len.set(2 + message.len());
+        self.arrived.signal(());
+        true
+    }
+
+    /// Empties it.
+    fn clear(&self) {
+        self.len.set(0);
+        self.arrived.reset();
+    }
+}
+
+/// What the parts of the service share.
+struct Desk<'a, R, const QUERIES: usize> {
+    forwarder: RefCell<Forwarder<'a>>,
+    rng: RefCell<R>,
+    names: &'a dyn Names,
+    lan: UdpSocket<'a>,
+    /// One for each query, and for which it is bound.
+    upstream: Vec<RefCell<(UdpSocket<'a>, Option<QueryId>)>, QUERIES>,
+    tcp: [Mailbox<'a>; TCP_CLIENTS],
+    upstream_tcp: Mailbox<'a>,
+    /// For whom the message in `upstream_tcp` is.
+    upstream_tcp_query: Cell<Option<UpstreamQuery>>,
+    buffer: RefCell<[u8; MAX_MESSAGE_LEN]>,
+    /// A part other than the main loop has changed something that has a deadline.
+    changed: Signal<NoopRawMutex, ()>,
+}
+
+impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORTS, WANS> {
+    /// Serves DNS to the LAN, for ever, from the servers that `wan` gives. `rng` is to be one that nobody can guess.
+    ///
+    /// `lan` and `wan_stack` need room for [`LAN_SOCKETS`](DnsSpace::LAN_SOCKETS) and [`WAN_SOCKETS`](DnsSpace::WAN_SOCKETS)
+    /// sockets. Does nothing, for ever, if the session of `wan` has more followers than there is room for.
+    ///
+    /// # Panics
+    /// If `wan` is not below `WANS`, or the stacks have no room for the sockets.
+    pub async fn run_dns<const QUERIES: usize, const ARENA: usize>(
+        &self,
+        wan: WanId,
+        (lan, wan_stack): (Stack<'_>, Stack<'_>),
+        config: Config,
+        space: &mut DnsSpace<QUERIES, ARENA>,
+        rng: impl Rng,
+    ) -> ! {
+        let DnsSpace { entries, arena, pending, waiters, clients, upstream, lan: lan_space, tcp, upstream_tcp } = space;
+        let followers = self.session(wan).zip(self.lan_address());
+        let forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
+        let mut lan_socket = lan_space.socket(lan);
+        // The port is nobody else's: the stack is new.
+        let _ = lan_socket.bind(PORT);
+        let [one, two] = tcp;
+        let mut one_socket = TcpSocket::new(lan, &mut one.rx, &mut one.tx);
+        let mut two_socket = TcpSocket::new(lan, &mut two.rx, &mut two.tx);
+        let mut upstream_socket = TcpSocket::new(wan_stack, &mut upstream_tcp.rx, &mut upstream_tcp.tx);
+        let desk = Desk::<_, QUERIES> {
+            forwarder: RefCell::new(forwarder),
+            rng: RefCell::new(rng),
+            names: self,
+            lan: lan_socket,
+            upstream: upstream.iter_mut().map(|space| RefCell::new((space.socket(wan_stack), None))).collect(),
+            tcp: [Mailbox::new(&mut one.message), Mailbox::new(&mut two.message)],
+            upstream_tcp: Mailbox::new(&mut upstream_tcp.message),
+            upstream_tcp_query: Cell::new(None),
+            buffer: RefCell::new([0; MAX_MESSAGE_LEN]),
+            changed: Signal::new(),
+        };
+        let udp = async {
+            match followers {
+                Some((session, address)) => desk.serve(session, address).await,
+                None => pending_for_ever().await,
+            }
+        };
+        let clients = join(desk.serve_tcp(0, &mut one_socket), desk.serve_tcp(1, &mut two_socket));
+        join3(udp, clients, desk.ask_by_tcp(&mut upstream_socket)).await.0
+    }
+}
+
+async fn pending_for_ever() -> ! {
+    loop {
+        core::future::pending::<()>().await;
+    }
+}
+
+impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
+    /// UDP, both sides, and the clock.
+    async fn serve(
+        &self,
+        mut session: DynReceiver<'_, Option<Session>>,
+        mut address: DynReceiver<'_, Option<Ipv4Cidr>>,
+    ) -> ! {
+        loop {
+            self.send();
+            let deadline = self.forwarder.borrow().poll_at();
+            let mut timer = deadline.map(clock::at);
+            poll_fn(|cx| {
+                let mut ready = timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
+                while let Poll::Ready(session) = pin!(session.changed()).poll(cx) {
+                    self.follow(session);
+                    ready = true;
+                }
+                while let Poll::Ready(address) = pin!(address.changed()).poll(cx) {
+                    if let Some(address) = address {
+                        let mut forwarder = self.forwarder.borrow_mut();
+                        let config = Config { lan: address, ..forwarder.config().clone() };
+                        forwarder.set_config(config);
+                    }
+                    ready = true;
+                }
+                ready |= self.receive_queries(cx) | self.receive_answers(cx);
+                if self.changed.signaled() {
+                    self.changed.reset();
+                    ready = true;
+                } else if let Poll::Ready(()) = pin!(self.changed.wait()).poll(cx) {
+                    ready = true;
+                }
+                if ready { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            let now = clock::now();
+            let mut forwarder = self.forwarder.borrow_mut();
+            if forwarder.poll_at().is_some_and(|at| at <= now) {
+                forwarder.handle_timeout(now, &mut *self.rng.borrow_mut());
+            }
+            while let Some(event) = forwarder.poll_event() {
+                info!("dns: {}", Debug(event));
+            }
+        }
+    }
+
+    /// The session gives other servers, or none.
+    fn follow(&self, session: Option<Session>) {
+        let ipv4 = session.and_then(|session| session.ipv4);
+        let servers: Vec<IpAddress, 2> =
+            ipv4.iter().flat_map(|ipv4| ipv4.dns).flatten().map(IpAddress::Ipv4).collect();
+        let (now, mut forwarder) = (clock::now(), self.forwarder.borrow_mut());
+        if ipv4.is_some() {
+            forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), &servers);
+        }
+        forwarder.set_wan_up(now, ipv4.is_some());
+    }
+
+    fn take_query(&self, client: Client, message: &[u8]) {
+        let hosts = Hosts {
+            address_of: &|name| self.names.address_of(name),
+            name_of: &|address| {
+                let name = self.names.name_of(address)?;
+                String::try_from(name.as_str()).ok()
+            },
+        };
+        // What it refuses, it counts.
+        let _ = self.forwarder.borrow_mut().handle_query(
+            clock::now(),
+            &mut *self.rng.borrow_mut(),
+            client,
+            message,
+            &hosts,
+        );
+    }
+
+    /// Whether clients have asked. At most a few at a time, lest others starve.
+    fn receive_queries(&self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        for _ in 0..BURST {
+            let mut buffer = self.buffer.borrow_mut();
+            match self.lan.poll_recv_from(&mut *buffer, cx) {
+                Poll::Ready(Ok((len, meta))) => {
+                    any = true;
+                    let client =
+                        Client { remote: meta.endpoint, local: meta.local_address, transport: ClientTransport::Udp };
+                    self.take_query(client, &buffer[..len]);
+                    drop(buffer);
+                    self.send();
+                }
+                Poll::Ready(Err(_)) => any = true,
+                Poll::Pending => return any,
+            }
+        }
+        true
+    }
+
+    fn receive_answers(&self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        for socket in &self.upstream {
+            let mut socket = socket.borrow_mut();
+            let (socket, query) = &mut *socket;
+            let Some(asked) = *query else { continue };
+            let mut buffer = self.buffer.borrow_mut();
+            while let Poll::Ready(received) = socket.poll_recv_from(&mut *buffer, cx) {
+                any = true;
+                let Ok((len, meta)) = received else { continue };
+                let mut forwarder = self.forwarder.borrow_mut();
+                // What it ignores, it counts.
+                let _ = forwarder.handle_answer(
+                    clock::now(),
+                    &mut *self.rng.borrow_mut(),
+                    asked,
+                    Transport::Udp,
+                    meta.endpoint,
+                    &buffer[..len],
+                );
+            }
+            if !self.forwarder.borrow().is_awaiting(asked) {
+                // Nobody may answer it any more.
+                socket.close();
+                *query = None;
+            }
+        }
+        any
+    }
+
+    /// Sends all that the forwarder has to say.
+    fn send(&self) {
+        let mut buffer = self.buffer.borrow_mut();
+        loop {
+            let Some(Transmit { to, len }) = self.forwarder.borrow_mut().poll_transmit(clock::now(), &mut *buffer) else {
+                return;
+            };
+            let message = &buffer[..len];
+            match to {
+                Destination::Client(client) => self.send_to_client(client, message),
+                Destination::Upstream(query) if query.transport == Transport::Udp => self.send_upstream(query, message),
+                Destination::Upstream(query) => {
+                    if self.upstream_tcp.put(message) {
+                        self.upstream_tcp_query.set(Some(query));
+                    } else {
+                        let mut rng = self.rng.borrow_mut();
+                        self.forwarder.borrow_mut().handle_tcp_failed(clock::now(), &mut *rng, query.query);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_to_client(&self, client: Client, message: &[u8]) {
+        match client.transport {
+            ClientTransport::Udp => {
+                let meta = UdpMetadata { local_address: client.local, ..client.remote.into() };
+                send_now(&self.lan, message, meta);
+            }
+            ClientTransport::Tcp(number) => {
+                if let Some(mailbox) = self.tcp.get(usize::from(number)) {
+                    let _ = mailbox.put(message);
+                }
+            }
+        }
+    }
+
+    fn send_upstream(&self, query: UpstreamQuery, message: &[u8]) {
+        let Some(socket) = self.upstream.get(usize::from(query.query.slot)) else { return };
+        let mut socket = socket.borrow_mut();
+        let (socket, bound_for) = &mut *socket;
+        if *bound_for != Some(query.query) || socket.endpoint().port != query.source_port {
+            socket.close();
+            *bound_for = Some(query.query);
+            if socket.bind(query.source_port).is_err() {
+                *bound_for = None;
+                self.forwarder.borrow_mut().handle_port_taken(&mut *self.rng.borrow_mut(), query.query);
+                return;
+            }
+            // Its waker is not known to the main loop yet.
+            self.changed.signal(());
+        }
+        send_now(socket, message, IpEndpoint::new(query.server, PORT).into());
+    }
+
+    /// One client after the other on a TCP connection (RFC 7766).
+    async fn serve_tcp(&self, number: u8, socket: &mut TcpSocket<'_>) -> ! {
+        let mailbox = &self.tcp[usize::from(number)];
+        loop {
+            if socket.accept(PORT).await.is_ok() {
+                socket.set_timeout(Some(IDLE));
+                if let Some(remote) = socket.remote_endpoint() {
+                    self.serve_connection(number, remote, socket, mailbox).await;
+                }
+                self.forwarder.borrow_mut().forget_client(number);
+                mailbox.clear();
+                socket.close();
+                let _ = socket.flush().with_timeout(IDLE).await;
+            }
+            socket.abort();
+            let _ = socket.flush().with_timeout(IDLE).await;
+        }
+    }
+
+    #[expect(clippy::await_holding_refcell_ref, reason = "until it is cleared, `put` does not touch a message")]
+    async fn serve_connection(
+        &self,
+        number: u8,
+        remote: IpEndpoint,
+        socket: &mut TcpSocket<'_>,
+        mailbox: &Mailbox<'_>,
+    ) {
+        let mut query = [0; QUERY_MOST];
+        loop {
+            let mut prefix = [0; 2];
+            if !matches!(read_all(socket, &mut prefix).with_timeout(IDLE).await, Ok(true)) {
+                return;
+            }
+            let Some(query) = query.get_mut(..usize::from(u16::from_be_bytes(prefix))) else { return };
+            if !matches!(read_all(socket, query).with_timeout(IDLE).await, Ok(true)) {
+                return;
+            }
+            mailbox.clear();
+            let local = socket.local_endpoint().map(|local| local.addr);
+            self.take_query(Client { remote, local, transport: ClientTransport::Tcp(number) }, query);
+            self.send();
+            self.changed.signal(());
+            if mailbox.arrived.wait().with_timeout(IDLE).await.is_err() {
+                return;
+            }
+            // Nothing is put in before it is cleared.
+            let mut sent = 0;
+            while sent < mailbox.len.get() {
+                let message = mailbox.message.borrow();
+                let written = write_some(socket, &message[sent..mailbox.len.get()]).with_timeout(IDLE).await;
+                match written {
+                    Ok(Some(written)) => sent += written,
+                    _ => return,
+                }
+            }
+            mailbox.clear();
+        }
+    }
+
+    /// One query after the other that a server has to be asked over TCP.
+    async fn ask_by_tcp(&self, socket: &mut TcpSocket<'_>) -> ! {
+        loop {
+            self.upstream_tcp.arrived.wait().await;
+            if let Some(query) = self.upstream_tcp_query.take() {
+                let len = self.ask_once(query, socket).with_timeout(UPSTREAM_PATIENCE).await.ok().flatten();
+                let (now, rng) = (clock::now(), &mut *self.rng.borrow_mut());
+                let mut forwarder = self.forwarder.borrow_mut();
+                let message = self.upstream_tcp.message.borrow();
+                if let Some(answer) = len.and_then(|len| message.get(..len)) {
+                    let from = IpEndpoint::new(query.server, PORT);
+                    let _ = forwarder.handle_answer(now, rng, query.query, Transport::Tcp, from, answer);
+                } else {
+                    forwarder.handle_tcp_failed(now, rng, query.query);
+                }
+            }
+            self.upstream_tcp.clear();
+            socket.abort();
+            let _ = socket.flush().with_timeout(UPSTREAM_PATIENCE).await;
+            self.send();
+            self.changed.signal(());
+        }
+    }
+
+    /// Asks, and puts the answer in the place of the question. Answers its length.
+    #[expect(clippy::await_holding_refcell_ref, reason = "until it is cleared, `put` does not touch a message")]
+    async fn ask_once(&self, query: UpstreamQuery, socket: &mut TcpSocket<'_>) -> Option<usize> {
+        socket.connect(IpEndpoint::new(query.server, PORT)).await.ok()?;
+        let mut message = self.upstream_tcp.message.borrow_mut();
+        let mut sent = 0;
+        while sent < self.upstream_tcp.len.get() {
+            sent += write_some(socket, &message[sent..self.upstream_tcp.len.get()]).await?;
+        }
+        let mut prefix = [0; 2];
+        if !read_all(socket, &mut prefix).await {
+            return None;
+        }
+        let len = usize::from(u16::from_be_bytes(prefix));
+        let room = message.get_mut(..len)?;
+        read_all(socket, room).await.then_some(len)
+    }
+}
+
+/// Queries taken from clients before the servers' answers get their turn.
+const BURST: u32 = 8;
+/// The longest query that is read from a TCP connection: a name, EDNS, and room for its options.
+const QUERY_MOST: usize = 1024;
+
+/// Sends if there is room now: a datagram that finds none is lost, as on any wire.
+fn send_now(socket: &UdpSocket<'_>, message: &[u8], to: UdpMetadata) {
+    let mut context = Context::from_waker(core::task::Waker::noop());
+    let _ = socket.poll_send_to(message, to, &mut context);
+}
+
+/// Fills `buffer`. False if the connection ended before.
+async fn read_all(socket: &mut TcpSocket<'_>, buffer: &mut [u8]) -> bool {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match socket.read(&mut buffer[filled..]).await {
+            Ok(0) | Err(_) => return false,
+            Ok(read) => filled += read,
+        }
+    }
+    true
+}
+
+/// Writes what fits. `None` if the connection ended.
+async fn write_some(socket: &mut TcpSocket<'_>, bytes: &[u8]) -> Option<usize> {
+    socket.write(bytes).await.ok().filter(|written| *written > 0)
+}
