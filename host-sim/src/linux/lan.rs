@@ -21,7 +21,10 @@ pub type Tables = TableSpace<FLOWS, HOSTS>;
 /// # Errors
 /// A sentence about what the router does not take.
 pub fn set_up(router: &mut Router<'_>, now: Instant, port: PortId, lan: &Lan) -> Result<(), String> {
-    let config = LanConfig::new(port, lan.address);
+    let mut config = LanConfig::new(port, lan.address);
+    if lan.no_dhcp {
+        config.dhcp = None;
+    }
     if !router.add_lan(now, config) {
         return Err(format!("--lan-address: {} is no address of a router in a LAN", lan.address));
     }

@@ -2,8 +2,8 @@
 //! between them and the provider.
 //!
 //! ```text
-//!   one: eth0 ── port-one ─┐
-//!   two: eth0 ── port-two ─┴─ bridge lan ── veth lan1 ═ lan0: gatelet-sim: wan0 ═ … the provider
+//!   one: eth0 ── port-one ─┬─ bridge lan ─┬─ veth lan1 ═ lan0: gatelet-sim: wan0 ═ … the provider
+//!   two: eth0 ── port-two ─┘              └─ or tap lantap: gatelet-sim
 //! ```
 //! The hosts run what any Debian machine has: DHCP clients, dig, curl, ping, traceroute, iperf3. Their
 //! veth interfaces leave checksums and segmentation to "hardware", as those of containers do.
@@ -32,8 +32,11 @@ pub(crate) const FORWARDED: std::ops::RangeInclusive<u16> = 8080..=8081;
 /// Its port for the first of them; the other follows.
 pub(crate) const SERVED: u16 = 80;
 /// The router as the checks want it; with a budget for the few dials that they cost it.
-const OPTIONS: &str = "--lan lan0 --forward tcp:8080-8081:192.168.1.2:80 --ping-from 192.0.2.0/24 \
+const OPTIONS: &str = "--forward tcp:8080-8081:192.168.1.2:80 --ping-from 192.0.2.0/24 \
                        --budget 8/60 --dial-budget 8/60";
+
+/// The router's interfaces in the LAN: one for a packet socket, one that is a TAP device.
+pub(crate) const PORTS: [&str; 2] = ["lan0", "lantap"];
 
 /// The router at work between the provider and two hosts.
 pub(crate) struct Lan {
@@ -46,12 +49,14 @@ pub(crate) struct Lan {
 
 impl Lan {
     /// Starts the router and waits for the line; the hosts have no addresses yet. `name` is that of the
-    /// captures, if there are to be any.
-    pub(crate) fn start(lab: &Lab, name: &str, record: bool) -> Result<Self, String> {
+    /// captures, if there are to be any; `port` is the router's interface, one of [`PORTS`].
+    pub(crate) fn start(lab: &Lab, name: &str, port: &str, record: bool) -> Result<Self, String> {
         plug()?;
-        let pcap = lab.folder.join(format!("{name}-lan.pcap"));
-        let options =
-            if record { format!("{OPTIONS} --lan-pcap {}", pcap.display()) } else { OPTIONS.to_owned() };
+        let mut options = format!("--lan {port} {OPTIONS}");
+        if record {
+            let pcap = lab.folder.join(format!("{name}-lan.pcap"));
+            options = format!("{options} --lan-pcap {}", pcap.display());
+        }
         let dial = Dial { options: &options, record, tun: false, ..Dial::new(&lab.folder, name) };
         let (one, two) = (Host::start("one", &lab.folder)?, Host::start("two", &lab.folder)?);
         one.ip(&format!("addr add {SERVER}/24 dev eth0"))?;
@@ -87,7 +92,7 @@ impl Lab {
         // Another one after a check that failed: with files of its own, and without the first one's past.
         self.lans += 1;
         let name = if self.lans == 1 { "lan".to_owned() } else { format!("lan{}", self.lans) };
-        let lan = Lan::start(self, &name, true)?;
+        let lan = Lan::start(self, &name, PORTS[0], true)?;
         lan.one.udhcpc()?;
         lan.two.udhcpc()?;
         Ok(lan)
@@ -103,10 +108,12 @@ fn plug() -> Checked {
         "link add name lan type bridge",
         "link add name lan0 type veth peer name lan1",
         "link set lan1 master lan",
+        "tuntap add name lantap mode tap",
+        "link set lantap master lan",
     ] {
         ip(words)?;
     }
-    for name in ["lan", "lan0", "lan1"] {
+    for name in ["lan", "lan0", "lan1", "lantap"] {
         // No chatter of the machine's own in the LAN.
         let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
         ip(&format!("link set {name} up"))?;

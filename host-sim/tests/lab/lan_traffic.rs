@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::lan::{Host, Lan, ROUTER};
+use crate::lan::{Host, Lan, PORTS, ROUTER};
 use crate::machine::output;
 use crate::throughput::{INTERNET_HOST, Throughput, compare};
 use crate::{Checked, Lab, ensure, fail};
@@ -11,7 +11,7 @@ use crate::{Checked, Lab, ensure, fail};
 pub(crate) fn throughput(lab: &mut Lab) -> Checked {
     compare(lab, "the LAN behind it:  ", |lab| {
         // Without a capture, as one would run it.
-        let lan = Lan::start(lab, "lan-throughput", false)?;
+        let lan = Lan::start(lab, "lan-throughput", PORTS[0], false)?;
         lan.one.udhcpc()?;
         lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
         let ours = Throughput::measure(&lab.isp, |arguments| lan.one.run("iperf3", arguments))?;
@@ -57,6 +57,18 @@ fn full_size(host: &Host) -> Checked {
             })
         }
     }
+}
+
+/// The other way to the LAN, as long as it takes to see that it is one.
+pub(crate) fn by_tap(lab: &mut Lab) -> Checked {
+    let lan = Lan::start(lab, "lan-tap", PORTS[1], true)?;
+    lan.one.udhcpc()?;
+    let seen = lan.one.curl(5, &format!("http://{INTERNET_HOST}/ip"))?;
+    ensure(seen.trim() == lan.public.to_string(), || {
+        format!("the internet host sees {seen}, the line has {}", lan.public)
+    })?;
+    let status = lan.gatelet.interrupt()?;
+    ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))
 }
 
 /// Connections at the same time.

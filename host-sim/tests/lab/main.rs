@@ -84,6 +84,7 @@ const CHECKS: &[Check] = &[
     ("fault: Ctrl-C twice while the wire is cut", faults::second_interrupt),
     ("loss: each message of a dial", losses::each_message),
     ("lan: throughput", lan_traffic::throughput),
+    ("lan: by TAP device", lan_traffic::by_tap),
     ("lan: DHCP", lan_services::dhcp),
     ("lan: DNS", lan_services::dns),
     ("lan: ping, traceroute, curl", lan_traffic::everyday),
