@@ -74,7 +74,7 @@ impl<'p> Datapath<'p> {
     }
 
     /// Sends a packet of the datapath's own out of `hop`.
-    pub(super) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
+    pub(crate) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
         let Ok(neighbour) = self.next_hop(now, hop, destination, NO_NEIGHBOUR) else { return };
         if let Ok(Outcome::Sent(egress, frame)) = self.send(now, hop, neighbour, frame) {
             let _ = self.queue(egress, frame);
