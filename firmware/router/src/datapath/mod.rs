@@ -260,8 +260,10 @@ impl<'p> Datapath<'p> {
         }
         let Some(address) = interface.address else { return };
         let last = core::mem::replace(&mut self.last_addresses[hop.index()], address);
-        if last != 0 && last != address {
-            self.cut_flows(now, hop);
+        // Nothing is under the LAN's address but what its stack says; with another network its hosts are other ones.
+        let is_same = hop == Hop::LAN && old.network == interface.network;
+        if last != 0 && last != address && !hop.is_stack() && !is_same {
+            self.cut_flows(now, hop, last);
         }
     }
 
@@ -462,12 +464,13 @@ impl<'p> Datapath<'p> {
         settle(&mut self.mappings, &mut self.neighbours, flow);
     }
 
-    /// The address of `hop` is another: TCP connections through it are cut, all other flows end.
-    fn cut_flows(&mut self, now: Instant, hop: Hop) {
+    /// The address of `hop` is another than `last`: TCP connections through it are cut, all other flows end.
+    fn cut_flows(&mut self, now: Instant, hop: Hop, last: u32) {
         let mut cut = 0;
         for place in 0..self.flows.capacity() as u16 {
             let Some(flow) = self.flows.flow(place).filter(|flow| flow.protocol != 0) else { continue };
-            if flow.from != hop && flow.to != hop {
+            let is_hairpin = flow.forward.destination == last;
+            if flow.from != hop && flow.to != hop && !is_hairpin || flow.state.is_cut() {
                 continue;
             }
             if flow.protocol != TCP || !flow.state.is_steady() {
