@@ -257,7 +257,7 @@ impl<'p> Datapath<'p> {
         });
         let Some(place) = opened else {
             self.mappings.release(plan.mapping);
-            if self.tell_quota.permit(now) {
+            if self.tell_full.permit(now) {
                 self.tell(DatapathEvent::FlowTableFull);
             }
             return Err(Dropped::FlowTableFull);

@@ -213,8 +213,9 @@ impl Flow {
 /// All flows of a family.
 ///
 /// A full table gives up, among 16 flows that a hand going round looks at, the most expendable: expired ones first, then those
-/// without an answer, half-open TCP and ICMP, then answered UDP, each time the one idle for longest. Established TCP connections are never given up. Where
-/// both buckets of the index are full, the same choice is made among their places.
+/// without an answer, half-open TCP and ICMP, then answered UDP, each time the one idle for longest. Established TCP connections
+/// are never given up; where the hand finds nothing else it goes on, 256 flows at most. Where both buckets of the index are
+/// full, the same choice is made among their places.
 #[derive(Debug)]
 pub(crate) struct FlowTable<'a> {
     flows: &'a mut [Flow],
@@ -347,6 +348,11 @@ impl<'a> FlowTable<'a> {
         Some(flow)
     }
 
+    /// All flows are to have their decisions checked.
+    pub(crate) fn forget_epochs(&mut self) {
+        self.flows.iter_mut().for_each(|flow| flow.epoch = 0);
+    }
+
     /// Looks at the next `most` places and answers the first whose flow has expired.
     pub(crate) fn next_expired(&mut self, now: u32, most: &mut u32) -> Option<u16> {
         while *most > 0 {
@@ -362,10 +368,15 @@ impl<'a> FlowTable<'a> {
 
     fn choose_victim(&mut self, now: u32) -> Option<u16> {
         let places = self.flows.len() as u16;
-        let looked_at = (0..places.min(LOOKED_AT)).map(|n| (self.hand + n) % places);
-        let victim = self.most_expendable(looked_at, now);
-        self.hand = (self.hand + LOOKED_AT) % places.max(1);
-        victim
+        for _ in 0..places.div_ceil(LOOKED_AT).min(TRIES) {
+            let looked_at = (0..places.min(LOOKED_AT)).map(|n| (self.hand + n) % places);
+            let victim = self.most_expendable(looked_at, now);
+            self.hand = (self.hand + LOOKED_AT) % places.max(1);
+            if victim.is_some() {
+                return victim;
+            }
+        }
+        None
     }
 
     fn choose_rival(&self, hash: u32, now: u32) -> Option<u16> {
@@ -384,8 +395,9 @@ impl<'a> FlowTable<'a> {
 /// The way and the place of an entry of the index.
 const REVERSE: u16 = 0x8000;
 const PLACE: u16 = 0x7FFF;
-/// Flows a full table considers to give up for a new one.
+/// Flows a full table considers to give up for a new one, and how often it looks at as many more if none of them may go.
 const LOOKED_AT: u16 = 16;
+const TRIES: u16 = 16;
 
 /// Time in ticks of 2^20 µs (1.05 s), which cost no division.
 #[inline]

@@ -131,7 +131,7 @@ pub(crate) struct Datapath<'p> {
     /// Beyond networks on the link and default routes.
     routes: Vec<Route, MAX_ROUTES>,
     /// What may arrive at each port, the likeliest first.
-    ports: [Vec<Hop, { 2 * MAX_WANS }>; MAX_PORTS],
+    ports: [Vec<Hop, { 1 + 2 * MAX_WANS }>; MAX_PORTS],
     flows: FlowTable<'p>,
     mappings: MappingTable<'p>,
     neighbours: NeighbourTable<'p>,
@@ -150,6 +150,7 @@ pub(crate) struct Datapath<'p> {
     ping: Limiter,
     defence: Limiter,
     tell_quota: Limiter,
+    tell_full: Limiter,
     traffic: [Traffic; Hop::COUNT],
     sweep_at: Instant,
     /// Cut connections are told one after the other, from this place on.
@@ -224,6 +225,7 @@ impl<'p> Datapath<'p> {
             ping: Limiter::new(10, Duration::from_millis(100)),
             defence: Limiter::new(1, Duration::from_secs(10)),
             tell_quota: Limiter::new(1, Duration::from_secs(60)),
+            tell_full: Limiter::new(1, Duration::from_secs(60)),
             traffic: [Traffic::default(); Hop::COUNT],
             sweep_at: Instant::ZERO,
             cut: None,
@@ -296,7 +298,8 @@ impl<'p> Datapath<'p> {
     pub(crate) fn next_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
-            // A flow of the epoch of this number, 65,536 changes ago, must not pass unchecked: no flow is of epoch 0.
+            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of epoch 0 now.
+            self.flows.forget_epochs();
             self.epoch = 1;
         }
     }
