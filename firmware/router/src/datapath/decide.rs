@@ -38,10 +38,12 @@ impl<'p> Datapath<'p> {
         // A RST or an answer opens nothing.
         let is_answer = packet.protocol == ICMP && !packet.is_icmp_query()
             || packet.protocol == ICMP && matches!(packet.icmp_type, 0 | 14 | 16 | 18);
-        if hop.is_stack() && packet.protocol == ICMP && packet.icmp_type == 0 {
+        let is_answer = is_answer || packet.tcp_flags & RST != 0;
+        let is_pong = packet.protocol == ICMP && packet.icmp_type == 0;
+        if is_answer && hop.is_stack() && (is_pong || self.answers_lan(hop, packet)) {
             return self.send_answer(now, hop, packet, frame).map(Found::Done);
         }
-        if is_answer || packet.tcp_flags & RST != 0 {
+        if is_answer {
             return Err(Dropped::NoFlow);
         }
         let planned = if hop.is_inside() {
@@ -51,6 +53,8 @@ impl<'p> Datapath<'p> {
         };
         let plan = match planned? {
             Planned::Flow(plan) => plan,
+            // Nothing there puts fragments together, and a part must not be taken for a whole.
+            Planned::Local(_) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
             Planned::Local(stack) => return self.deliver(stack, packet, frame).map(Found::Done),
         };
         let place = self.open(now, arrival.hop, packet, &plan).inspect_err(|_| {
@@ -110,9 +114,6 @@ impl<'p> Datapath<'p> {
         frame: &Frame<'p>,
     ) -> Result<Planned, Dropped> {
         let hop = arrival.hop;
-        if self.interface(hop).address != Some(packet.destination) {
-            return Err(Dropped::NotForUs);
-        }
         let HopKind::Wan(wan) = hop.kind() else { return Err(Dropped::Uninvited) };
         if packet.protocol == ICMP && packet.icmp_type == 8 && self.firewall.may_ping(packet.source) {
             return if self.ping.permit(now) {
@@ -471,8 +472,13 @@ impl<'p> Datapath<'p> {
         Ok(Outcome::Sent(egress, frame))
     }
 
-    /// An echo reply of a stack of ours: it needs no flow.
-    fn send_answer(
+    /// Whether a stack of ours speaks to the LAN: what it answers there needs no flow, since nothing is translated.
+    pub(super) fn answers_lan(&self, from: Hop, packet: &Packet) -> bool {
+        from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
+    }
+
+    /// An answer of a stack of ours, to a packet that it got without a flow: echo reply, RST, ICMP error.
+    pub(super) fn send_answer(
         &mut self,
         now: Instant,
         from: Hop,

@@ -99,12 +99,16 @@ impl<'p> Datapath<'p> {
         }
         let quote = Quote::parse(message.get(ICMP_HEADER_LEN..).ok_or(Dropped::Malformed)?)?;
         let answer = quote.tuple.answer();
-        let (place, direction) =
-            self.flows.find(&answer, quote.protocol, hop).ok_or(Dropped::IcmpUnrelated)?;
-        let flow = *self.flows.flow(place).ok_or(Dropped::IcmpUnrelated)?;
-        if flow.state.is_cut() || flow.epoch != self.epoch && !self.still_holds(now, place) {
+        let Some((place, direction)) = self.flows.find(&answer, quote.protocol, hop) else {
+            if self.answers_lan(hop, packet) {
+                return self.send_answer(now, hop, packet, frame);
+            }
+            return Err(Dropped::IcmpUnrelated);
+        };
+        if !self.holds(now, place) {
             return Err(Dropped::IcmpUnrelated);
         }
+        let flow = *self.flows.flow(place).ok_or(Dropped::IcmpUnrelated)?;
         if !hop.is_inside() && !self.icmp_in.permit(now) {
             return Err(Dropped::RateLimited);
         }
