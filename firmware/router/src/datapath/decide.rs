@@ -214,10 +214,12 @@ impl<'p> Datapath<'p> {
             Some(place) => place,
             None => {
                 let firewall = &self.firewall;
+                let forwarded = firewall.outside(protocol, packet.source, port);
                 let own = packet.source == source;
-                let taken = |port: u16| !own && firewall.reserves(protocol, port);
-                let endpoint = (packet.source, port);
-                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, taken);
+                let taken =
+                    |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
+                let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
+                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
                 created.ok_or(Dropped::NoMapping)?
             }
         };

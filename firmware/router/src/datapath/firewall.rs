@@ -263,6 +263,16 @@ impl Firewall {
         self.dmz.map(|host| (word(host), port))
     }
 
+    /// The port outside from which a forward leads to this endpoint: what it sends from there is to come from the same.
+    pub(crate) fn outside(&self, protocol: u8, host: u32, port: u16) -> Option<u16> {
+        self.forwards.iter().find_map(|forward| {
+            let n = port.checked_sub(forward.host_port)?;
+            let fits = n <= forward.ports.last - forward.ports.first;
+            (fits && word(forward.host) == host && forward.protocol.is(protocol))
+                .then(|| forward.ports.first + n)
+        })
+    }
+
     /// Whether a port outside is a forward's, so that no mapping may have it.
     pub(crate) fn reserves(&self, protocol: u8, port: u16) -> bool {
         self.forwards.iter().any(|forward| forward.protocol.is(protocol) && forward.ports.contains(port))
@@ -334,6 +344,9 @@ mod tests {
         assert_eq!(firewall.inside(ICMP, friend, 8003), None);
         assert_eq!(firewall.inside(TCP, word(Ipv4Address::new(198, 51, 100, 7)), 8003), None);
         assert!(firewall.reserves(TCP, 8009) && !firewall.reserves(TCP, 7999));
+        let outside = |port| firewall.outside(UDP, host, port);
+        assert_eq!([79, 80, 89, 90].map(outside), [None, Some(8000), Some(8009), None]);
+        assert_eq!(firewall.outside(UDP, friend, 80), None);
         firewall.dmz = Some(Ipv4Address::new(192, 168, 1, 10));
         assert_eq!(firewall.inside(TCP, friend, 22), Some((word(Ipv4Address::new(192, 168, 1, 10)), 22)));
         for bad in [
