@@ -292,12 +292,15 @@ impl<'p> Datapath<'p> {
             }
         }
         let is_hairpin = flow.from == Hop::LAN && flow.to == Hop::LAN;
+        if is_hairpin && !self.leads_back(&flow) {
+            return false;
+        }
         if !inward && !is_hairpin && !self.routes_to(flow.from, leaving.destination, flow.to) {
             return false;
         }
         let opening =
             opening(flow.from, flow.to, flow.protocol, leaving.destination, leaving.ports, &flow.forward);
-        if self.firewall.decide(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
+        if self.firewall.find(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
             return false;
         }
         let mut neighbours = [NO_NEIGHBOUR; 2];
@@ -325,16 +328,47 @@ impl<'p> Datapath<'p> {
         true
     }
 
-    /// Whether packets still go that way, or would if it were up.
+    /// Whether a hairpin still ends at the host it was opened to: by the host's mapping, which is there as long as it is used, or
+    /// by a forward.
+    fn leads_back(&self, flow: &Flow) -> bool {
+        let (host, port) = (flow.reverse.source, source_port(flow.reverse.ports));
+        let outside = destination_port(flow.forward.ports);
+        let mut wans = (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan)));
+        let is_mapped = |wan: Hop| {
+            let mapping = self.mappings.find_external(wan, flow.protocol, outside);
+            mapping
+                .and_then(|place| self.mappings.mapping(place))
+                .is_some_and(|mapping| (mapping.address, mapping.port) == (host, port))
+        };
+        let is_forwarded = self.firewall.inside(flow.protocol, flow.forward.source, outside);
+        is_forwarded == Some((host, port)) || wans.any(is_mapped)
+    }
+
+    /// Whether packets still go that way, or would if it were up. What went to the Internet by a line goes on there, as long as
+    /// it is up, whichever line is first for new flows.
     fn routes_to(&self, from: Hop, destination: u32, to: Hop) -> bool {
-        match self.route(from, destination) {
+        match self.known_route(from, destination) {
             Some(hop) => hop == to,
-            None => !self.interface(to).is_up(),
+            None if !matches!(to.kind(), HopKind::Wan(_)) => false,
+            None => self.interface(to).is_up() || self.default_route().is_none(),
         }
     }
 
     /// Where packets to `destination` go.
     pub(super) fn route(&self, from: Hop, destination: u32) -> Option<Hop> {
+        self.known_route(from, destination).or_else(|| {
+            // A WAN's own stack speaks through its WAN alone.
+            if matches!(from.kind(), HopKind::Stack(_)) { None } else { self.default_route() }
+        })
+    }
+
+    /// The first WAN that is up.
+    fn default_route(&self) -> Option<Hop> {
+        (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan))).find(|hop| self.interface(*hop).is_up())
+    }
+
+    /// Where packets to `destination` go, if it is on a link, or has a route.
+    fn known_route(&self, from: Hop, destination: u32) -> Option<Hop> {
         let is_linked = |hop: Hop| {
             let interface = self.interface(hop);
             interface.is_up() && interface.has_neighbours() && interface.network.contains(destination)
@@ -350,9 +384,7 @@ impl<'p> Datapath<'p> {
             .chain(wans().map(Hop::modem))
             .chain(wans().map(Hop::wan))
             .find(|hop| is_linked(*hop));
-        linked
-            .or_else(|| self.route_of(None, destination).map(|route| route.hop))
-            .or_else(|| wans().map(Hop::wan).find(|hop| self.interface(*hop).is_up()))
+        linked.or_else(|| self.route_of(None, destination).map(|route| route.hop))
     }
 
     /// The longest route to `destination`, of `hop` or of any that is up.

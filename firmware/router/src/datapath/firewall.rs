@@ -231,10 +231,19 @@ impl Firewall {
         }
     }
 
-    /// The rule that decides on a flow, by number, if there is one.
+    /// The rule that decides on a flow, by number, if there is one: counted.
     pub(crate) fn decide(&mut self, opening: &Opening) -> Option<(u8, Rule)> {
+        let found = self.find(opening)?;
+        if let Some((_, hits)) = self.rules.get_mut(usize::from(found.0)) {
+            *hits = hits.wrapping_add(1);
+        }
+        Some(found)
+    }
+
+    /// The rule that fits a flow, by number, if there is one.
+    pub(crate) fn find(&self, opening: &Opening) -> Option<(u8, Rule)> {
         let has_ports = matches!(opening.protocol, TCP | UDP);
-        let found = self.rules.iter_mut().enumerate().find(|(_, (rule, _))| {
+        let found = self.rules.iter().enumerate().find(|(_, (rule, _))| {
             (rule.from, rule.to) == (opening.from, opening.to)
                 && rule.protocol.is(opening.protocol)
                 && rule.source.contains_ipv4(opening.source)
@@ -244,10 +253,7 @@ impl Firewall {
                 && (rule.destination_ports == PortRange::ALL
                     || has_ports && rule.destination_ports.contains(opening.destination_port))
         });
-        found.map(|(number, (rule, hits))| {
-            *hits = hits.wrapping_add(1);
-            (number as u8, *rule)
-        })
+        found.map(|(number, (rule, _))| (number as u8, *rule))
     }
 
     /// Where a packet from `source` to `port` of a WAN is to go, if a forward or the DMZ leads it in.
