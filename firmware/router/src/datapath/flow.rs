@@ -187,6 +187,8 @@ impl Flow {
             TCP if self.state.is_steady() => TCP_ESTABLISHED_TIMEOUT,
             TCP => TCP_TRANSITORY_TIMEOUT,
             ICMP => ICMP_TIMEOUT,
+            // What our own stacks answer on the LAN (DNS, mostly) is not translated, and nothing more is to come.
+            _ if self.from.is_stack() && self.mapping == NONE => OWN_TIMEOUT,
             _ => UDP_TIMEOUT,
         }
     }
@@ -412,6 +414,8 @@ const fn ticks(seconds: u32) -> u32 {
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
 const UDP_TIMEOUT: u32 = ticks(300);
+/// No mapping depends on it.
+const OWN_TIMEOUT: u32 = ticks(30);
 /// RFC 5382 REQ-5: at least 2 h 4 min for an established connection.
 const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
 /// RFC 5382 REQ-5: at least 4 min for one that is opening or closing; RFC 7857 §2.2: as long after a RST.
