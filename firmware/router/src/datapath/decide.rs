@@ -350,6 +350,7 @@ impl<'p> Datapath<'p> {
         match self.known_route(from, destination) {
             Some(hop) => hop == to,
             None if !matches!(to.kind(), HopKind::Wan(_)) => false,
+            None if from.is_stack() => true,
             None => self.interface(to).is_up() || self.default_route().is_none(),
         }
     }

@@ -63,6 +63,12 @@ impl<'a> MappingTable<'a> {
         self.index.len()
     }
 
+    /// How many flows use them all together; for soaks.
+    pub(crate) fn uses(&self) -> usize {
+        let used = self.mappings.iter().filter(|mapping| mapping.protocol != 0);
+        used.map(|mapping| usize::from(mapping.flows)).sum()
+    }
+
     pub(crate) fn mapping(&self, place: u16) -> Option<&Mapping> {
         self.mappings.get(usize::from(place)).filter(|mapping| mapping.protocol != 0)
     }

@@ -461,6 +461,8 @@ impl House {
     pub(crate) fn check_tables(&self) {
         let used = self.table_use();
         assert_eq!(used.index_entries, 2 * used.flows + 2 * used.mappings, "{used:?}");
+        assert_eq!(used.mapped_flows[0], used.mapped_flows[1], "{used:?}");
+        assert_eq!(used.host_flows[0], used.host_flows[1], "{used:?}");
         let frames: u16 = (0..MAX_PORTS as u8).map(|port| self.pool.counters(PortId(port)).in_use).sum();
         // One is at hand for the next control message.
         assert!(usize::from(frames) <= used.waiting + 4 + 1, "{frames} frames out, {used:?}");
