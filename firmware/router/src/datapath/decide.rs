@@ -320,7 +320,11 @@ impl<'p> Datapath<'p> {
             self.neighbours.charge(flow.host, -1);
             self.neighbours.charge(host, 1);
         }
-        let epoch = self.epoch;
+        // While an end cannot be reached, all packets are looked at: the next from there tells its hardware address.
+        let mut ends = [from_neighbour, to_neighbour].into_iter().filter(|end| *end != NO_NEIGHBOUR);
+        let is_reachable =
+            |end| self.neighbours.neighbour(end).is_some_and(|known| known.reachable().is_some());
+        let epoch = if ends.all(is_reachable) { self.epoch } else { flow.epoch };
         if let Some(flow) = self.flows.flow_mut(place) {
             (flow.epoch, flow.host) = (epoch, host);
             (flow.from_neighbour, flow.to_neighbour) = (from_neighbour, to_neighbour);

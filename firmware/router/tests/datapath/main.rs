@@ -14,11 +14,11 @@ mod concentrator;
 #[expect(dead_code, reason = "it can do more than is asked of it here")]
 mod server;
 
-// mod addresses;
-// mod arp;
-// mod firewall;
+mod addresses;
+mod arp;
+mod firewall;
 // mod forwards;
-// mod fragments;
+mod fragments;
 mod icmp;
 // mod local;
 mod mapping;
