@@ -435,11 +435,6 @@ impl House {
 
     // What is counted.
 
-    #[track_caller]
-    pub(crate) fn dropped(&self, reason: Dropped) -> u32 {
-        self.router.counters().of(reason)
-    }
-
     /// What `act` has dropped.
     pub(crate) fn dropped_by(&mut self, act: impl FnOnce(&mut Self)) -> Vec<(Dropped, u32)> {
         let before = *self.router.counters();
