@@ -22,6 +22,6 @@ mod fragments;
 mod icmp;
 mod local;
 mod mapping;
-// mod properties;
+mod properties;
 mod tables;
 mod tcp;
