@@ -442,6 +442,9 @@ impl<'p> Datapath<'p> {
             return Ok(NO_NEIGHBOUR);
         }
         let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac, NO_NEIGHBOUR)?;
+        if arrival.mac.is_some_and(|mac| self.neighbours.hear(now, place, mac)) {
+            self.release_waiting(now, place);
+        }
         self.check_quota(now, place)?;
         Ok(place)
     }

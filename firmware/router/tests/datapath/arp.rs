@@ -170,6 +170,13 @@ fn a_host_that_has_slept() {
     assert_eq!(house.lan_got(), ["UDP 192.0.2.80:53 > 192.168.1.10:5000"]);
     house.internet_sends(&udp((WEB, 53), (OURS, 5000), b"2"));
     assert_eq!(house.lan_got().len(), 1);
+    // Or the first of another flow.
+    house.run_secs(120);
+    house.internet_sends(&udp((WEB, 53), (OURS, 5000), b"3"));
+    assert_eq!(house.lan_got().len(), 0);
+    house.lan_sends(ANN, &udp((ANN, 5001), (WEB, 53), b"x"));
+    assert_eq!(house.internet_got().len(), 1);
+    assert_eq!(house.lan_got(), ["UDP 192.0.2.80:53 > 192.168.1.10:5000"]);
     house.check_tables();
 }
 
