@@ -1,5 +1,6 @@
-//! `cargo xtask`: sets a machine up, tests the whole workspace, keeps the peer lab.
+//! `cargo xtask`: sets a machine up, tests the whole workspace, counts instructions and bytes, keeps the peer lab.
 
+mod bench;
 mod lab;
 mod run;
 mod setup;
@@ -27,6 +28,8 @@ enum Task {
     Firmware,
     /// Dial the lab's concentrator with the real binary and judge it
     Interop(test::Interop),
+    /// Count what a packet costs in instructions, and what the router takes of flash
+    Bench(bench::Bench),
     /// The peer lab: a virtual machine that plays the provider of a PPPoE line
     Lab {
         #[command(subcommand)]
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Test => test::everything(),
         Task::Firmware => setup::rust_targets().and_then(|()| test::firmware()),
         Task::Interop(arguments) => setup::all().and_then(|()| test::interop(&arguments)),
+        Task::Bench(arguments) => setup::tools().and_then(|()| bench::run(&arguments)),
         Task::Lab { command } => lab::run(&command),
     };
     match result {

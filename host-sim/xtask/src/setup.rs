@@ -10,8 +10,11 @@ pub(crate) const TARGETS: [&str; 3] =
     ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
 
 /// Programs the tests run, and the Debian package each comes in.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("qemu-system-riscv32", "qemu-system-misc"),
+    ("qemu-system-arm", "qemu-system-arm"),
+    ("valgrind", "valgrind"),
     ("tshark", "tshark"),
     ("mergecap", "wireshark-common"),
     ("iperf3", "iperf3"),
@@ -32,9 +35,14 @@ const PROGRAMS: [(&str, &str); 16] = [
 
 /// Installs all that is missing.
 pub(crate) fn all() -> Outcome {
-    rust_targets()?;
-    packages()?;
+    tools()?;
     lab::image().map(|image| println!("   lab image: {}", image.display()))
+}
+
+/// Installs the Rust targets and the Debian packages that are missing.
+pub(crate) fn tools() -> Outcome {
+    rust_targets()?;
+    packages()
 }
 
 /// Installs the Rust targets that are missing.
