@@ -331,6 +331,7 @@ impl<'p> Router<'p> {
     }
 
     /// Any frame but one of an established flow.
+    #[inline(never)]
     fn handle_other_frame(
         &mut self,
         now: Instant,
@@ -342,7 +343,6 @@ impl<'p> Router<'p> {
         } else {
             self.route_wan_frame(now, port, frame)
         };
-        self.refresh(now);
         self.sent(routed)
     }
 
@@ -727,13 +727,15 @@ impl<'p> Router<'p> {
                 && let Some(line) = line
             {
                 line.handle_claim(now, &mut self.rng, address);
+                self.refresh(now);
             }
             return Ok(None);
         }
         let (at, room) = (header.len(), payload.len());
         if let (Some(line), Some(message)) = (line, dhcp_message(payload)) {
-            line.handle_dhcp(now, &mut self.rng, message)?;
-            return Ok(None);
+            let taken = line.handle_dhcp(now, &mut self.rng, message);
+            self.refresh(now);
+            return taken.map(|()| None);
         }
         let to_group = !header.destination.is_unicast();
         self.pass(now, Arrival { hop, at, room, mac: Some(header.source), to_group }, frame)
@@ -780,6 +782,7 @@ impl<'p> Router<'p> {
                     .is_some_and(|wan| wan.handle_discovery(now, rng, source, &packet))
             };
             claimants.iter().any(&mut takes);
+            self.refresh(now);
             return Ok(None);
         }
         let wan = |index: &usize| self.wans.get(*index).and_then(Line::pppoe);
@@ -795,11 +798,15 @@ impl<'p> Router<'p> {
             return Err(Dropped::UnknownSession);
         }
         let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
-        let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else { return Ok(None) };
+        let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else {
+            self.refresh(now);
+            return Ok(None);
+        };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
-            self.refresh(now);
-            return self.pass(now, Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false }, ip);
+            let arrival =
+                Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false };
+            return self.pass(now, arrival, ip);
         }
         if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {
             wan.count_received(ip.len());
