@@ -308,9 +308,9 @@ impl<'a> FlowTable<'a> {
         now: u32,
         mut give_up: impl FnMut(u16, &Flow),
     ) -> Option<u16> {
-        if self.free == NONE {
-            let victim = self.choose_victim(now)?;
-            give_up(victim, &self.remove(victim)?);
+        if self.is_full() {
+            let (victim, flow) = self.give_up(now)?;
+            give_up(victim, &flow);
         }
         let hashes = [
             (self.hash(&flow.forward, flow.protocol, flow.from), 0),
@@ -338,6 +338,16 @@ impl<'a> FlowTable<'a> {
         *self.flow_mut(place)? = flow;
         self.len += 1;
         Some(place)
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.free == NONE
+    }
+
+    /// Removes the most expendable flow, and answers what it was. `None` if nothing may go.
+    pub(crate) fn give_up(&mut self, now: u32) -> Option<(u16, Flow)> {
+        let victim = self.choose_victim(now)?;
+        Some((victim, self.remove(victim)?))
     }
 
     fn put_free(&mut self, place: u16) {

@@ -112,6 +112,10 @@ pub struct TableUse {
     pub flows_most: usize,
     /// NAT mappings.
     pub mappings: usize,
+    /// Flows with a mapping, and how many flows the mappings think they have: the same, or something leaks.
+    pub mapped_flows: [usize; 2],
+    /// Flows on the account of a host, and what the accounts add up to: the same, or something leaks.
+    pub host_flows: [usize; 2],
     /// Neighbours.
     pub neighbours: usize,
     /// Entries in both indices: two for each flow and two for each mapping, or something leaks.
@@ -487,10 +491,16 @@ impl<'p> Datapath<'p> {
     }
 
     pub(crate) fn table_use(&self) -> TableUse {
+        let flows = |is: fn(&Flow) -> bool| self.flows.iter().filter(|(_, flow)| is(flow)).count();
         TableUse {
             flows: self.flows.len(),
             flows_most: self.flows.capacity(),
             mappings: self.mappings.len(),
+            mapped_flows: [flows(|flow| flow.mapping != flow::NONE), self.mappings.uses()],
+            host_flows: [
+                flows(|flow| flow.host != NO_NEIGHBOUR),
+                self.neighbours.iter().map(|neighbour| usize::from(neighbour.flows)).sum(),
+            ],
             neighbours: self.neighbours.iter().count(),
             index_entries: self.flows.index_len() + self.mappings.index_len(),
             waiting: self.waiting.len(),
