@@ -9,8 +9,8 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
-pub mod dns;
 pub mod dhcp;
+pub mod dns;
 pub mod flash;
 pub mod input;
 pub mod ppp;

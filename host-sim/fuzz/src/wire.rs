@@ -172,7 +172,8 @@ pub fn dhcpv4(bytes: &[u8]) {
         let written = emitted_with_margin(bytes, dhcpv4::MIN_LEN, |buffer| {
             dhcpv4::Writer::new(buffer, &message.header).classless_routes(&routes).finish()
         });
-        let again = dhcpv4::Message::parse(&written).expect("just written").value(OptionCode::CLASSLESS_ROUTES);
+        let again =
+            dhcpv4::Message::parse(&written).expect("just written").value(OptionCode::CLASSLESS_ROUTES);
         assert!(again.iter().flat_map(dhcpv4::Value::classless_routes).eq(routes.into_iter().map(Ok)));
     }
     let is_typed = matches!(message.message_type(), Ok(Some(_)));

@@ -184,7 +184,11 @@ pub(super) enum Action {
     Command(Box<Command>),
     Credentials(Box<Credentials>),
     /// A computer on the LAN does something, perhaps about the router's address outside.
-    Begin { host: usize, task: Task, to_router: bool },
+    Begin {
+        host: usize,
+        task: Task,
+        to_router: bool,
+    },
     Misbehave {
         host: usize,
         scheme: Scheme,

@@ -216,8 +216,7 @@ impl<'p> Datapath<'p> {
                 let firewall = &self.firewall;
                 let forwarded = firewall.outside(protocol, packet.source, port);
                 let own = packet.source == source;
-                let taken =
-                    |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
+                let taken = |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
                 let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
                 let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
                 created.ok_or(Dropped::NoMapping)?
@@ -364,7 +363,9 @@ impl<'p> Datapath<'p> {
 
     /// The first WAN that is up.
     fn default_route(&self) -> Option<Hop> {
-        (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan))).find(|hop| self.interface(*hop).is_up())
+        (0..crate::router::MAX_WANS as u8)
+            .map(|wan| Hop::wan(WanId(wan)))
+            .find(|hop| self.interface(*hop).is_up())
     }
 
     /// Where packets to `destination` go, if it is on a link, or has a route.

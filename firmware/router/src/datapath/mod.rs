@@ -250,8 +250,7 @@ impl<'p> Datapath<'p> {
             }
         }
         self.next_epoch();
-        let is_same_link =
-            old.network == interface.network && old.framing.mac() == interface.framing.mac();
+        let is_same_link = old.network == interface.network && old.framing.mac() == interface.framing.mac();
         if !is_same_link && old.has_neighbours() {
             for place in (0..).take(self.neighbours.capacity()) {
                 if self.neighbours.neighbour(place).is_some_and(|neighbour| neighbour.hop() == hop) {

@@ -150,9 +150,11 @@ impl<'a> NeighbourTable<'a> {
         let place = match self.neighbours.iter().position(|neighbour| neighbour.address == 0) {
             Some(place) => place,
             None => {
-                let idle = self.neighbours.iter().enumerate().filter(|(place, neighbour)| {
-                    neighbour.flows == 0 && *place != usize::from(keep)
-                });
+                let idle = self
+                    .neighbours
+                    .iter()
+                    .enumerate()
+                    .filter(|(place, neighbour)| neighbour.flows == 0 && *place != usize::from(keep));
                 let (place, _) =
                     idle.min_by_key(|(_, neighbour)| (neighbour.state != State::Asked, neighbour.due))?;
                 given_up(place as u8);

@@ -5,12 +5,12 @@ use gatelet_wire::EthernetAddress;
 use smoltcp::time::Instant;
 use smoltcp::wire::UdpPacket;
 
+use super::Datapath;
 use super::flow::{Direction, Flow, Tuple, tick};
 use super::fragment::Verdict;
 use super::icmp::ErrorKind;
 use super::interface::{Hop, HopKind, address};
 use super::packet::{Packet, SYN, TCP, UDP, adjust_at, checksum_place, destination_port, swapped};
-use super::Datapath;
 use crate::Dropped;
 use crate::router::Egress;
 
@@ -188,7 +188,9 @@ impl<'p> Datapath<'p> {
 
     /// A frame tells the hardware address of a host that does not answer ARP at the moment: one that has slept, say.
     fn hear(&mut self, now: Instant, arrival: Arrival, place: u16, direction: Direction) {
-        let (Hop::LAN, Some(mac), Some(flow)) = (arrival.hop, arrival.mac, self.flows.flow(place)) else { return };
+        let (Hop::LAN, Some(mac), Some(flow)) = (arrival.hop, arrival.mac, self.flows.flow(place)) else {
+            return;
+        };
         let sender = match direction {
             Direction::Forward => flow.from_neighbour,
             Direction::Reverse => flow.to_neighbour,

@@ -122,15 +122,7 @@ impl<'p> Datapath<'p> {
     }
 
     /// A segment without data. False if no frame is free.
-    fn send_segment(
-        &mut self,
-        now: Instant,
-        hop: Hop,
-        tuple: Tuple,
-        seq: u32,
-        ack: u32,
-        flags: u8,
-    ) -> bool {
+    fn send_segment(&mut self, now: Instant, hop: Hop, tuple: Tuple, seq: u32, ack: u32, flags: u8) -> bool {
         let Some(mut frame) = self.pool.take(PortId::LOCAL) else { return false };
         frame.clear(Frame::IP_HEADROOM);
         let mut bytes = [0; HEADER_LEN + TCP_HEADER_LEN];

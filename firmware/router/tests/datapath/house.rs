@@ -275,7 +275,9 @@ impl House {
         assert_eq!((header.source, header.vlan), (LAN_MAC, None));
         match header.ether_type {
             ethernet::ARP => {
-                assert!(bytes.len() >= ethernet::MIN_FRAME_LEN && payload[28..].iter().all(|byte| *byte == 0));
+                assert!(
+                    bytes.len() >= ethernet::MIN_FRAME_LEN && payload[28..].iter().all(|byte| *byte == 0)
+                );
                 let arp = ArpPacket::new_checked(payload).expect("readable");
                 self.hear_arp(&header, ArpRepr::parse(&arp).expect("readable"));
             }
@@ -318,11 +320,11 @@ impl House {
         let ArpRepr::EthernetIpv4 { operation, source_hardware_addr, .. } = *repr else {
             panic!("no other hardware")
         };
-        let destination =
-            if operation == ArpOperation::Reply { LAN_MAC } else { EthernetAddress::BROADCAST };
+        let destination = if operation == ArpOperation::Reply { LAN_MAC } else { EthernetAddress::BROADCAST };
         let mut payload = vec![0; repr.buffer_len()];
         repr.emit(&mut ArpPacket::new_unchecked(&mut payload[..]));
-        let header = Header { destination, source: source_hardware_addr, vlan: None, ether_type: ethernet::ARP };
+        let header =
+            Header { destination, source: source_hardware_addr, vlan: None, ether_type: ethernet::ARP };
         let bytes = framed(&header, &payload);
         let mut frame = self.pool.take(LAN_PORT).expect("a frame is free");
         assert!(frame.extend(&bytes));
@@ -445,7 +447,11 @@ impl House {
         let before = *self.router.counters();
         act(self);
         let after = self.router.counters();
-        after.iter().map(|(reason, count)| (reason, count - before.of(reason))).filter(|(_, n)| *n > 0).collect()
+        after
+            .iter()
+            .map(|(reason, count)| (reason, count - before.of(reason)))
+            .filter(|(_, n)| *n > 0)
+            .collect()
     }
 
     pub(crate) fn table_use(&self) -> TableUse {

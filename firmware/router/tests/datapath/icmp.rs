@@ -104,7 +104,9 @@ fn refilled(mut packet: Vec<u8>) -> Vec<u8> {
     };
     match protocol {
         6 => TcpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to),
-        17 if packet[26..28] != [0, 0] => UdpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to),
+        17 if packet[26..28] != [0, 0] => {
+            UdpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to)
+        }
         _ => {}
     }
     packet
@@ -168,7 +170,10 @@ fn errors_about_nothing_of_ours_go_nowhere() {
     assert_eq!(dropped, [(Dropped::IcmpUnrelated, 3)]);
     // About an error, however it came to be.
     let nested = icmp_error(OURS, WEB, (UNREACHABLE, 1), &sent, 8);
-    assert_eq!(house.dropped_by(|house| house.internet_sends(&error(&nested, 40))), [(Dropped::IcmpUnrelated, 1)]);
+    assert_eq!(
+        house.dropped_by(|house| house.internet_sends(&error(&nested, 40))),
+        [(Dropped::IcmpUnrelated, 1)]
+    );
     // Too short to tell.
     assert_eq!(house.dropped_by(|house| house.internet_sends(&error(&sent, 3))), [(Dropped::Malformed, 1)]);
     // A wrong checksum, of the message or in it.

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use smoltcp::wire::{
-    Icmpv4Packet, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, UdpPacket,
-};
+use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, UdpPacket};
 
 pub(crate) type Endpoint = (Ipv4Address, u16);
 

@@ -1,6 +1,6 @@
 //! TCP through the NAT: RFC 5382.
 
-use gatelet_router::{Dropped, Rule, Zone, Action};
+use gatelet_router::{Action, Dropped, Rule, Zone};
 
 use crate::house::{ANN, BOB, FAR, House, OURS, WEB};
 use crate::packets::{ACK, FIN, RST, SYN, check, tcp, tcp_with, words};
@@ -240,7 +240,9 @@ fn mss(packet: &[u8], before: usize) -> u16 {
 #[test]
 fn the_mss_is_clamped_both_ways_wherever_it_stands() {
     for before in 0..4 {
-        for (offered, expected) in [(1460, 1452), (65535, 1452), (1453, 1452), (1452, 1452), (536, 536), (0, 0)] {
+        for (offered, expected) in
+            [(1460, 1452), (65535, 1452), (1453, 1452), (1452, 1452), (536, 536), (0, 0)]
+        {
             let mut options = vec![NOP; before];
             options.extend([2, 4, (offered >> 8) as u8, offered as u8]);
             // Another option behind it, to the next multiple of four.
@@ -269,14 +271,8 @@ fn only_the_mss_of_a_syn_is_clamped() {
 /// Options that cannot be read are left as they are.
 #[test]
 fn broken_options_are_nobodys_business() {
-    let broken: [&[u8]; 6] = [
-        &[2, 4, 5, 180],
-        &[2, 0, 0, 0],
-        &[2, 1, 5, 180],
-        &[NOP, NOP, NOP, 2],
-        &[0, 2, 4, 5],
-        &[8, 40, 0, 0],
-    ];
+    let broken: [&[u8]; 6] =
+        [&[2, 4, 5, 180], &[2, 0, 0, 0], &[2, 1, 5, 180], &[NOP, NOP, NOP, 2], &[0, 2, 4, 5], &[8, 40, 0, 0]];
     for (n, options) in broken.into_iter().enumerate() {
         let mut house = House::new();
         let mut packet = tcp_with((ANN, 5000), (WEB, 80), SYN, options, b"");

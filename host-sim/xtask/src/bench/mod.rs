@@ -49,7 +49,8 @@ pub(crate) fn run(arguments: &Bench) -> Outcome {
 
     let recorded = folder.join("figures.toml");
     if arguments.update {
-        return fs::write(&recorded, now.to_toml()).map_err(|error| format!("{}: {error}", recorded.display()));
+        return fs::write(&recorded, now.to_toml())
+            .map_err(|error| format!("{}: {error}", recorded.display()));
     }
     compare(&Figures::read(&recorded)?, &now)
 }
@@ -68,9 +69,12 @@ fn print(machine: &str, lines: &[Line], elsewhere: &[Line]) {
     for line in lines {
         let there = elsewhere.iter().find(|there| there.case == line.case);
         let figure = |name: &str| line.value(name).map_or_else(String::new, thousands);
-        let there = |name: &str| there.and_then(|there| there.value(name)).map_or_else(String::new, thousands);
+        let there =
+            |name: &str| there.and_then(|there| there.value(name)).map_or_else(String::new, thousands);
         let ratio = match (line.value("gatelet"), line.value("bound")) {
-            (Some(ours), Some(bound)) if bound > 0 => format!("{}.{:02}", ours / bound, ours % bound * 100 / bound),
+            (Some(ours), Some(bound)) if bound > 0 => {
+                format!("{}.{:02}", ours / bound, ours % bound * 100 / bound)
+            }
             _ => String::new(),
         };
         println!(
@@ -124,7 +128,9 @@ fn compare(recorded: &Figures, now: &Figures) -> Outcome {
         judge(format!("{target}: flash"), recorded.sizes.get(target).map(|size| size.flash()), size.flash());
     }
     if cheaper > 0 {
-        println!("\n{cheaper} figures are below the recorded ones: `cargo xtask bench --update` records them");
+        println!(
+            "\n{cheaper} figures are below the recorded ones: `cargo xtask bench --update` records them"
+        );
     }
     if failures.is_empty() {
         return Ok(());
