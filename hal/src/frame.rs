@@ -1,6 +1,7 @@
 //! One frame: owned, moved, never copied; with room in front and behind.
 
 use core::fmt;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use crate::pool::Shelf;
@@ -8,13 +9,32 @@ use crate::{HEADROOM, MAX_FRAME_LEN, PortId, TAILROOM};
 
 const BUFFER_LEN: usize = (HEADROOM + MAX_FRAME_LEN + TAILROOM).next_multiple_of(4);
 
-/// The memory of one frame. Its start is on a multiple of four, so that positions inside tell alignment.
+/// The memory of one frame, and what is known of it. Its bytes begin on a multiple of four, so that positions inside tell
+/// alignment.
 #[repr(C, align(4))]
-pub(crate) struct Buffer([u8; BUFFER_LEN]);
+pub(crate) struct Buffer {
+    meta: Meta,
+    bytes: [u8; BUFFER_LEN],
+}
+
+/// What is known of a frame. It lies with the bytes, not in the [`Frame`], so that a frame is one pointer: it is moved a dozen
+/// times on its way, in and out of queues and enums.
+struct Meta {
+    /// Where the buffer goes back to; `None` while it is there.
+    shelf: Option<NonNull<dyn Shelf>>,
+    /// `start <= end <= BUFFER_LEN`, always.
+    start: u16,
+    end: u16,
+    index: u16,
+    port: PortId,
+}
 
 impl Buffer {
     pub(crate) const fn new() -> Self {
-        Self([0; BUFFER_LEN])
+        Self {
+            meta: Meta { shelf: None, start: 0, end: 0, index: 0, port: PortId(0) },
+            bytes: [0; BUFFER_LEN],
+        }
     }
 }
 
@@ -27,17 +47,13 @@ impl Buffer {
 ///  └── ◄ push_front ── pull_front ►  ◄ truncate ── push_back ► ──┘
 /// ```
 ///
-/// Dropping it returns the buffer. It is not `Send`: frames stay on the executor that took them.
+/// Dropping it returns the buffer. It is not `Send`: frames stay on the executor that took them. It is as large as a pointer.
 pub struct Frame<'p> {
-    shelf: &'p dyn Shelf,
     /// Owned from `take` to drop. A raw pointer, because a `&mut` would still claim the buffer in a caller's
     /// frame at the moment `drop` gives it back.
     buffer: NonNull<Buffer>,
-    /// `start <= end <= BUFFER_LEN`, always.
-    start: u16,
-    end: u16,
-    index: u16,
-    port: PortId,
+    /// The shelf that `Meta` points to is borrowed for so long.
+    pool: PhantomData<&'p dyn Shelf>,
 }
 
 impl<'p> Frame<'p> {
@@ -49,12 +65,47 @@ impl<'p> Frame<'p> {
         index: u16,
         port: PortId,
     ) -> Self {
-        Self { shelf, buffer, start: HEADROOM as u16, end: HEADROOM as u16, index, port }
+        let start = HEADROOM as u16;
+        // Its lifetime is kept by `pool` below.
+        let shelf = NonNull::from(shelf);
+        // SAFETY: the types differ in a lifetime only, and `drop`, which alone uses it, runs within it.
+        let shelf =
+            unsafe { core::mem::transmute::<NonNull<dyn Shelf + 'p>, NonNull<dyn Shelf + 'static>>(shelf) };
+        // SAFETY: the buffer is ours by the caller's promise, and inside the pool's array.
+        unsafe {
+            (&raw mut (*buffer.as_ptr()).meta).write(Meta {
+                shelf: Some(shelf),
+                start,
+                end: start,
+                index,
+                port,
+            })
+        };
+        Self { buffer, pool: PhantomData }
+    }
+
+    #[inline]
+    fn meta(&self) -> &Meta {
+        // SAFETY: the buffer is ours until drop, and nobody writes to its `meta` but by `&mut self`.
+        unsafe { &*(&raw const (*self.buffer.as_ptr()).meta) }
+    }
+
+    #[inline]
+    fn meta_mut(&mut self) -> &mut Meta {
+        // SAFETY: as in `meta`, and `&mut self` makes this the only reference.
+        unsafe { &mut *(&raw mut (*self.buffer.as_ptr()).meta) }
+    }
+
+    /// The first byte of the buffer.
+    #[inline]
+    fn first(&self) -> NonNull<u8> {
+        // SAFETY: the field is inside the buffer.
+        unsafe { NonNull::new_unchecked((&raw mut (*self.buffer.as_ptr()).bytes).cast::<u8>()) }
     }
 
     /// Whose quota the frame came from.
     pub fn port(&self) -> PortId {
-        self.port
+        self.meta().port
     }
 
     /// The content.
@@ -63,7 +114,7 @@ impl<'p> Frame<'p> {
         // SAFETY: the buffer is ours until drop and always initialised (it begins as zeros), and
         // `start <= end <= BUFFER_LEN`, so the window lies inside it.
         unsafe {
-            let first = self.buffer.cast::<u8>().add(usize::from(self.start));
+            let first = self.first().add(usize::from(self.meta().start));
             core::slice::from_raw_parts(first.as_ptr(), self.len())
         }
     }
@@ -71,7 +122,7 @@ impl<'p> Frame<'p> {
     /// The content, to be rewritten in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let (start, len) = (self.start, self.len());
+        let (start, len) = (self.meta().start, self.len());
         self.window_mut(start, len)
     }
 
@@ -93,47 +144,58 @@ impl<'p> Frame<'p> {
         Some(unsafe { &mut *words.cast::<[u32; N]>() })
     }
 
+    /// All whole words from byte `at` of the content on, to be rewritten in place; `None` unless they begin on a multiple of four.
+    #[inline]
+    pub fn words_from_mut(&mut self, at: usize) -> Option<&mut [u32]> {
+        let words = self.words_at(at, 0)?;
+        let count = (self.len() - at) / 4;
+        // SAFETY: as in `words_mut`: `words_at` has checked that `at` is inside the content, and so many words are behind it.
+        Some(unsafe { core::slice::from_raw_parts_mut(words, count) })
+    }
+
     /// Where `count` words from byte `at` on are, if they are all inside the content and aligned.
     #[inline]
     fn words_at(&self, at: usize, count: usize) -> Option<*mut u32> {
-        let position = usize::from(self.start) + at;
-        if !position.is_multiple_of(4) || position + 4 * count > usize::from(self.end) {
+        let meta = self.meta();
+        let position = usize::from(meta.start) + at;
+        if !position.is_multiple_of(4) || position + 4 * count > usize::from(meta.end) {
             return None;
         }
         // SAFETY: `position` is below `end`, which is at most BUFFER_LEN (or it is `end` and nothing is read). The buffer is
         // aligned to four, so a position that is a multiple of four is aligned too.
-        Some(unsafe { self.buffer.cast::<u8>().add(position) }.as_ptr().cast::<u32>())
+        Some(unsafe { self.first().add(position) }.as_ptr().cast::<u32>())
     }
 
     /// The length of the content in bytes.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.end - self.start)
+        usize::from(self.meta().end - self.meta().start)
     }
 
     /// Whether there is no content.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.meta().start == self.meta().end
     }
 
     /// Free bytes in front.
     #[inline]
     pub fn headroom(&self) -> usize {
-        usize::from(self.start)
+        usize::from(self.meta().start)
     }
 
     /// Free bytes behind.
     #[inline]
     pub fn tailroom(&self) -> usize {
-        BUFFER_LEN - usize::from(self.end)
+        BUFFER_LEN - usize::from(self.meta().end)
     }
 
     /// Empties the frame, with `headroom` bytes free in front: [`HEADROOM`] for an Ethernet frame,
     /// [`IP_HEADROOM`](Self::IP_HEADROOM) for an IP packet. More than the buffer has counts as all of it.
     pub fn clear(&mut self, headroom: usize) {
-        self.start = headroom.min(BUFFER_LEN) as u16;
-        self.end = self.start;
+        let meta = self.meta_mut();
+        meta.start = headroom.min(BUFFER_LEN) as u16;
+        meta.end = meta.start;
     }
 
     /// Where an IP packet begins in a buffer: behind the room for an Ethernet header, on a multiple of four.
@@ -144,8 +206,8 @@ impl<'p> Frame<'p> {
     #[inline]
     #[must_use]
     pub fn push_front(&mut self, n: usize) -> Option<&mut [u8]> {
-        let start = usize::from(self.start).checked_sub(n)?;
-        self.start = start as u16;
+        let start = usize::from(self.meta().start).checked_sub(n)?;
+        self.meta_mut().start = start as u16;
         Some(self.window_mut(start as u16, n))
     }
 
@@ -155,7 +217,7 @@ impl<'p> Frame<'p> {
     pub fn pull_front(&mut self, n: usize) -> bool {
         let fits = n <= self.len();
         if fits {
-            self.start += n as u16;
+            self.meta_mut().start += n as u16;
         }
         fits
     }
@@ -168,8 +230,8 @@ impl<'p> Frame<'p> {
         if n > self.tailroom() {
             return None;
         }
-        let end = self.end;
-        self.end += n as u16;
+        let end = self.meta().end;
+        self.meta_mut().end += n as u16;
         Some(self.window_mut(end, n))
     }
 
@@ -179,11 +241,27 @@ impl<'p> Frame<'p> {
         self.push_back(bytes.len()).map(|room| room.copy_from_slice(bytes)).is_some()
     }
 
+    /// Replaces the first `pull` bytes by `push` bytes, which the caller writes, and keeps `len` of those that follow: from one
+    /// header to another, without the padding, in one step. `None`, and no change, without so many bytes or the room.
+    #[inline]
+    #[must_use]
+    pub fn reframe(&mut self, pull: usize, len: usize, push: usize) -> Option<()> {
+        let meta = self.meta_mut();
+        let kept = usize::from(meta.start) + pull;
+        let end = kept + len;
+        if end > usize::from(meta.end) || push > kept {
+            return None;
+        }
+        (meta.start, meta.end) = ((kept - push) as u16, end as u16);
+        Some(())
+    }
+
     /// Shortens the content to its first `len` bytes; a shorter one stays as it is.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {
-            self.end = self.start + len as u16;
+            let meta = self.meta_mut();
+            meta.end = meta.start + len as u16;
         }
     }
 
@@ -193,7 +271,7 @@ impl<'p> Frame<'p> {
         debug_assert!(usize::from(start) + len <= BUFFER_LEN);
         // SAFETY: as in `bytes`, and `&mut self` makes this the only reference into the buffer.
         unsafe {
-            let first = self.buffer.cast::<u8>().add(usize::from(start));
+            let first = self.first().add(usize::from(start));
             core::slice::from_raw_parts_mut(first.as_ptr(), len)
         }
     }
@@ -202,14 +280,16 @@ impl<'p> Frame<'p> {
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
+        let Meta { shelf, index, port, .. } = *self.meta();
+        let Some(shelf) = shelf else { return };
         // SAFETY: index and port are those `take` was called with, and a frame is dropped once; no reference
-        // into the buffer outlives it, because all borrow the frame.
-        unsafe { self.shelf.give_back(self.index, self.port) }
+        // into the buffer outlives it, because all borrow the frame. The shelf is borrowed for `'p`, which has not ended.
+        unsafe { shelf.as_ref().give_back(index, port) }
     }
 }
 
 impl fmt::Debug for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frame").field("port", &self.port).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Frame").field("port", &self.port()).field("len", &self.len()).finish_non_exhaustive()
     }
 }

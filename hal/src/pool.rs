@@ -14,7 +14,7 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 use crate::frame::{Buffer, Frame};
 use crate::{MAX_PORTS, PortId};
 
-/// `N` frame buffers (1632 bytes each) and their accounting.
+/// `N` frame buffers (1632 bytes each, and 16 about them) and their accounting.
 ///
 /// `M` guards the accounting: `NoopRawMutex` where one executor runs everything (the usual case, since a
 /// [`Frame`] stays on the thread that took it), `CriticalSectionRawMutex` for a plain `static`. A new pool is all zero

@@ -331,6 +331,7 @@ impl<'p> Router<'p> {
     }
 
     /// Any frame but one of an established flow.
+    #[inline(never)]
     fn handle_other_frame(
         &mut self,
         now: Instant,

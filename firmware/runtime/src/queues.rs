@@ -10,7 +10,7 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::Watch;
 use gatelet_hal::{Frame, LinkState};
 
-/// Frames a queue holds. A slot costs as much as a `Frame` (20 bytes on a 32-bit chip); what bounds memory is
+/// Frames a queue holds. A slot costs as much as a `Frame` (a pointer); what bounds memory is
 /// the pool, whose quota a port cannot exceed however long the queues are.
 pub const QUEUE_DEPTH: usize = 32;
 

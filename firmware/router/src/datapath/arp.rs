@@ -72,7 +72,7 @@ impl<'p> Datapath<'p> {
     pub(crate) fn ethernet_hop(&self, port: PortId, vlan: Option<VlanTag>) -> Option<Hop> {
         let id = |tag: Option<VlanTag>| tag.map_or(0, |tag| tag.id);
         let hops = self.ports.get(usize::from(port.0))?;
-        hops.iter().copied().find(|hop| {
+        hops.all.iter().copied().find(|hop| {
             let interface = self.interface(*hop);
             interface.has_neighbours() && id(interface.framing.vlan()) == id(vlan)
         })

@@ -77,7 +77,7 @@ impl<'a> Index<'a> {
         let mut bucket = hash & self.mask;
         let mut second = false;
         loop {
-            for slot in self.buckets.get(bucket as usize)?.0 {
+            for &slot in &self.buckets.get(bucket as usize)?.0 {
                 if (slot ^ tag) < (1 << 16) && slot & !TAG != 0 {
                     let place = (slot as u16).wrapping_sub(1);
                     if is_it(place) {

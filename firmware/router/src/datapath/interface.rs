@@ -18,6 +18,8 @@ impl Hop {
     pub(crate) const LAN: Self = Self(0);
     /// The router's own `lan` stack.
     pub(crate) const LAN_STACK: Self = Self(1);
+    /// Nowhere.
+    pub(crate) const NONE: Self = Self(u8::MAX);
     pub(crate) const COUNT: usize = 2 + 3 * MAX_WANS;
     const KINDS: u8 = MAX_WANS as u8;
 
@@ -331,22 +333,63 @@ impl Framing {
         true
     }
 
+    /// The other end, where there is only one.
+    #[inline]
+    pub(crate) const fn peer(&self) -> Mac {
+        Mac { head: self.head, tail: self.words[0] }
+    }
+
+    /// [`push`](Self::push) in the place of the header of `at` bytes, for the IP packet of `len` bytes behind it.
+    #[inline]
+    pub(crate) fn replace(&self, frame: &mut Frame<'_>, at: usize, len: usize, to: Mac) -> Option<()> {
+        match self.kind {
+            FramingKind::Ethernet => {
+                frame.reframe(at, len, 14)?;
+                self.fill::<3>(frame, to, 0)
+            }
+            FramingKind::Pppoe => {
+                frame.reframe(at, len, 22)?;
+                self.fill::<5>(frame, to, u32::from((len as u16 + 2).to_be()))
+            }
+            _ => self.replace_tagged(frame, at, len, to),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn replace_tagged(&self, frame: &mut Frame<'_>, at: usize, len: usize, to: Mac) -> Option<()> {
+        frame.reframe(at, len, 0)?;
+        self.push(frame, to).then_some(())
+    }
+
+    /// Writes the header over the first bytes of `frame`.
+    #[inline]
+    fn fill<const N: usize>(&self, frame: &mut Frame<'_>, to: Mac, length: u32) -> Option<()> {
+        *frame.bytes_mut().first_chunk_mut()? = to.head.to_ne_bytes();
+        let words = frame.words_mut::<N>(2)?;
+        words[0] = to.tail;
+        for n in 1..N - 1 {
+            words[n] = self.words[n];
+        }
+        words[N - 1] = self.words[N - 1] | length;
+        Some(())
+    }
+
     /// Whether `frame` is one of this interface's with an IPv4 packet in it, for us. Answers where the packet begins and how
     /// many bytes may belong to it.
-    #[inline]
     pub(crate) fn matches(&self, frame: &Frame<'_>) -> Option<(usize, usize)> {
         match self.kind {
-            FramingKind::Ethernet => self.is_ours::<3>(frame),
-            FramingKind::Pppoe => self.is_of_session::<5>(frame),
-            FramingKind::EthernetVlan => self.is_ours::<4>(frame),
-            FramingKind::PppoeVlan => self.is_of_session::<6>(frame),
+            FramingKind::Ethernet => Some((14, self.is_ours::<3>(frame)?)),
+            FramingKind::Pppoe => Some((22, self.is_of_session::<5>(frame)?)),
+            FramingKind::EthernetVlan => Some((18, self.is_ours::<4>(frame)?)),
+            FramingKind::PppoeVlan => Some((26, self.is_of_session::<6>(frame)?)),
             FramingKind::None => None,
         }
     }
 
-    /// Ethernet: whoever is the sender, and whatever the priority.
+    /// Ethernet: whoever is the sender, and whatever the priority. Answers how many bytes are behind the header.
     #[inline]
-    fn is_ours<const N: usize>(&self, frame: &Frame<'_>) -> Option<(usize, usize)> {
+    pub(crate) fn is_ours<const N: usize>(&self, frame: &Frame<'_>) -> Option<usize> {
         let words = frame.words::<N>(2)?;
         let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
         let mut differs = u32::from(head ^ self.rx_head) | (words[0] ^ self.rx_words[0]);
@@ -354,11 +397,12 @@ impl Framing {
         if N > 3 {
             differs |= (words[N - 1] ^ self.rx_words[N - 1]) & !PRIORITY;
         }
-        (differs == 0).then_some((2 + 4 * N, frame.len() - (2 + 4 * N)))
+        (differs == 0).then_some(frame.len() - (2 + 4 * N))
     }
 
+    /// A session: from its peer alone. Answers how many bytes of IP its LENGTH says.
     #[inline]
-    fn is_of_session<const N: usize>(&self, frame: &Frame<'_>) -> Option<(usize, usize)> {
+    pub(crate) fn is_of_session<const N: usize>(&self, frame: &Frame<'_>) -> Option<usize> {
         let words = frame.words::<N>(2)?;
         let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
         let mut differs = u32::from(head ^ self.rx_head);
@@ -372,8 +416,7 @@ impl Framing {
         }
         // LENGTH counts the PPP protocol field.
         let len = usize::from(u16::from_be(words[N - 1] as u16)).checked_sub(2)?;
-        let header = 2 + 4 * N;
-        (header + len <= frame.len()).then_some((header, len))
+        (2 + 4 * N + len <= frame.len()).then_some(len)
     }
 }
 

@@ -55,7 +55,7 @@ use checksum::{adjust, fold, halves};
 use flow::{Direction, Flow, FlowTable, NO_NEIGHBOUR, Tuple, tick};
 use fragment::FragmentTable;
 use index::HashKey;
-use interface::Mac;
+use interface::FramingKind;
 use limit::Limiter;
 use nat::MappingTable;
 use neighbour::NeighbourTable;
@@ -131,7 +131,7 @@ pub(crate) struct Datapath<'p> {
     /// Beyond networks on the link and default routes.
     routes: Vec<Route, MAX_ROUTES>,
     /// What may arrive at each port, the likeliest first.
-    ports: [Vec<Hop, { 1 + 2 * MAX_WANS }>; MAX_PORTS],
+    ports: [PortHops; MAX_PORTS],
     flows: FlowTable<'p>,
     mappings: MappingTable<'p>,
     neighbours: NeighbourTable<'p>,
@@ -192,6 +192,28 @@ impl Traffic {
     }
 }
 
+/// What may arrive at a port.
+#[derive(Debug, Clone)]
+struct PortHops {
+    /// Plain Ethernet without a tag, and the first session without one; [`Hop::NONE`] if there is no such.
+    ethernet: Hop,
+    session: Hop,
+    all: Vec<Hop, { 1 + 2 * MAX_WANS }>,
+}
+
+impl PortHops {
+    const NONE: Self = Self { ethernet: Hop::NONE, session: Hop::NONE, all: Vec::new() };
+
+    /// From `all`.
+    fn sort(&mut self, interfaces: &[Interface]) {
+        let first = |kind: FramingKind| {
+            let is_it = |hop: &Hop| interfaces.get(hop.index()).is_some_and(|it| it.framing.kind == kind);
+            self.all.iter().copied().find(is_it).unwrap_or(Hop::NONE)
+        };
+        (self.ethernet, self.session) = (first(FramingKind::Ethernet), first(FramingKind::Pppoe));
+    }
+}
+
 /// A frame that the fast path has made ready to be sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed {
@@ -209,7 +231,7 @@ impl<'p> Datapath<'p> {
             interfaces: [Interface::DOWN; Hop::COUNT],
             last_addresses: [0; Hop::COUNT],
             routes: Vec::new(),
-            ports: [const { Vec::new() }; MAX_PORTS],
+            ports: [const { PortHops::NONE }; MAX_PORTS],
             flows,
             mappings,
             neighbours: NeighbourTable::new(tables.neighbours),
@@ -243,11 +265,12 @@ impl<'p> Datapath<'p> {
         let old = self.interfaces[hop.index()];
         self.interfaces[hop.index()] = interface;
         for (port, hops) in (0..).map(PortId).zip(&mut self.ports) {
-            hops.retain(|known| *known != hop);
-            if port == interface.port && !matches!(interface.framing.kind, interface::FramingKind::None) {
+            hops.all.retain(|known| *known != hop);
+            if port == interface.port && !matches!(interface.framing.kind, FramingKind::None) {
                 // There is a place for each hop that has a port.
-                let _ = hops.push(hop);
+                let _ = hops.all.push(hop);
             }
+            hops.sort(&self.interfaces);
         }
         self.next_epoch();
         let is_same_link = old.network == interface.network && old.framing.mac() == interface.framing.mac();
@@ -308,12 +331,32 @@ impl<'p> Datapath<'p> {
     /// Forwards a frame of an established flow, in place. `None`, and nothing has changed, if it is anything else.
     #[inline]
     pub(crate) fn fast(&mut self, now: Instant, port: PortId, frame: &mut Frame<'p>) -> Option<Passed> {
-        for &hop in self.ports.get(usize::from(port.0))? {
-            if let Some((at, room)) = self.interfaces[hop.index()].framing.matches(frame) {
-                return self.fast_packet(tick(now), hop, at, room, frame);
+        let words = frame.words::<3>(2)?;
+        let hops = self.ports.get(usize::from(port.0))?;
+        let (hop, at, room) = match words[2] >> 16 {
+            ETHER_IPV4 => {
+                let interface = self.interfaces.get(hops.ethernet.index())?;
+                (hops.ethernet, ETHERNET_LEN, interface.framing.is_ours::<3>(frame)?)
             }
-        }
-        None
+            ETHER_SESSION => {
+                match self.interfaces.get(hops.session.index())?.framing.is_of_session::<5>(frame) {
+                    Some(room) => (hops.session, SESSION_LEN, room),
+                    None => self.find_hop(port, frame)?,
+                }
+            }
+            _ => self.find_hop(port, frame)?,
+        };
+        self.fast_packet(tick(now), hop, at, room, frame)
+    }
+
+    /// Whose frame it is, if it has a tag, or is of the second session on its port.
+    #[cold]
+    #[inline(never)]
+    fn find_hop(&self, port: PortId, frame: &Frame<'p>) -> Option<(Hop, usize, usize)> {
+        self.ports.get(usize::from(port.0))?.all.iter().find_map(|hop| {
+            let (at, room) = self.interfaces.get(hop.index())?.framing.matches(frame)?;
+            Some((*hop, at, room))
+        })
     }
 
     #[inline]
@@ -325,8 +368,8 @@ impl<'p> Datapath<'p> {
         room: usize,
         frame: &mut Frame<'p>,
     ) -> Option<Passed> {
-        let words = frame.words_mut::<7>(at)?;
-        if words[0] & 0xFF != VERSION_4_NO_OPTIONS || words[1] & FRAGMENT != 0 {
+        let words = frame.words_from_mut(at)?;
+        if words.len() < LEAST / 4 || words[0] & 0xFF != VERSION_4_NO_OPTIONS || words[1] & FRAGMENT != 0 {
             return None;
         }
         let sum =
@@ -344,15 +387,16 @@ impl<'p> Datapath<'p> {
             return None;
         }
         let (to_hop, neighbour, new, flip) = match direction {
-            Direction::Forward => (flow.to, flow.to_neighbour, flow.reverse, 0),
-            Direction::Reverse => (flow.from, flow.from_neighbour, flow.forward, 0xFFFF),
+            Direction::Forward => (flow.to, flow.to_neighbour, &flow.reverse, 0),
+            Direction::Reverse => (flow.from, flow.from_neighbour, &flow.forward, 0xFFFF),
         };
         let egress = self.interfaces.get(to_hop.index())?;
-        if to_hop.is_stack() || len > usize::from(egress.mtu) {
+        // A stack, and an interface that is down, have no framing.
+        if len > usize::from(egress.mtu) {
             return None;
         }
         let mac = match neighbour {
-            NO_NEIGHBOUR => Mac::ZERO,
+            NO_NEIGHBOUR => egress.framing.peer(),
             neighbour => self.neighbours.neighbour(neighbour)?.reachable()?,
         };
         let transport_difference = flow.transport_difference ^ flip;
@@ -366,8 +410,10 @@ impl<'p> Datapath<'p> {
                 }
             }
             TCP => {
-                let words = frame.words_mut::<10>(at)?;
-                if len < LEAST_TCP || (words[8] >> 8) as u8 & (SYN | FIN | RST) != 0 {
+                if len < LEAST_TCP
+                    || words.len() < LEAST_TCP / 4
+                    || (words[8] >> 8) as u8 & (SYN | FIN | RST) != 0
+                {
                     return None;
                 }
                 words[9] = words[9] & 0xFFFF_0000 | u32::from(adjust(words[9] as u16, transport_difference));
@@ -376,25 +422,16 @@ impl<'p> Datapath<'p> {
         }
         flow.seen = now;
         let ip_difference = u32::from(flow.ip_difference ^ flip) + ONE_LESS;
-        let words = frame.words_mut::<6>(at)?;
         let checksum = !fold(u32::from(!(words[2] >> 16) as u16) + ip_difference);
-        words[2] = words[2] & 0xFFFF | u32::from(checksum) << 16;
-        words[2] -= 1;
+        words[2] = (words[2] & 0xFFFF | u32::from(checksum) << 16) - 1;
         words[3] = new.destination;
         words[4] = new.source;
         words[5] = packet::swapped(new.ports);
-        frame.truncate(at + len);
-        let _ = frame.pull_front(at);
-        if !egress.framing.push(frame, mac) {
-            return None;
-        }
+        // What was checked above fits, and every frame has the headroom.
+        egress.framing.replace(frame, at, len, mac)?;
         let to = egress.port;
-        if let Some(traffic) = self.traffic.get_mut(from.index()) {
-            traffic.count_received(len);
-        }
-        if let Some(traffic) = self.traffic.get_mut(to_hop.index()) {
-            traffic.count_sent(len);
-        }
+        self.traffic.get_mut(from.index())?.count_received(len);
+        self.traffic.get_mut(to_hop.index())?.count_sent(len);
         Some(Passed { from, to })
     }
 
@@ -524,6 +561,12 @@ const fn stack_egress(hop: Hop) -> Option<Egress> {
     }
 }
 
+/// `EtherType`s as they lie in the second half of a word.
+const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
+const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+/// The headers of plain Ethernet, and of a session's IP packets, without a tag.
+const ETHERNET_LEN: usize = 14;
+const SESSION_LEN: usize = 22;
 /// The first byte of an IPv4 header without options.
 const VERSION_4_NO_OPTIONS: u32 = 0x45;
 /// More Fragments and the Fragment Offset, in the second word as it lies in memory.
