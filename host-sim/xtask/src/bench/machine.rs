@@ -95,8 +95,7 @@ fn lines(records: &[Record]) -> Vec<Line> {
 
 fn qemu(program: &str, machine: &[&str], target: &str, filter: &str) -> Result<Vec<Record>, Failure> {
     // QEMU wants a comma within a value doubled.
-    let semihosting =
-        format!("enable=on,target=native,chardev=out,arg={}", filter.replace(',', ",,"));
+    let semihosting = format!("enable=on,target=native,chardev=out,arg={}", filter.replace(',', ",,"));
     let said = output(
         Command::new(program)
             .args(machine)
@@ -118,7 +117,11 @@ fn callgrind(filter: &str) -> Result<Vec<Record>, Failure> {
     let said = output(
         Command::new("valgrind")
             .args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--dump-instr=yes"])
-            .args(["--toggle-collect=*counted_*", "--zero-before=*begin_of_case*", "--dump-before=*end_of_case*"])
+            .args([
+                "--toggle-collect=*counted_*",
+                "--zero-before=*begin_of_case*",
+                "--dump-before=*end_of_case*",
+            ])
             .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
             .arg(program_for(None))
             .arg(filter),

@@ -5,12 +5,14 @@ mod figures;
 mod machine;
 mod size;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::thread;
 
 use crate::run::{Failure, Outcome, cargo, run as run_command, workspace};
 use figures::{Figures, Line};
 use machine::Machine;
+use size::Size;
 
 /// `cargo xtask bench …`
 #[derive(clap::Args)]
@@ -49,7 +51,8 @@ pub(crate) fn run(arguments: &Bench) -> Outcome {
 
     let recorded = folder.join("figures.toml");
     if arguments.update {
-        return fs::write(&recorded, now.to_toml()).map_err(|error| format!("{}: {error}", recorded.display()));
+        return fs::write(&recorded, now.to_toml())
+            .map_err(|error| format!("{}: {error}", recorded.display()));
     }
     compare(&Figures::read(&recorded)?, &now)
 }
@@ -68,9 +71,12 @@ fn print(machine: &str, lines: &[Line], elsewhere: &[Line]) {
     for line in lines {
         let there = elsewhere.iter().find(|there| there.case == line.case);
         let figure = |name: &str| line.value(name).map_or_else(String::new, thousands);
-        let there = |name: &str| there.and_then(|there| there.value(name)).map_or_else(String::new, thousands);
+        let there =
+            |name: &str| there.and_then(|there| there.value(name)).map_or_else(String::new, thousands);
         let ratio = match (line.value("gatelet"), line.value("bound")) {
-            (Some(ours), Some(bound)) if bound > 0 => format!("{}.{:02}", ours / bound, ours % bound * 100 / bound),
+            (Some(ours), Some(bound)) if bound > 0 => {
+                format!("{}.{:02}", ours / bound, ours % bound * 100 / bound)
+            }
             _ => String::new(),
         };
         println!(
@@ -121,17 +127,19 @@ fn compare(recorded: &Figures, now: &Figures) -> Outcome {
         }
     }
     for (target, size) in &now.sizes {
-        judge(format!("{target}: flash"), recorded.sizes.get(target).map(|size| size.flash()), size.flash());
+        judge(format!("{target}: flash"), recorded.sizes.get(target).map(Size::flash), size.flash());
     }
     if cheaper > 0 {
-        println!("\n{cheaper} figures are below the recorded ones: `cargo xtask bench --update` records them");
+        println!(
+            "\n{cheaper} figures are below the recorded ones: `cargo xtask bench --update` records them"
+        );
     }
     if failures.is_empty() {
         return Ok(());
     }
     let mut text = format!("figures have risen by more than {TOLERANCE_PERCENT} %:\n");
     if recorded.rustc != now.rustc {
-        text += &format!("(the recorded ones are of rustc {}, this is {})\n", recorded.rustc, now.rustc);
+        let _ = writeln!(text, "(the recorded ones are of rustc {}, this is {})", recorded.rustc, now.rustc);
     }
     Err(text + &failures.join("\n") + "\nIf it is worth it: cargo xtask bench --update")
 }
