@@ -24,6 +24,9 @@ use crate::scenario::values::{self, Probability};
 /// Most frames on their way at once; a frame more is lost, as in a full modem queue.
 const QUEUE_LIMIT: usize = 1024;
 
+/// Octets of a frame on the wire that are not in it: preamble, FCS, gap (IEEE 802.3 §3, §4.4.2).
+const OVERHEAD: u64 = 8 + 4 + 12;
+
 /// An end of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -66,6 +69,8 @@ pub struct Quality {
     pub corrupt: Probability,
     /// The longest frame that passes, without FCS; longer ones vanish. `None`: any.
     pub max_frame_len: Option<usize>,
+    /// How fast frames go in, in bits per second, each way. `None`: at once.
+    pub rate: Option<u64>,
 }
 
 impl Default for Quality {
@@ -79,6 +84,7 @@ impl Default for Quality {
             reorder: Probability::NEVER,
             corrupt: Probability::NEVER,
             max_frame_len: None,
+            rate: None,
         }
     }
 }
@@ -124,6 +130,8 @@ pub struct Link {
     in_flight: BinaryHeap<Reverse<InFlight>>,
     /// The last arrival in each direction: jitter does not reorder.
     last_arrival: [Instant; 2],
+    /// Until when the last frame of each direction takes to go in.
+    busy_until: [Instant; 2],
     spare: Vec<Vec<u8>>,
     counters: Counters,
 }
@@ -147,6 +155,7 @@ impl Link {
             sequence: 0,
             in_flight: BinaryHeap::new(),
             last_arrival: [Instant::ZERO; 2],
+            busy_until: [Instant::ZERO; 2],
             spare: Vec::new(),
             counters: Counters::default(),
         }
@@ -226,11 +235,17 @@ impl Link {
             let bit = self.rng.next_u32() as usize % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
+        let to = from.other();
         let mut at = now + self.quality.delay;
+        if let Some(rate) = self.quality.rate {
+            let bits = 8 * (bytes.len() as u64 + OVERHEAD);
+            let busy = &mut self.busy_until[to as usize];
+            *busy = now.max(*busy) + Duration::from_micros((bits * 1_000_000).div_ceil(rate.max(1)));
+            at = *busy + self.quality.delay;
+        }
         if self.quality.jitter > Duration::ZERO {
             at += Duration::from_micros(self.rng.next_u64() % (self.quality.jitter.total_micros() + 1));
         }
-        let to = from.other();
         let last = &mut self.last_arrival[to as usize];
         if self.quality.reorder.strikes(&mut self.rng) {
             self.counters.reordered += 1;
@@ -282,6 +297,19 @@ mod tests {
             assert_eq!(at, i64::from(number) * 1000 + 4000);
             assert_eq!(frame, [number; 60]);
         }
+    }
+
+    #[test]
+    fn frames_of_a_rate_take_their_time() {
+        let mut link = link(|quality| quality.rate = Some(84 * 8 * 1000));
+        for number in 0..3 {
+            link.send(Instant::ZERO, End::Router, &[number; 60]);
+        }
+        let mut times = Vec::new();
+        while let Some(at) = link.poll_at() {
+            times.extend(link.receive(at).map(|_| at.total_micros()));
+        }
+        assert_eq!(times, [5000, 6000, 7000]);
     }
 
     #[test]

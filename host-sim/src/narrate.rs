@@ -1,10 +1,11 @@
 //! What the router reports, as lines of a timeline.
 
+use gatelet_proto::dhcp::client::Loss;
 use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
 use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
-use gatelet_router::{DatapathEvent, PadtReason, RouterEvent, WanEvent};
+use gatelet_router::{AddressKind, DatapathEvent, PadtReason, RouterEvent, WanEvent};
 use gatelet_wire::ppp::Protocol;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -219,6 +220,46 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
         }
         WanEvent::Advice(given) => return advice(given, at, booted),
         WanEvent::Note(given) => note(given, at, booted),
+        WanEvent::DhcpSent { message, attempt: 1 } => Line::new("dhcp-sent", format!("DHCP {message:?}")),
+        WanEvent::DhcpSent { message, attempt } => {
+            Line::new("dhcp-sent", format!("DHCP {message:?} again ({attempt})")).because("no answer yet")
+        }
+        WanEvent::Leased { address, server, duration } => {
+            let term = duration.map_or("for ever".into(), |term| format!("for {}", format_duration(term)));
+            Line::new("leased", format!("DHCP gives us {address}")).because(format!("by {server}, {term}"))
+        }
+        WanEvent::LeaseRenewed => Line::new("lease-kept", "DHCP: the lease is renewed"),
+        WanEvent::LeaseLost(loss) => Line::new("lease-lost", "no address any more")
+            .because(match loss {
+                Loss::Refused => "the DHCP server says that it is not ours",
+                Loss::Expired => "nobody renewed the lease",
+                Loss::LinkDown => "no carrier",
+                Loss::Conflict => "somebody else has it",
+            })
+            .tone(Tone::Bad),
+        WanEvent::AddressInUse { address } => Line::new("address-in-use", format!("{address} is in use"))
+            .because("the DHCP server gave it to us, and another station answers for it")
+            .tone(Tone::Bad),
+        WanEvent::BehindNat { address, kind } => Line::new(
+            "behind-nat",
+            match kind {
+                AddressKind::CarrierGrade => format!("{address} is behind the carrier's own NAT (CGNAT)"),
+                AddressKind::Private | AddressKind::Public => {
+                    format!("{address} is a private address: behind another NAT")
+                }
+            },
+        )
+        .because(
+            "port forwards and 6in4 cannot be reached from outside; ask the carrier for a public address",
+        )
+        .tone(Tone::Notice),
+        WanEvent::Clash { wan, lan, suggestion } => {
+            Line::new("clash", format!("the LAN {lan} and the WAN {wan} use the same addresses"))
+                .because(format!(
+                    "what is in both is reached on the LAN only; {suggestion} would do for the LAN"
+                ))
+                .tone(Tone::Bad)
+        }
     })
 }
 

@@ -7,17 +7,20 @@ use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header};
 use gatelet_wire::pppoe::{Code, Packet};
-use heapless::Vec;
+use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet, UdpPacket};
 
 use crate::datapath::{
     Arrival, Datapath, DatapathEvent, Filtering, Firewall, Forward, Framing, Hop, HopKind, Interface,
     Network, Outcome, PingPolicy, Rule, TableUse, Tables, address, word,
 };
 use crate::lan::{Lan, LanConfig};
-use crate::wan::{Place, Transmit, Wan, WanConfig, WanEvent, WanId, WanStatus};
+use crate::wan::{
+    AddressKind, EthernetFace, EthernetWan, EthernetWanConfig, Line, Outgoing, Place, Wan, WanConfig,
+    WanEvent, WanId, WanStatus, routes,
+};
 use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
@@ -98,14 +101,16 @@ pub struct Router<'p> {
     pool: Pool<'p>,
     rng: ChaCha8Rng,
     ports: Vec<Port, MAX_PORTS>,
-    wans: Vec<Wan<'p>, MAX_WANS>,
+    wans: Vec<Line<'p>, MAX_WANS>,
     /// Between LAN and WAN; without it, all that arrives is for the router itself.
     datapath: Option<Datapath<'p>>,
     lan: Option<Lan<'p>>,
     /// Memory for the LAN's leases, until there is a LAN.
     leases: Option<&'p mut [Lease]>,
     /// What the datapath knows of each WAN.
-    faces: [Option<(Ipv4Address, u16)>; MAX_WANS],
+    faces: [Faces; MAX_WANS],
+    /// What the router itself has found out about its WANs.
+    notes: Deque<(WanId, WanEvent), 4>,
     /// A frame for the next control message: taken before it is known whether there is one.
     spare: Option<Frame<'p>>,
     shutdown: Shutdown,
@@ -141,7 +146,8 @@ impl<'p> Router<'p> {
             datapath: None,
             lan: None,
             leases: None,
-            faces: [None; MAX_WANS],
+            faces: [Faces::default(); MAX_WANS],
+            notes: Deque::new(),
             spare: None,
             shutdown: Shutdown::No,
             counters: Counters::default(),
@@ -171,8 +177,20 @@ impl<'p> Router<'p> {
         boot: Boot,
         ledger: Option<Ledger>,
     ) -> Option<WanId> {
+        self.add_line(now, Line::Pppoe(Wan::new(now, config, boot, ledger)))
+    }
+
+    /// Adds a WAN that is plain Ethernet and answers its number; `None` beyond [`MAX_WANS`], or without
+    /// [tables](Self::lend_tables): it is the datapath that speaks ARP.
+    pub fn add_ethernet_wan(&mut self, now: Instant, config: EthernetWanConfig) -> Option<WanId> {
+        self.datapath.as_ref()?;
+        let id = self.add_line(now, Line::Ethernet(EthernetWan::new(now, config)));
+        self.refresh(now);
+        id
+    }
+
+    fn add_line(&mut self, now: Instant, mut wan: Line<'p>) -> Option<WanId> {
         let id = WanId(self.wans.len() as u8);
-        let mut wan = Wan::new(now, config, boot, ledger);
         if let Some(port) = self.ports.iter().find(|port| port.id == wan.port()) {
             wan.set_port(port.mac, port.max_frame_len);
             wan.handle_link(now, &mut self.rng, port.link);
@@ -440,13 +458,20 @@ impl<'p> Router<'p> {
         if let Some(ready) = self.poll_lan(now) {
             return Some(ready);
         }
-        for wan in &mut self.wans {
+        for index in 0..self.wans.len() {
             let (spare, pool) = (&mut self.spare, self.pool);
             let take = || spare.take().or_else(|| pool.take(PortId::LOCAL));
+            let Some(wan) = self.wans.get_mut(index) else { break };
+            let port = wan.port();
             match wan.poll_transmit(now, &mut self.rng, take) {
-                Transmit::Frame(frame) => return Some((Egress::Port(wan.port()), frame)),
-                Transmit::Nothing { unused } => self.spare = self.spare.take().or(unused),
-                Transmit::OutOfFrames => self.counters.count(Dropped::OutOfFrames),
+                Outgoing::Frame(frame) => return Some((Egress::Port(port), frame)),
+                Outgoing::Packet(packet, destination) => {
+                    let datapath = self.datapath.as_mut()?;
+                    datapath.send_own(now, Hop::wan(WanId(index as u8)), word(destination), packet);
+                    return datapath.poll_transmit(now);
+                }
+                Outgoing::Nothing { unused } => self.spare = self.spare.take().or(unused),
+                Outgoing::OutOfFrames => self.counters.count(Dropped::OutOfFrames),
             }
         }
         None
@@ -461,7 +486,7 @@ impl<'p> Router<'p> {
 
     /// The ledger of `wan` as of `now`, for memory that survives a reset ([`Boot::Warm`]).
     pub fn snapshot(&self, now: Instant, wan: WanId) -> Option<Ledger> {
-        self.wans.get(usize::from(wan.0)).map(|wan| wan.snapshot(now))
+        self.wans.get(usize::from(wan.0))?.snapshot(now)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -472,11 +497,14 @@ impl<'p> Router<'p> {
         };
         let datapath = self.datapath.as_ref().and_then(Datapath::poll_at);
         let datapath = datapath.into_iter().chain(self.lan.as_ref().and_then(Lan::poll_at));
-        self.wans.iter().filter_map(Wan::poll_at).chain(shutdown).chain(datapath).min()
+        self.wans.iter().filter_map(Line::poll_at).chain(shutdown).chain(datapath).min()
     }
 
     /// What happened since the last call. Call until `None`.
     pub fn poll_event(&mut self) -> Option<RouterEvent> {
+        if let Some((wan, event)) = self.notes.pop_front() {
+            return Some(RouterEvent::Wan(wan, event));
+        }
         for (index, wan) in self.wans.iter_mut().enumerate() {
             if let Some(event) = wan.poll_event() {
                 return Some(RouterEvent::Wan(WanId(index as u8), event));
@@ -497,7 +525,7 @@ impl<'p> Router<'p> {
             }
         }
         let done = match self.shutdown {
-            Shutdown::UnderWay(_) => self.wans.iter().all(Wan::is_at_rest),
+            Shutdown::UnderWay(_) => self.wans.iter().all(Line::is_at_rest),
             Shutdown::Overdue => true,
             Shutdown::No | Shutdown::Told => false,
         };
@@ -509,7 +537,7 @@ impl<'p> Router<'p> {
 
     /// The state of a WAN; `None` if there is no such.
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
-        let mut status = self.wans.get(usize::from(id.0)).map(Wan::status)?;
+        let mut status = self.wans.get(usize::from(id.0)).map(Line::status)?;
         if let Some(datapath) = &self.datapath {
             let traffic = datapath.traffic(Hop::wan(id));
             let counters = &mut status.counters;
@@ -564,6 +592,11 @@ impl<'p> Router<'p> {
     /// What the datapath and the LAN's DHCP server have to send.
     fn poll_lan(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
         let datapath = self.datapath.as_mut()?;
+        for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
+            if let Some(address) = wan.ethernet_mut().and_then(EthernetWan::poll_probe) {
+                datapath.probe(Hop::wan(id), address);
+            }
+        }
         if let Some(lan) = &mut self.lan {
             while let Some(address) = lan.poll_probe(now) {
                 datapath.probe(Hop::LAN, address);
@@ -580,25 +613,22 @@ impl<'p> Router<'p> {
     fn refresh(&mut self, now: Instant) {
         let Some(datapath) = &mut self.datapath else { return };
         for ((id, wan), known) in (0..).map(WanId).zip(&self.wans).zip(&mut self.faces) {
-            let face = wan.face();
-            let state = face.map(|face| (face.address, face.mtu));
-            if *known == state
-                && face.is_none_or(|face| datapath.interface(Hop::wan(id)).framing.is(face.header))
-            {
-                continue;
+            let interface = interface_of(wan);
+            if !datapath.interface(Hop::wan(id)).is_same(&interface) {
+                datapath.set_interface(now, Hop::wan(id), interface);
+                let stack = Interface { address: interface.address, mtu: interface.mtu, ..Interface::DOWN };
+                datapath.set_interface(now, Hop::stack(id), stack);
+                let lease = if let Line::Ethernet(wan) = wan { wan.lease() } else { None };
+                datapath.set_routes(Hop::wan(id), lease.iter().flat_map(|lease| routes(lease)));
+                if interface.is_up() && interface.has_neighbours() {
+                    datapath.announce(Hop::wan(id));
+                }
             }
-            *known = state;
-            let interface = face.map_or(Interface::DOWN, |face| Interface {
-                port: wan.port(),
-                address: Some(word(face.address)),
-                mtu: face.mtu,
-                masquerades: true,
-                framing: Framing::of_session(face.header),
-                ..Interface::DOWN
-            });
-            datapath.set_interface(now, Hop::wan(id), interface);
-            let stack = Interface { address: interface.address, mtu: interface.mtu, ..Interface::DOWN };
-            datapath.set_interface(now, Hop::stack(id), stack);
+            let modem = modem_of(wan);
+            if !datapath.interface(Hop::modem(id)).is_same(&modem) {
+                datapath.set_interface(now, Hop::modem(id), modem);
+            }
+            note_news(&mut self.notes, id, wan, known, self.lan.as_ref());
         }
     }
 
@@ -620,7 +650,7 @@ impl<'p> Router<'p> {
         }
         match header.ether_type {
             ethernet::ARP => {
-                if let Some((_, address, mac)) = datapath.handle_arp(now, lan.config.port, payload)? {
+                if let Some((address, mac)) = datapath.handle_arp(now, Hop::LAN, payload)? {
                     lan.handle_claim(now, address, mac);
                 }
                 Ok(None)
@@ -660,12 +690,48 @@ impl<'p> Router<'p> {
         mut frame: Frame<'p>,
     ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
         let wan = self.wans.get_mut(usize::from(id.0)).ok_or(Dropped::NetworkDown)?;
+        let port = wan.port();
         if self.datapath.is_some() && frame.bytes().first().is_some_and(|first| first >> 4 == 4) {
             let arrival = Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None };
             return self.pass(now, arrival, frame);
         }
-        wan.handle_ip_packet(&mut frame)?;
-        Ok(Some((Egress::Port(wan.port()), frame)))
+        wan.pppoe_mut().ok_or(Dropped::NetworkDown)?.handle_ip_packet(&mut frame)?;
+        Ok(Some((Egress::Port(port), frame)))
+    }
+
+    /// A frame of plain Ethernet on a WAN's port: of a WAN without PPP, or of the modem's own network.
+    fn route_ethernet_frame(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        header: &Header,
+        frame: Frame<'p>,
+    ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
+        let datapath = self.datapath.as_mut().ok_or(Dropped::OtherEtherType)?;
+        let hop = datapath.ethernet_hop(port, header.vlan).ok_or(Dropped::OtherEtherType)?;
+        let own = datapath.interface(hop).framing.mac();
+        if header.destination.is_unicast() && header.destination != own {
+            return Err(Dropped::NotForUs);
+        }
+        let payload = frame.bytes().get(header.len()..).ok_or(Dropped::Malformed)?;
+        let line = match hop.kind() {
+            HopKind::Wan(wan) => self.wans.get_mut(usize::from(wan.0)).and_then(Line::ethernet_mut),
+            _ => None,
+        };
+        if header.ether_type == ethernet::ARP {
+            if let Some((address, _)) = datapath.handle_arp(now, hop, payload)?
+                && let Some(line) = line
+            {
+                line.handle_claim(now, &mut self.rng, address);
+            }
+            return Ok(None);
+        }
+        let (at, room) = (header.len(), payload.len());
+        if let (Some(line), Some(message)) = (line, dhcp_message(payload)) {
+            line.handle_dhcp(now, &mut self.rng, message)?;
+            return Ok(None);
+        }
+        self.pass(now, Arrival { hop, at, room, mac: Some(header.source) }, frame)
     }
 
     fn route_wan_frame(
@@ -681,6 +747,7 @@ impl<'p> Router<'p> {
         let session_stage = match header.ether_type {
             ethernet::PPPOE_SESSION => true,
             ethernet::PPPOE_DISCOVERY => false,
+            ethernet::ARP | ethernet::IPV4 => return self.route_ethernet_frame(now, port, &header, frame),
             _ => return Err(Dropped::OtherEtherType),
         };
         let packet = Packet::parse(payload).map_err(|_| Dropped::Malformed)?;
@@ -690,6 +757,7 @@ impl<'p> Router<'p> {
         let mut reason = Dropped::OtherEtherType;
         let mut claimants: Vec<usize, MAX_WANS> = Vec::new();
         for (index, wan) in self.wans.iter().enumerate().filter(|(_, wan)| wan.port() == port) {
+            let Some(wan) = wan.pppoe() else { continue };
             match wan.claims(&header) {
                 Ok(()) => claimants.push(index).map_err(|_| Dropped::QueueFull)?,
                 Err(refused) => reason = refused,
@@ -700,24 +768,152 @@ impl<'p> Router<'p> {
         if !session_stage {
             // What all of them ignore, each has counted.
             let rng = &mut self.rng;
-            claimants.iter().any(|index| self.wans[*index].handle_discovery(now, rng, source, &packet));
+            let mut takes = |index: &usize| {
+                self.wans
+                    .get_mut(*index)
+                    .and_then(Line::pppoe_mut)
+                    .is_some_and(|wan| wan.handle_discovery(now, rng, source, &packet))
+            };
+            claimants.iter().any(&mut takes);
             return Ok(None);
         }
-        let owner = claimants.iter().find(|index| self.wans[**index].has_session(source, packet.session_id));
-        let owner = owner.or_else(|| claimants.iter().find(|index| self.wans[**index].may_hold(source)));
-        let Some(&index) = owner else {
-            self.wans[first].handle_unknown_session(now, source, packet.session_id);
+        let wan = |index: &usize| self.wans.get(*index).and_then(Line::pppoe);
+        let has_session =
+            |index: &&usize| wan(index).is_some_and(|wan| wan.has_session(source, packet.session_id));
+        let may_hold = |index: &&usize| wan(index).is_some_and(|wan| wan.may_hold(source));
+        let owner = claimants.iter().find(has_session).or_else(|| claimants.iter().find(may_hold));
+        let owner = owner.copied();
+        let index = owner.unwrap_or(first);
+        let wan = self.wans.get_mut(index).and_then(Line::pppoe_mut).ok_or(Dropped::UnknownSession)?;
+        if owner.is_none() {
+            wan.handle_unknown_session(now, source, packet.session_id);
             return Err(Dropped::UnknownSession);
-        };
+        }
         let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
-        let wan = &mut self.wans[index];
         let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else { return Ok(None) };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
             self.refresh(now);
             return self.pass(now, Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None }, ip);
         }
-        self.wans[index].count_received(ip.len());
+        if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {
+            wan.count_received(ip.len());
+        }
         Ok(Some((Egress::Stack(id), ip)))
     }
 }
+
+/// What was last told about a WAN.
+#[derive(Debug, Clone, Copy, Default)]
+struct Faces {
+    address: Option<Ipv4Address>,
+    clash: Option<Ipv4Cidr>,
+}
+
+/// A WAN as an interface.
+fn interface_of(wan: &Line<'_>) -> Interface {
+    let port = wan.port();
+    match wan {
+        Line::Pppoe(wan) => wan.face().map_or(Interface::DOWN, |face| Interface {
+            port,
+            address: Some(word(face.address)),
+            mtu: face.mtu,
+            masquerades: true,
+            framing: Framing::of_session(face.header),
+            ..Interface::DOWN
+        }),
+        Line::Ethernet(wan) => {
+            let (mac, vlan) = wan.framing();
+            let framing = Framing::ethernet(mac, vlan);
+            let down = Interface { port, framing, ..Interface::DOWN };
+            wan.face().map_or(down, |EthernetFace { address, gateway, mtu, .. }| Interface {
+                address: Some(word(address.address())),
+                network: Network::of(address),
+                gateway: gateway.map(word),
+                mtu,
+                masquerades: true,
+                ..down
+            })
+        }
+    }
+}
+
+/// The modem's own network on a `PPPoE` line.
+fn modem_of(wan: &Line<'_>) -> Interface {
+    let Some((address, mac, vlan)) = wan.pppoe().and_then(Wan::modem) else { return Interface::DOWN };
+    Interface {
+        port: wan.port(),
+        address: Some(word(address.address())),
+        network: Network::of(address),
+        mtu: ETHERNET_MTU,
+        masquerades: true,
+        framing: Framing::ethernet(mac, vlan),
+        ..Interface::DOWN
+    }
+}
+
+/// Tells of an address that is nobody's on the Internet, and of a LAN that uses a WAN's addresses; once each.
+fn note_news(
+    notes: &mut Deque<(WanId, WanEvent), 4>,
+    id: WanId,
+    wan: &Line<'_>,
+    known: &mut Faces,
+    lan: Option<&Lan<'_>>,
+) {
+    let (address, networks) = match wan {
+        Line::Pppoe(wan) => {
+            let address = wan.face().map(|face| face.address);
+            (address, [address.map(|address| Ipv4Cidr::new(address, 32)), wan.modem().map(|modem| modem.0)])
+        }
+        Line::Ethernet(wan) => {
+            let face = wan.face();
+            (face.map(|face| face.address.address()), [face.map(|face| face.address), None])
+        }
+    };
+    if address.is_some() && known.address != address {
+        known.address = address;
+        if let Some(address) = address {
+            let kind = AddressKind::of(address);
+            if kind != AddressKind::Public {
+                // A full queue: the console shows it all the same.
+                let _ = notes.push_back((id, WanEvent::BehindNat { address, kind }));
+            }
+        }
+    }
+    let Some(lan) = lan.map(|lan| lan.config.address) else { return };
+    let overlaps = |cidr: &Ipv4Cidr| Network::of(*cidr).overlaps(&Network::of(lan));
+    let clash = networks.into_iter().flatten().find(overlaps);
+    if clash != known.clash {
+        known.clash = clash;
+        if let Some(wan) = clash {
+            let suggestion = suggestion(&networks);
+            let _ = notes.push_back((id, WanEvent::Clash { wan, lan, suggestion }));
+        }
+    }
+}
+
+/// A network for the LAN that is none of `taken`: first those that few others use.
+fn suggestion(taken: &[Option<Ipv4Cidr>]) -> Ipv4Cidr {
+    let free = |cidr: &Ipv4Cidr| {
+        taken.iter().flatten().all(|taken| !Network::of(*taken).overlaps(&Network::of(*cidr)))
+    };
+    let all = [[192, 168, 77, 1], [192, 168, 78, 1], [10, 77, 0, 1], [172, 20, 77, 1]];
+    let all = all.map(|address| Ipv4Cidr::new(address.into(), 24));
+    all.into_iter().find(free).unwrap_or(all[0])
+}
+
+/// The payload of a UDP datagram to the DHCP client's port, if `packet` is one whose checksums hold.
+fn dhcp_message(packet: &[u8]) -> Option<&[u8]> {
+    let packet = Ipv4Packet::new_checked(packet).ok()?;
+    let fragmented = packet.more_frags() || packet.frag_offset() != 0;
+    if packet.next_header() != IpProtocol::Udp || fragmented || !packet.verify_checksum() {
+        return None;
+    }
+    let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
+    let datagram = UdpPacket::new_checked(packet.payload()).ok()?;
+    let is_ours = datagram.dst_port() == DHCP_CLIENT_PORT && datagram.verify_checksum(&source, &destination);
+    is_ours.then(|| datagram.payload())
+}
+
+/// RFC 2131 §4.1.
+const DHCP_CLIENT_PORT: u16 = 68;

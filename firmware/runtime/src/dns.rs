@@ -23,8 +23,8 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use embassy_time::{Duration, WithTimeout};
 use gatelet_proto::dns::{
-    CacheEntry, Client, ClientRate, ClientTransport, Config, Destination, Forwarder, Hosts, MAX_MESSAGE_LEN, Pending,
-    QueryId, Tables, Transmit, Transport, UpstreamQuery, Waiter,
+    CacheEntry, Client, ClientRate, ClientTransport, Config, Destination, Forwarder, Hosts, MAX_MESSAGE_LEN,
+    Pending, QueryId, Tables, Transmit, Transport, UpstreamQuery, Waiter,
 };
 use gatelet_router::WanId;
 use gatelet_wire::dns::tcp_prefix;
@@ -189,7 +189,17 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         space: &mut DnsSpace<QUERIES, ARENA>,
         rng: impl Rng,
     ) -> ! {
-        let DnsSpace { entries, arena, pending, waiters, clients, upstream, lan: lan_space, tcp, upstream_tcp } = space;
+        let DnsSpace {
+            entries,
+            arena,
+            pending,
+            waiters,
+            clients,
+            upstream,
+            lan: lan_space,
+            tcp,
+            upstream_tcp,
+        } = space;
         let followers = self.session(wan).zip(self.lan_address());
         let forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
         let mut lan_socket = lan_space.socket(lan);
@@ -204,7 +214,10 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             rng: RefCell::new(rng),
             names: self,
             lan: lan_socket,
-            upstream: upstream.iter_mut().map(|space| RefCell::new((space.socket(wan_stack), None))).collect(),
+            upstream: upstream
+                .iter_mut()
+                .map(|space| RefCell::new((space.socket(wan_stack), None)))
+                .collect(),
             tcp: [Mailbox::new(&mut one.message), Mailbox::new(&mut two.message)],
             upstream_tcp: Mailbox::new(&mut upstream_tcp.message),
             upstream_tcp_query: Cell::new(None),
@@ -312,8 +325,11 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
             match self.lan.poll_recv_from(&mut *buffer, cx) {
                 Poll::Ready(Ok((len, meta))) => {
                     any = true;
-                    let client =
-                        Client { remote: meta.endpoint, local: meta.local_address, transport: ClientTransport::Udp };
+                    let client = Client {
+                        remote: meta.endpoint,
+                        local: meta.local_address,
+                        transport: ClientTransport::Udp,
+                    };
                     self.take_query(client, &buffer[..len]);
                     drop(buffer);
                     self.send();
@@ -359,13 +375,17 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     fn send(&self) {
         let mut buffer = self.buffer.borrow_mut();
         loop {
-            let Some(Transmit { to, len }) = self.forwarder.borrow_mut().poll_transmit(clock::now(), &mut *buffer) else {
+            let Some(Transmit { to, len }) =
+                self.forwarder.borrow_mut().poll_transmit(clock::now(), &mut *buffer)
+            else {
                 return;
             };
             let message = &buffer[..len];
             match to {
                 Destination::Client(client) => self.send_to_client(client, message),
-                Destination::Upstream(query) if query.transport == Transport::Udp => self.send_upstream(query, message),
+                Destination::Upstream(query) if query.transport == Transport::Udp => {
+                    self.send_upstream(query, message)
+                }
                 Destination::Upstream(query) => {
                     if self.upstream_tcp.put(message) {
                         self.upstream_tcp_query.set(Some(query));
@@ -429,7 +449,10 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         }
     }
 
-    #[expect(clippy::await_holding_refcell_ref, reason = "until it is cleared, `put` does not touch a message")]
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "until it is cleared, `put` does not touch a message"
+    )]
     async fn serve_connection(
         &self,
         number: u8,
@@ -494,7 +517,10 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     }
 
     /// Asks, and puts the answer in the place of the question. Answers its length.
-    #[expect(clippy::await_holding_refcell_ref, reason = "until it is cleared, `put` does not touch a message")]
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "until it is cleared, `put` does not touch a message"
+    )]
     async fn ask_once(&self, query: UpstreamQuery, socket: &mut TcpSocket<'_>) -> Option<usize> {
         socket.connect(IpEndpoint::new(query.server, PORT)).await.ok()?;
         let mut message = self.upstream_tcp.message.borrow_mut();

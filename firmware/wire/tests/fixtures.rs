@@ -1,6 +1,7 @@
 //! Every file of `testdata`, both ways: octets to values, values back to the same octets in a buffer
 //! full of something else; and each malformed one refused for its own reason.
 
+mod dns;
 mod fixture;
 
 use fixture::load;
@@ -869,7 +870,7 @@ fn dhcpv4_options_that_do_not_fit() {
 /// A fixture nobody reads is a claim nobody checks.
 #[test]
 fn every_fixture_is_tested() {
-    let tests = include_str!("fixtures.rs");
+    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"));
     for name in fixture::all() {
         let (_, case) = name.split_once('/').unwrap();
         let short = case
@@ -900,6 +901,7 @@ fn read(group: &str, case: &str, octets: &[u8]) -> Result<(), Malformed> {
             let is_session = Packet::parse(octets)?.code == pppoe::Code::Session;
             if is_session { Ok(()) } else { Err(error) }
         }),
+        "dns" => gatelet_wire::dns::Message::parse(octets)?.check().map(drop),
         "pap" => pap::Packet::parse(ppp::parse(octets)?.1).map(drop),
         "chap" => chap::Packet::parse(ppp::parse(octets)?.1).map(drop),
         "mschapv2" => match case.trim_start_matches("malformed-").split('-').next() {
@@ -963,6 +965,10 @@ fn every_error_has_words() {
         Malformed::DuplicateOption,
         Malformed::Overload,
         Malformed::PrefixLength,
+        Malformed::LabelType,
+        Malformed::CompressionPointer,
+        Malformed::NameLength,
+        Malformed::Opt,
     ];
     let mut words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     words.sort();

@@ -9,6 +9,7 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod dns;
 pub mod flash;
 pub mod input;
 pub mod ppp;
@@ -37,6 +38,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "wire_dhcpv4", run: wire::dhcpv4, fixtures: Some("dhcpv4") },
+    Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
+    Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },

@@ -1,7 +1,8 @@
 //! The parsers of `gatelet-wire`. What is read is written back, and must be what was read.
 
 use gatelet_wire::BufferTooSmall;
-use gatelet_wire::dhcpv4::{self, Message, OptionCode};
+use gatelet_wire::dhcpv4::{self, OptionCode};
+use gatelet_wire::dns::{self, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
@@ -148,7 +149,7 @@ pub fn mschapv2(bytes: &[u8]) {
 
 /// A DHCPv4 message: header, options, the values that are more than octets.
 pub fn dhcpv4(bytes: &[u8]) {
-    let Ok(message) = Message::parse(bytes) else { return };
+    let Ok(message) = dhcpv4::Message::parse(bytes) else { return };
     let written = emitted_with_margin(bytes, dhcpv4::MIN_LEN, |buffer| {
         let mut writer = dhcpv4::Writer::new(buffer, &message.header);
         for option in message.options().filter(|option| option.code != OptionCode::OVERLOAD) {
@@ -157,7 +158,7 @@ pub fn dhcpv4(bytes: &[u8]) {
         writer.finish()
     });
     assert_eq!(written[..44], bytes[..44]);
-    let again = Message::parse(&written).expect("just written");
+    let again = dhcpv4::Message::parse(&written).expect("just written");
     assert!(again.options().eq(message.options().filter(|option| option.code != OptionCode::OVERLOAD)));
 
     for option in message.options() {
@@ -171,12 +172,99 @@ pub fn dhcpv4(bytes: &[u8]) {
         let written = emitted_with_margin(bytes, dhcpv4::MIN_LEN, |buffer| {
             dhcpv4::Writer::new(buffer, &message.header).classless_routes(&routes).finish()
         });
-        let again = Message::parse(&written).expect("just written").value(OptionCode::CLASSLESS_ROUTES);
+        let again = dhcpv4::Message::parse(&written).expect("just written").value(OptionCode::CLASSLESS_ROUTES);
         assert!(again.iter().flat_map(dhcpv4::Value::classless_routes).eq(routes.into_iter().map(Ok)));
     }
     let is_typed = matches!(message.message_type(), Ok(Some(_)));
     assert!(!is_typed || message.value(OptionCode::MESSAGE_TYPE).is_some());
     assert!(message.max_answer_len().map_or(true, |len| len >= dhcpv4::DEFAULT_MAX_LEN));
+}
+
+/// A DNS message: everything in it, written anew without compression; and what is done to one in
+/// place.
+pub fn dns(bytes: &[u8]) {
+    if let Some((message, rest)) = dns::tcp_message(bytes) {
+        let prefix = dns::tcp_prefix(message.len()).expect("it had one");
+        assert_eq!([&prefix[..], message, rest].concat(), bytes);
+    }
+    if let Ok(name) = NameBuf::from_bytes(bytes) {
+        assert!(bytes.starts_with(name.as_bytes()));
+        dns_name(&name);
+    }
+    let Ok(message) = Message::parse(bytes) else { return };
+    let Ok(layout) = message.check() else { return };
+    let order = [dns::HEADER_LEN, layout.answers, layout.authority, layout.additional, layout.end];
+    assert!(order.is_sorted() && layout.end <= bytes.len());
+
+    let mut written = vec![0xA5; 70_000 + 300 * bytes.len()];
+    let mut writer = dns::Writer::new(&mut written, message.id(), message.flags());
+    let question = message.question().expect("checked");
+    if let Some(question) = question {
+        writer.question(&question.name.to_buf(), question.kind, question.class);
+        dns_name(&question.name.to_buf());
+    }
+    for record in message.records().expect("checked") {
+        let record = record.expect("checked");
+        let name = record.name.to_buf();
+        assert!(record.name.eq_ignore_ascii_case(&name));
+        if record.kind == Type::OPT {
+            writer.opt(&layout.opt.expect("there is one"));
+        } else if matches!(record.kind, Type::A | Type::AAAA) {
+            assert!(record.address().is_some());
+            writer.record(record.section, &name, record.kind, record.class, record.ttl, record.data);
+        } else {
+            // What may be compressed is written whole, or as what has no form.
+            let target = record.target().map(dns::Name::to_buf);
+            let kind = if target.is_some() { record.kind } else { Type(65_000) };
+            let data = target.as_ref().map_or(record.data, NameBuf::as_bytes);
+            writer.record(record.section, &name, kind, record.class, record.ttl, data);
+            let _ = (record.soa(), record.svc_hints().count());
+        }
+    }
+    let len = writer.finish().expect("room enough");
+    assert!(written[len..].iter().all(|octet| *octet == 0xA5), "wrote behind its length");
+    let again = Message::parse(&written[..len]).expect("just written");
+    let again_layout = again.check().expect("just written");
+    assert_eq!((again.id(), again.flags(), again_layout.end), (message.id(), message.flags(), len));
+    assert_eq!(again_layout.opt, layout.opt);
+    let both = message.records().expect("checked").zip(again.records().expect("just written"));
+    for (first, second) in both {
+        let (first, second) = (first.expect("checked"), second.expect("just written"));
+        assert_eq!(first.name.to_buf(), second.name.to_buf());
+        assert_eq!((first.section, first.ttl), (second.section, second.ttl));
+        assert_eq!(first.address(), second.address());
+        assert_eq!(first.target().map(dns::Name::to_buf), second.target().map(dns::Name::to_buf));
+    }
+
+    let mut aged = bytes.to_vec();
+    dns::rewrite_ttls(&mut aged, |_, ttl| ttl / 2).expect("checked");
+    dns::set_id(&mut aged, !message.id());
+    dns::set_flags(&mut aged, Flags(!message.flags().0));
+    assert_eq!(Message::parse(&aged).expect("as before").check().map(|it| it.end), Ok(layout.end));
+    let len = dns::cut_opt(&mut aged, &layout);
+    let cut = Message::parse(&aged[..len]).expect("as before").check().expect("as before");
+    assert_eq!((cut.opt, cut.end), (None, len));
+    for section in [Section::Additional, Section::Authority, Section::Answer] {
+        let len = dns::cut_from(&mut aged, &layout, section);
+        let cut = Message::parse(&aged[..len]).expect("as before").check().expect("as before");
+        assert_eq!(cut.end, len);
+    }
+}
+
+/// A name survives being shown, compared and changed.
+fn dns_name(name: &NameBuf) {
+    assert_eq!(NameBuf::from_bytes(name.as_bytes()).as_ref(), Ok(name));
+    assert!(name.to_ascii_lowercase().eq_ignore_ascii_case(name));
+    assert!(name.is_within(name) && name.is_within(&NameBuf::ROOT));
+    let mut swapped = *name;
+    swapped.map_letters(|_, letter| letter ^ 0x20);
+    assert!(swapped.eq_ignore_ascii_case(name));
+    let is_plain = name.as_bytes().iter().all(|octet| octet.is_ascii_alphanumeric() || *octet < 64);
+    let text = name.to_string();
+    assert!(text.is_ascii());
+    if is_plain && !text.contains('\\') {
+        assert_eq!(NameBuf::from_text(&text).as_ref(), Ok(name));
+    }
 }
 
 /// What `emit` makes of what was read from `input`, in a buffer full of something else. A buffer that is one octet short must be

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File as FsFile;
-use std::io::{BufWriter, IsTerminal};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -43,9 +43,12 @@ pub(super) struct RunArgs {
     /// Seed of everything random; the same seed gives the same run, frame by frame
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write what passes the router's port to FILE, for Wireshark (virtual timestamps)
+    /// Write what passes the router's WAN port to FILE, for Wireshark (virtual timestamps)
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// The same for the router's LAN port, if the scenario has a LAN
+    #[arg(long, value_name = "FILE")]
+    pcap_lan: Option<PathBuf>,
     /// Print one JSON object instead of a timeline
     #[arg(long)]
     json: bool,
@@ -97,10 +100,8 @@ fn execute(name: &str, args: &RunArgs) -> Result<Report, String> {
     let (name, text) = load(name)?;
     let file = File::parse(&text).map_err(|error| format!("{name}: {error}"))?;
     let mut options = Options { seed: args.seed, real_time: args.real_time, ..Options::default() };
-    if let Some(path) = &args.pcap {
-        let output = FsFile::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        options.capture = Some(Box::new(BufWriter::new(output)));
-    }
+    options.capture = args.pcap.as_deref().map(capture).transpose()?;
+    options.lan_capture = args.pcap_lan.as_deref().map(capture).transpose()?;
     if args.json {
         let report = scenario::run(&name, &file, options).map_err(|error| format!("{name}: {error}"))?;
         say!("{}", serde_json::to_string(&report).map_err(|error| error.to_string())?);
@@ -124,6 +125,12 @@ fn execute(name: &str, args: &RunArgs) -> Result<Report, String> {
     show.borrow_mut().clear();
     summarize(&report, args);
     Ok(report)
+}
+
+/// A file for a capture.
+fn capture(path: &Path) -> Result<Box<dyn Write>, String> {
+    let output = FsFile::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Box::new(BufWriter::new(output)))
 }
 
 /// The text of a scenario, from the program or from a file, and its name.
@@ -206,7 +213,7 @@ fn summarize(report: &Report, args: &RunArgs) {
     };
     let took = format!("{:.0} s of line time in {:.2} s", report.virtual_seconds, report.wall_seconds);
     say!("\n  {verdict}  {}", quiet.apply_to(format!("{took}, digest {}", report.digest)));
-    if let Some(path) = &args.pcap {
+    for path in args.pcap.iter().chain(&args.pcap_lan) {
         say!("  capture: {}  {}", path.display(), quiet.apply_to("(wireshark, tshark -r)"));
     }
 }

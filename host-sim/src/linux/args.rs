@@ -1,10 +1,12 @@
 //! The command line of `gatelet-sim linux`.
 #![allow(clippy::doc_markdown)] // the comments are the help text, where backticks would show
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use gatelet_proto::redial::Preset;
-use smoltcp::wire::EthernetAddress;
+use gatelet_router::{Forward, PortRange, Protocol};
+use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 
 /// What `gatelet-sim linux` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -24,6 +26,10 @@ pub struct Args {
 
     #[allow(missing_docs)] // a comment here would replace the command's own help
     #[command(flatten)]
+    pub lan: Lan,
+
+    #[allow(missing_docs)] // a comment here would replace the command's own help
+    #[command(flatten)]
     pub host: Host,
 
     #[allow(missing_docs)] // a comment here would replace the command's own help
@@ -39,6 +45,8 @@ Examples:
   gatelet-sim linux --wan eth1 --user 02112345678@isp --password-file isp.password --carrier unicom --default-route
   # Beside another uplink: only what is sent to gatelet0 takes the line
   gatelet-sim linux --wan eth1 --user alice --password-file pw & ping -I gatelet0 192.0.2.1
+  # A router between the modem at eth1 and the LAN at eth2, with a web server in the LAN
+  gatelet-sim linux --wan eth1 --user alice --password-file pw --lan eth2 --forward tcp:80:192.168.1.10
   # A tagged line, recorded for Wireshark
   gatelet-sim linux --wan eth1 --vlan 7 --user alice --password-file pw --pcap line.pcap";
 
@@ -116,6 +124,47 @@ pub enum MinimumAuth {
     Chap,
     /// MS-CHAPv2: both ends prove that they know the password.
     Mschapv2,
+}
+
+/// What is behind the router, if it is to be one.
+#[derive(clap::Args, Clone, Debug)]
+#[command(
+    next_help_heading = "The LAN (with --lan, the session is for the hosts there, not for this machine)"
+)]
+pub struct Lan {
+    /// Interface the LAN is at: be its router, with NAT, firewall, DHCP and DNS. The router has a hardware
+    /// address of its own there; addresses that this machine has on the interface do not matter.
+    #[arg(long = "lan", value_name = "IFACE", conflicts_with_all = ["tun", "default_route", "resolv_conf"])]
+    pub interface: Option<String>,
+
+    /// How to reach it, as for the WAN.
+    #[arg(id = "lan_attach", long = "lan-attach", value_enum, default_value_t = Attach::Auto, value_name = "HOW", requires = "interface")]
+    pub attach: Attach,
+
+    /// The router's address in the LAN, and the length of the LAN's prefix.
+    #[arg(long = "lan-address", value_name = "ADDRESS/LENGTH", default_value = "192.168.1.1/24", value_parser = parse_network, requires = "interface")]
+    pub address: Ipv4Cidr,
+
+    /// Give out no addresses: another machine does, or they are fixed.
+    #[arg(long, requires = "interface")]
+    pub no_dhcp: bool,
+
+    /// Lead a port, or a range of ports, of the line to a host in the LAN: to the same port there, or to the
+    /// one that follows. PROTOCOL is tcp, udp or tcp+udp. May be given several times.
+    #[arg(long = "forward", value_name = "PROTOCOL:PORT[-PORT]:HOST[:PORT]", value_parser = parse_forward, requires = "interface")]
+    pub forwards: Vec<Forward>,
+
+    /// Lead everything from the Internet that nobody asked for to this host.
+    #[arg(long, value_name = "HOST", requires = "interface")]
+    pub dmz: Option<Ipv4Addr>,
+
+    /// Answer a ping from this network of the Internet; 0.0.0.0/0 is all of it.
+    #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = parse_network, requires = "interface")]
+    pub ping_from: Option<Ipv4Cidr>,
+
+    /// Record the LAN to this file (pcap).
+    #[arg(id = "lan_pcap", long = "lan-pcap", value_name = "FILE", requires = "interface")]
+    pub pcap: Option<PathBuf>,
 }
 
 /// What happens on this machine.
@@ -224,6 +273,37 @@ fn parse_mac(text: &str) -> Result<EthernetAddress, String> {
     if address.is_unicast() { Ok(address) } else { Err("not the address of one machine (unicast)".into()) }
 }
 
+fn parse_network(text: &str) -> Result<Ipv4Cidr, String> {
+    text.parse().map_err(|()| "an IPv4 address and a length, such as 192.168.1.1/24".into())
+}
+
+fn parse_forward(text: &str) -> Result<Forward, String> {
+    let mut parts = text.split(':');
+    let protocol = match parts.next() {
+        Some("tcp") => Protocol::Tcp,
+        Some("udp") => Protocol::Udp,
+        Some("tcp+udp") => Protocol::TcpUdp,
+        _ => return Err("begins with tcp:, udp: or tcp+udp:".into()),
+    };
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let ports = parts.next().and_then(|text| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        Some(PortRange { first: port(first)?, last: port(last)? })
+    });
+    let ports = ports.ok_or("after the protocol a port or a range, such as 8080 or 8080-8090")?;
+    let host = parts.next().and_then(|text| text.parse().ok()).ok_or("after the ports an IPv4 address")?;
+    let host_port = match parts.next() {
+        None => ports.first,
+        Some(text) => port(text).ok_or("after the address a port")?,
+    };
+    if parts.next().is_some() {
+        return Err("nothing follows the host's port".into());
+    }
+    let source = Ipv4Cidr::new(Ipv4Addr::UNSPECIFIED, 0);
+    let forward = Forward { protocol, ports, host, host_port, source };
+    if forward.is_valid() { Ok(forward) } else { Err("no such range of ports, or no such host".into()) }
+}
+
 fn parse_budget(text: &str) -> Result<Budget, String> {
     let (count, seconds) = text.split_once('/').ok_or("a count and seconds, such as 4/60")?;
     match (count.parse(), seconds.parse()) {
@@ -265,6 +345,30 @@ mod tests {
             "0:0:0:0:0:0",
         ] {
             assert!(parse_mac(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn forwards() {
+        let forward = |text| parse_forward(text).unwrap();
+        let web = forward("tcp:80:192.168.1.10");
+        assert_eq!((web.protocol, web.ports, web.host_port), (Protocol::Tcp, PortRange::one(80), 80));
+        assert_eq!(web.host, Ipv4Addr::new(192, 168, 1, 10));
+        let range = forward("tcp+udp:8080-8090:192.168.1.10:80");
+        assert_eq!((range.ports.first, range.ports.last, range.host_port), (8080, 8090, 80));
+        for bad in [
+            "80:192.168.1.10",
+            "icmp:80:192.168.1.10",
+            "tcp:0:192.168.1.10",
+            "tcp:90-80:192.168.1.10",
+            "tcp:80-90:192.168.1.10:65530",
+            "tcp:80",
+            "tcp:80:host",
+            "tcp:80:192.168.1.10:0",
+            "tcp:80:192.168.1.10:80:80",
+            "tcp:80:0.0.0.0",
+        ] {
+            assert!(parse_forward(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! The router on Linux: the same runtime as on a board, in real time. The line is an Ethernet
-//! interface, the session's IP traffic a TUN device, the ledger a file.
+//! interface, the ledger a file; the session's IP traffic is a TUN device's, or that of the LAN at a
+//! second interface.
 //!
 //! ```text
 //!   modem ══ WAN ══ packet socket ─┐                          ┌─ TUN ══ the host: ping, curl, iperf3
-//!            (or a TAP device) ────┴─► run_port ─► run_router ┴─► ledger file, timeline, pcap
+//!            (or a TAP device) ────┴─► run_port ─► run_router ┼─► ledger file, timeline, pcap
+//!                                                             └─ run_port ─ packet socket ══ LAN ══ its hosts
 //! ```
 
 use std::env;
@@ -13,6 +15,8 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use embassy_futures::join::join;
+use embassy_net::StackResources;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, FramePool, PortId};
@@ -32,7 +36,9 @@ use crate::timeline::Tone;
 
 pub mod args;
 pub mod interface;
+pub mod lan;
 pub mod ledger_file;
+pub mod offload;
 pub mod output;
 pub mod packet_socket;
 pub mod port;
@@ -44,20 +50,22 @@ pub use args::{Args, Attach};
 use args::{Budget, EchoMode, Expert, Line, MinimumAuth};
 use ledger_file::LedgerFile;
 use output::Output;
-use port::{Capture, WanPort};
+use port::{Capture, LinuxPort, Side};
 use session::Session;
 use tuntap::{Kind, TunTap};
 
-/// The one port.
-const PORT: PortId = PortId(0);
-/// Whose quota the packets from the TUN device travel in.
-const TUN: PortId = PortId(1);
+/// Where the line is.
+const WAN_PORT: PortId = PortId(0);
+/// Where the LAN is; without one, the quota in which the packets from the TUN device travel.
+const INSIDE: PortId = PortId(1);
 /// The one WAN.
 const WAN: WanId = WanId(0);
 /// Frames in the pool: 1.7 MB, a few milliseconds at line rate in each direction.
 const FRAMES: usize = 1024;
 /// Of which each direction and the router itself have so many to themselves.
 const RESERVED: u16 = 256;
+/// Sockets of each of the router's own stacks.
+const SOCKETS: usize = 8;
 
 /// Dials the line until Ctrl-C.
 pub fn run(args: &Args) -> ExitCode {
@@ -72,40 +80,68 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn dial(args: &Args) -> Result<(), String> {
     let config = wan_config(&args.line, &args.expert)?;
-    let capture = args.host.pcap.as_ref().map(capture).transpose()?;
-    let port = WanPort::open(&args.wan, args.attach, args.line.mac, capture)?;
-    let tun = attach_tun(&args.host.tun)?;
-    let mut session = Session::new(tun.interface().clone(), &args.host);
+    let wan_port = LinuxPort::open(
+        &args.wan,
+        args.attach,
+        Side::Wan(args.line.mac),
+        args.host.pcap.as_ref().map(capture).transpose()?,
+    )?;
+    let inside = Inside::open(args)?;
+    let mut session = match &inside {
+        Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
+        Inside::Lan(_) => None,
+    };
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
     let output = Output::new(args.host.json);
     let signals = Signals::catch()?;
 
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
-    for quota in [PORT, TUN, PortId::LOCAL] {
+    for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
         pool.reserve(quota, RESERVED).map_err(|error| error.to_string())?;
     }
-    let mut router = Router::new(pool, seed()?);
-    router.add_port(PORT, port.hardware_address(), port.max_frame_len());
-    let gatelet = Gatelet::<NoopRawMutex>::new(pool);
+    let mut tables = Box::new(lan::Tables::new());
+    let mut router = Router::new(pool, random()?);
+    router.add_port(WAN_PORT, wan_port.hardware_address(), wan_port.max_frame_len());
+    let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
-    let (to_tun, from_tun) = gatelet.stack_queue(WAN);
     let commands = gatelet.commands();
+    let (mut wan_sockets, mut lan_sockets) =
+        (StackResources::<SOCKETS>::new(), StackResources::<SOCKETS>::new());
 
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
-    output.note(start, "wan", format!("{}: {}", args.wan, port.describe()), Tone::Plain);
+    output.note(start, "wan", format!("{}: {}", args.wan, wan_port.describe()), Tone::Plain);
     let (boot, past) = ledger.restore();
     router.add_wan(start, config, boot, past).ok_or("the router takes no WAN")?;
-
-    executor.spawn("port", gatelet.run_port(PORT, port));
-    executor.spawn("to TUN", session::to_tun(to_tun, &tun));
-    executor.spawn("from TUN", session::from_tun(&tun, from_tun, pool, TUN));
+    executor.spawn("WAN port", gatelet.run_port(WAN_PORT, wan_port));
+    match inside {
+        Inside::Tun(tun) => {
+            let (to_tun, from_tun) = gatelet.stack_queue(WAN);
+            executor.spawn("TUN", async move {
+                join(session::to_tun(to_tun, &tun), session::from_tun(&tun, from_tun, pool, INSIDE)).await
+            });
+        }
+        Inside::Lan(port) => {
+            output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
+            router.lend_tables(tables.lend());
+            router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
+            lan::set_up(&mut router, start, INSIDE, &args.lan)?;
+            executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
+            let (_, runner) =
+                gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
+            executor.spawn("WAN stack", runner.run());
+            let (_, runner) =
+                gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
+            executor.spawn("LAN stack", runner.run());
+        }
+    }
     executor.spawn("events", async {
         loop {
             match events.next_message().await {
                 WaitResult::Message(timed) => {
                     if let RouterEvent::Wan(_, event) = &timed.event
+                        && let Some(session) = &mut session
                         && let Err(error) = session.follow(event)
                     {
                         output.note(timed.at, "trouble", error, Tone::Bad);
@@ -143,6 +179,25 @@ fn dial(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Whom the session is for.
+enum Inside {
+    /// This machine.
+    Tun(TunTap),
+    /// The hosts at another interface.
+    Lan(LinuxPort),
+}
+
+impl Inside {
+    fn open(args: &Args) -> Result<Self, String> {
+        let Some(name) = &args.lan.interface else { return attach_tun(&args.host.tun).map(Self::Tun) };
+        if *name == args.wan {
+            return Err(format!("{name}: the line and the LAN are at two interfaces"));
+        }
+        let capture = args.lan.pcap.as_ref().map(capture).transpose()?;
+        LinuxPort::open(name, args.lan.attach, Side::Lan, capture).map(Self::Lan)
+    }
+}
+
 fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
     let password = match (&line.password, &line.password_file) {
         (Some(password), _) => password.clone(),
@@ -158,7 +213,7 @@ fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
         let text = option.as_deref().unwrap_or_default();
         text.try_into().map_err(|_| format!("a name of more than 64 bytes: {text}"))
     };
-    let mut config = WanConfig::new(PORT, credentials);
+    let mut config = WanConfig::new(WAN_PORT, credentials);
     config.service_name = name(&line.service)?;
     config.ac_name = name(&line.ac_name)?;
     config.ac_mac = line.ac_mac;
@@ -241,14 +296,17 @@ fn ledger_path(args: &Args) -> PathBuf {
     })
 }
 
-/// Thirty-two bytes nobody can guess.
-fn seed() -> Result<[u8; 32], String> {
-    let mut seed = [0; 32];
+/// Bytes nobody can guess.
+fn random<const N: usize>() -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
     File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut seed))
+        .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| format!("/dev/urandom: {error}"))?;
-    Ok(seed)
+    Ok(bytes)
 }
+
+/// Why a stack of the router's own could not be made.
+const NO_STACK: &str = "no frame for the router's own stack";
 
 /// Exit status after a second Ctrl-C, as a shell gives it to what SIGINT ended: 128 and 2.
 const ENDED_AT_ONCE: i32 = 130;

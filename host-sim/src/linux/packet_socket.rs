@@ -1,9 +1,10 @@
-//! An Ethernet interface through a packet socket (`packet(7)`): PPPoE frames only, in batches.
+//! An Ethernet interface through a packet socket (`packet(7)`), in batches.
 //!
-//! A kernel filter keeps all but types 0x8863 and 0x8864 out, so the interface may serve
-//! other protocols too. The kernel takes an 802.1Q tag out of a frame before a packet socket sees
-//! it and tells it beside the frame (`PACKET_AUXDATA`); it is put back here, so that the router
-//! meets the frame as it was on the wire.
+//! A kernel filter keeps all but the frames that are meant for the router out, so the interface may
+//! serve other purposes too. The kernel takes an 802.1Q tag out of a frame before a packet socket
+//! sees it and tells it beside the frame (`PACKET_AUXDATA`), and it tells what it left to the
+//! hardware (`PACKET_VNET_HDR`, see [`offload`](super::offload)); both are made good here, so that
+//! the router meets the frames as they are on a wire.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -13,17 +14,27 @@ use nix::libc;
 use smoltcp::wire::EthernetAddress;
 
 use super::interface::Interface;
+use super::offload::{HEADER_LEN, Offload, Pieces};
 
 /// Frames fetched by one system call at most.
 const BATCH: usize = 32;
-/// Room for the longest frame with its tag: 9000 bytes would be a jumbo LAN, PPPoE needs 1526.
-const SLOT: usize = 2048;
+/// Room for what stands beside a frame and for the longest that is left to be cut: 64 KiB of IP packet.
+const SLOT: usize = HEADER_LEN + 14 + 65_536;
 /// A socket buffer that takes a burst while another process has the core (bytes).
 const SOCKET_BUFFER: libc::c_int = 4 << 20;
 /// Length of an 802.1Q tag.
 const TAG_LEN: usize = 4;
 /// Destination and source address: what stands before a tag.
 const ADDRESSES_LEN: usize = 12;
+
+/// Which frames of an interface are for the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// PPPoE alone, of both types.
+    Pppoe,
+    /// Everything sent to this address or to a group.
+    To(EthernetAddress),
+}
 
 /// A packet socket bound to one interface.
 pub struct PacketSocket {
@@ -37,7 +48,11 @@ impl PacketSocket {
     ///
     /// # Errors
     /// The operating system's: mostly that `CAP_NET_RAW` is missing.
-    pub fn open(interface: &Interface, extra_address: Option<EthernetAddress>) -> io::Result<Self> {
+    pub fn open(
+        interface: &Interface,
+        filter: Filter,
+        extra_address: Option<EthernetAddress>,
+    ) -> io::Result<Self> {
         // Protocol 0: nothing arrives before the filter is in place and the socket is bound.
         // SAFETY: a plain system call; the result is checked and owned at once.
         let fd = unsafe {
@@ -48,11 +63,12 @@ impl PacketSocket {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        let filter = pppoe_only();
+        let filter = filter.program();
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
         set_option(&fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
         set_option(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1_i32)?;
         set_option(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
+        set_option(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1_i32)?;
         // The forced variants need CAP_NET_ADMIN; the plain ones are cut to the system's limit.
         for (forced, plain) in
             [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
@@ -95,21 +111,22 @@ impl PacketSocket {
     }
 
     /// The next frame into `out`, its length, or `None` when there is none now. A frame that is
-    /// longer than `out` is dropped (no PPPoE frame is).
+    /// longer than `out` is dropped.
     ///
     /// # Errors
     /// The operating system's, for example when the interface went down or away.
     pub fn receive(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
+            if let Some(len) = self.batch.take(out) {
+                return Ok(Some(len));
+            }
             if self.batch.next == self.batch.filled {
                 self.batch.refill(&self.fd)?;
                 if self.batch.filled == 0 {
                     return Ok(None);
                 }
             }
-            if let Some(len) = self.batch.take(out) {
-                return Ok(Some(len));
-            }
+            self.batch.begin_next();
         }
     }
 
@@ -118,9 +135,10 @@ impl PacketSocket {
     /// # Errors
     /// The operating system's; `WouldBlock` or `ENOBUFS` when the interface's queue is full.
     pub fn transmit(&self, frame: &[u8]) -> io::Result<()> {
-        // SAFETY: the pointer and the length are those of a live slice.
-        let sent = unsafe { libc::send(self.fd.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        // Nothing is left to the hardware.
+        let header = [0_u8; HEADER_LEN];
+        nix::sys::uio::writev(&self.fd, &[io::IoSlice::new(&header), io::IoSlice::new(frame)])?;
+        Ok(())
     }
 }
 
@@ -130,7 +148,10 @@ struct Batch {
     filled: usize,
     lengths: [usize; BATCH],
     tags: [Option<[u8; TAG_LEN]>; BATCH],
-    slots: Box<[[u8; SLOT]]>,
+    /// [`BATCH`] times [`SLOT`] bytes, of which the kernel need not find those that no frame ever reached.
+    slots: Box<[u8]>,
+    /// What is left of the frame before `next`.
+    pieces: Pieces,
 }
 
 /// Room for one control message with a `tpacket_auxdata`, aligned as `cmsghdr` wants.
@@ -147,7 +168,8 @@ impl Batch {
             filled: 0,
             lengths: [0; BATCH],
             tags: [None; BATCH],
-            slots: vec![[0; SLOT]; BATCH].into_boxed_slice(),
+            slots: vec![0; BATCH * SLOT].into_boxed_slice(),
+            pieces: Pieces::Done,
         }
     }
 
@@ -156,7 +178,7 @@ impl Batch {
         let mut controls = [ControlBuffer { _room: [0; 64] }; BATCH];
         // SAFETY: iovec and mmsghdr are plain old data for which all zeroes is a value.
         let (mut vectors, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { zeroed() };
-        for (index, slot) in self.slots.iter_mut().enumerate() {
+        for (index, slot) in self.slots.chunks_exact_mut(SLOT).enumerate() {
             vectors[index] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: SLOT };
             let header = &mut headers[index].msg_hdr;
             header.msg_iov = &raw mut vectors[index];
@@ -178,7 +200,10 @@ impl Batch {
         if received < 0 {
             let error = io::Error::last_os_error();
             return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
+                // The last: a frame whose left work cannot be told in the header. It is lost; the next may do.
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => {
+                    Ok(())
+                }
                 _ => Err(error),
             };
         }
@@ -190,25 +215,34 @@ impl Batch {
         Ok(())
     }
 
-    /// Copies the oldest frame out, its tag put back; `None` if it did not fit.
-    fn take(&mut self, out: &mut [u8]) -> Option<usize> {
-        let index = self.next;
-        self.next += 1;
-        let frame = &self.slots[index][..self.lengths[index]];
-        let tag = self.tags[index];
-        let len = frame.len() + if tag.is_some() { TAG_LEN } else { 0 };
-        let out = out.get_mut(..len)?;
-        match tag {
-            None => out.copy_from_slice(frame),
-            Some(tag) => {
-                let (addresses, rest) = frame.split_at_checked(ADDRESSES_LEN)?;
-                out[..ADDRESSES_LEN].copy_from_slice(addresses);
-                out[ADDRESSES_LEN..][..TAG_LEN].copy_from_slice(&tag);
-                out[ADDRESSES_LEN + TAG_LEN..].copy_from_slice(rest);
+    /// Turns to the next frame.
+    fn begin_next(&mut self) {
+        let frame = slot(&self.slots, self.next, self.lengths[self.next]);
+        self.pieces = match frame.split_first_chunk::<HEADER_LEN>() {
+            Some((header, frame)) => {
+                Offload::parse(*header).map_or(Pieces::Done, |offload| Pieces::of(frame, offload))
             }
-        }
-        Some(len)
+            None => Pieces::Done,
+        };
+        self.next += 1;
     }
+
+    /// Copies the next piece of the present frame out, its tag put back; `None` if there is none that fits.
+    fn take(&mut self, out: &mut [u8]) -> Option<usize> {
+        let index = self.next.checked_sub(1)?;
+        let frame = slot(&self.slots, index, self.lengths[index]).get(HEADER_LEN..)?;
+        let Some(tag) = self.tags[index] else { return self.pieces.next(frame, out) };
+        let (room, _) = out.split_at_mut_checked(out.len().checked_sub(TAG_LEN)?)?;
+        let len = self.pieces.next(frame, room).filter(|len| *len >= ADDRESSES_LEN)?;
+        out.copy_within(ADDRESSES_LEN..len, ADDRESSES_LEN + TAG_LEN);
+        out[ADDRESSES_LEN..][..TAG_LEN].copy_from_slice(&tag);
+        Some(len + TAG_LEN)
+    }
+}
+
+/// What was written to a slot.
+fn slot(slots: &[u8], index: usize, len: usize) -> &[u8] {
+    &slots[index * SLOT..][..len]
 }
 
 /// The tag that the kernel took out of a frame, from the auxiliary data beside it.
@@ -239,17 +273,29 @@ fn vlan_tag(header: &libc::msghdr) -> Option<[u8; TAG_LEN]> {
     None
 }
 
-/// Classic BPF: accept the types 0x8863 and 0x8864. By then the kernel has taken a tag out, so
-/// the type stands at offset 12 of tagged frames too.
-fn pppoe_only() -> [libc::sock_filter; 5] {
-    let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
-    [
-        instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, 12),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, 0x8863),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, 0x8864),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
-    ]
+impl Filter {
+    /// As classic BPF. By the time it runs the kernel has taken a tag out, so the type stands at
+    /// offset 12 of tagged frames too.
+    fn program(self) -> Vec<libc::sock_filter> {
+        let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let load = |size, at| instruction(libc::BPF_LD | size | libc::BPF_ABS, 0, 0, at);
+        let if_equal = |jt, jf, k| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k);
+        let mut program = match self {
+            Self::Pppoe => vec![load(libc::BPF_H, 12), if_equal(1, 0, 0x8863), if_equal(0, 1, 0x8864)],
+            Self::To(EthernetAddress(address)) => vec![
+                load(libc::BPF_B, 0),
+                instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 4, 0, 1), // a group
+                load(libc::BPF_W, 0),
+                if_equal(0, 3, number(&address[..4])),
+                load(libc::BPF_H, 4),
+                if_equal(0, 1, number(&address[4..])),
+            ],
+        };
+        program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX));
+        program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0));
+        program
+    }
 }
 
 fn set_option<T>(fd: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {

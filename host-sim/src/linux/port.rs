@@ -1,4 +1,4 @@
-//! The WAN interface as the router's port.
+//! An Ethernet interface of this machine as a port of the router.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -14,7 +14,7 @@ use smoltcp::wire::EthernetAddress;
 
 use super::args::Attach;
 use super::interface::Interface;
-use super::packet_socket::PacketSocket;
+use super::packet_socket::{Filter, PacketSocket};
 use super::tuntap::{Kind, TunTap};
 use crate::executor::readable;
 use crate::pcap;
@@ -23,8 +23,18 @@ use crate::pcap;
 /// Linux interface takes a tagged frame of its full MTU.
 const HEADER_LEN: usize = 14 + 4;
 
+/// What an interface is to the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The line is there. It is dialed from this hardware address, or else from the interface's own.
+    Wan(Option<EthernetAddress>),
+    /// The LAN is there. The router has a hardware address of its own in it, because what is sent to
+    /// the interface's is for this machine, which may be a router itself.
+    Lan,
+}
+
 /// An Ethernet interface of this machine as an [`EthernetPort`].
-pub struct WanPort {
+pub struct LinuxPort {
     wire: Wire,
     interface: Interface,
     hardware_address: EthernetAddress,
@@ -47,35 +57,24 @@ enum Wire {
     Tap(TunTap),
 }
 
-impl WanPort {
+impl LinuxPort {
     /// Opens the interface `name`. A TAP device that `attach` asks for is made if there is none.
     ///
     /// # Errors
     /// A sentence for the person who typed the name.
-    pub fn open(
-        name: &str,
-        attach: Attach,
-        address: Option<EthernetAddress>,
-        capture: Option<Capture>,
-    ) -> Result<Self, String> {
-        let (wire, interface) = open_wire(name, attach, address).map_err(|error| explain(name, &error))?;
-        Self::with(wire, interface, address, capture).map_err(|error| explain(name, &error))
+    pub fn open(name: &str, attach: Attach, side: Side, capture: Option<Capture>) -> Result<Self, String> {
+        open_wire(name, attach, side)
+            .and_then(|(wire, interface, address)| Self::with(wire, interface, address, capture))
+            .map_err(|error| explain(name, &error))
     }
 
     fn with(
         wire: Wire,
         interface: Interface,
-        address: Option<EthernetAddress>,
+        hardware_address: EthernetAddress,
         capture: Option<Capture>,
     ) -> io::Result<Self> {
         interface.set_up(true)?;
-        let own = interface.hardware_address()?;
-        let hardware_address = address.unwrap_or(match wire {
-            Wire::Packet(_) => own,
-            // The TAP's own address is that of the kernel's end; ours is its neighbour, the same
-            // at every start (a concentrator knows a session by it).
-            Wire::Tap(_) => neighbour(own),
-        });
         let max_frame_len = (interface.mtu()? + HEADER_LEN).min(MAX_FRAME_LEN);
         let link = link_state(&interface);
         let link_news = LinkNews::open()?;
@@ -125,7 +124,7 @@ impl WanPort {
     }
 }
 
-impl<'p> EthernetPort<'p> for WanPort {
+impl<'p> EthernetPort<'p> for LinuxPort {
     fn hardware_address(&self) -> EthernetAddress {
         self.hardware_address
     }
@@ -188,25 +187,36 @@ impl<'p> EthernetPort<'p> for WanPort {
     }
 }
 
-fn open_wire(name: &str, attach: Attach, address: Option<EthernetAddress>) -> io::Result<(Wire, Interface)> {
-    let tap = || TunTap::attach(name, Kind::Tap).map(|tap| (tap.interface().clone(), tap));
+/// The way to the interface `name`, and the router's hardware address there.
+fn open_wire(name: &str, attach: Attach, side: Side) -> io::Result<(Wire, Interface, EthernetAddress)> {
+    let tap = || {
+        let tap = TunTap::attach(name, Kind::Tap)?;
+        let interface = tap.interface().clone();
+        // The TAP's own address is that of the kernel's end, on either side of the router.
+        let address = side.address().unwrap_or(neighbour(interface.hardware_address()?));
+        Ok((Wire::Tap(tap), interface, address))
+    };
     match attach {
-        Attach::Tap => return tap().map(|(interface, tap)| (Wire::Tap(tap), interface)),
+        Attach::Tap => return tap(),
         Attach::Auto => {
             // Asking would make a device of this name, were there none.
             Interface::named(name)?;
             // Refused for an interface of any other kind, and for a TAP that another process holds:
             // that is a wire to the other process, and this its near end.
-            if let Ok((interface, tap)) = tap() {
-                return Ok((Wire::Tap(tap), interface));
+            if let Ok(tap) = tap() {
+                return Ok(tap);
             }
         }
         Attach::Packet => {}
     }
     let interface = Interface::named(name)?;
     let own = interface.hardware_address()?;
-    let socket = PacketSocket::open(&interface, address.filter(|address| *address != own))?;
-    Ok((Wire::Packet(Box::new(socket)), interface))
+    let (address, filter) = match side {
+        Side::Wan(address) => (address.unwrap_or(own), Filter::Pppoe),
+        Side::Lan => (neighbour(own), Filter::To(neighbour(own))),
+    };
+    let socket = PacketSocket::open(&interface, filter, Some(address).filter(|address| *address != own))?;
+    Ok((Wire::Packet(Box::new(socket)), interface, address))
 }
 
 /// What to do about an interface that cannot be opened.
@@ -223,12 +233,23 @@ fn explain(name: &str, error: &io::Error) -> String {
     }
 }
 
+impl Side {
+    /// The hardware address that was asked for.
+    fn address(self) -> Option<EthernetAddress> {
+        match self {
+            Self::Wan(address) => address,
+            Self::Lan => None,
+        }
+    }
+}
+
 fn link_state(interface: &Interface) -> LinkState {
     // An interface that is gone has no carrier either.
     if interface.is_running().unwrap_or(false) { LinkState::Up } else { LinkState::Down }
 }
 
-/// Another unicast, locally administered address made from `own`.
+/// Another unicast, locally administered address made from `own`: the same at every start, because
+/// a concentrator knows a session by it, and the hosts of a LAN their router.
 fn neighbour(own: EthernetAddress) -> EthernetAddress {
     let mut address = own;
     address.0[0] = (address.0[0] & !1) | 2;

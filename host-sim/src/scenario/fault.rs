@@ -12,10 +12,15 @@ use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
 use crate::peers::concentrator::Reception;
-use crate::peers::internet;
+use crate::peers::host::{Target, Task};
+use crate::peers::internet::{self, Attack, Campaign, DnsMood};
+use crate::peers::lan::Scheme;
 use crate::peers::radius::Refusal;
 use crate::timeline::{Actor, Tone, tags};
 use crate::world::{Errand, Network, Power, ROUTER_MAC};
+
+/// How long a DNS server takes that takes its time: a resolver that must ask a chain of others.
+const SLOW: Duration = Duration::from_millis(1500);
 
 /// A fault as it stands in its file. Which fields mean something depends on `do`.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +67,10 @@ pub struct FaultFile {
     user: Option<String>,
     password: Option<String>,
     unix_seconds: Option<u64>,
+    kind: Option<Attack>,
+    rate: Option<u32>,
+    port: Option<u16>,
+    size: Option<u64>,
 }
 
 /// What can be done.
@@ -96,6 +105,11 @@ enum Verb {
     NoTraffic,
     WallClock,
     Credentials,
+    Attack,
+    Reach,
+    DnsSilence,
+    DnsFailure,
+    DnsSlow,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -118,8 +132,8 @@ pub struct Fault {
     pub lasts: Option<Duration>,
     /// How often, and how far apart.
     pub repeat: (u32, Duration),
-    why: String,
-    action: Action,
+    pub(super) why: String,
+    pub(super) action: Action,
 }
 
 /// When a fault strikes.
@@ -139,10 +153,12 @@ pub enum When {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+pub(super) enum Action {
     Cut,
     Unplug,
-    OntOff { boot: Option<Duration> },
+    OntOff {
+        boot: Option<Duration>,
+    },
     PowerOff,
     Reset,
     Quality(Box<Quality>),
@@ -150,8 +166,12 @@ enum Action {
     Kick,
     Padt,
     Forget,
-    StalePadt { other_ac: bool },
-    Restart { goodbye: bool },
+    StalePadt {
+        other_ac: bool,
+    },
+    Restart {
+        goodbye: bool,
+    },
     ConcentratorOff,
     Lock(Duration),
     Refuse(Refusal),
@@ -163,6 +183,19 @@ enum Action {
     Errand(Errand),
     Command(Box<Command>),
     Credentials(Box<Credentials>),
+    /// A computer on the LAN does something, perhaps about the router's address outside.
+    Begin { host: usize, task: Task, to_router: bool },
+    Misbehave {
+        host: usize,
+        scheme: Scheme,
+    },
+    Attack(Campaign),
+    /// Somebody on the Internet fetches a page from the router's address.
+    Reach {
+        port: u16,
+        size: u64,
+    },
+    Dns(DnsMood),
 }
 
 impl FaultFile {
@@ -171,19 +204,7 @@ impl FaultFile {
     /// # Errors
     /// A sentence that says what does not.
     pub fn check(&self) -> Result<Fault, String> {
-        let when = match (self.at, &self.after) {
-            (Some(at), None) if self.nth.is_none() && self.delay.is_none() => When::At(at),
-            (Some(_), None) => return Err("`nth` and `delay` belong to `after`, not to `at`".into()),
-            (None, Some(tag)) => {
-                tags::check(tag)?;
-                When::After {
-                    tag: tag.clone(),
-                    nth: self.nth.unwrap_or(1).max(1),
-                    delay: self.delay.unwrap_or(Duration::ZERO),
-                }
-            }
-            _ => return Err("say when: either `at = \"60s\"` or `after = \"up\"`".into()),
-        };
+        let when = when(self.at, self.after.as_ref(), self.nth, self.delay)?;
         let repeat = match (self.times, self.every) {
             (None, None) => (1, Duration::ZERO),
             (Some(times), Some(every)) => (times, every),
@@ -191,7 +212,7 @@ impl FaultFile {
         };
         self.check_fields()?;
         let action = self.action()?;
-        let undone = self.lasts.is_some() && !matches!(action, Action::Lock(_));
+        let undone = self.lasts.is_some() && !matches!(action, Action::Lock(_) | Action::Attack(_));
         if undone && !action.can_be_undone() {
             return Err(format!("`for` means nothing to {:?}: it cannot be undone", self.verb));
         }
@@ -218,6 +239,10 @@ impl FaultFile {
             ("user", self.user.is_some(), &[Verb::Credentials]),
             ("password", self.password.is_some(), &[Verb::Credentials]),
             ("unix-seconds", self.unix_seconds.is_some(), &[Verb::WallClock]),
+            ("kind", self.kind.is_some(), &[Verb::Attack]),
+            ("rate", self.rate.is_some(), &[Verb::Attack]),
+            ("port", self.port.is_some(), &[Verb::Attack, Verb::Reach]),
+            ("size", self.size.is_some(), &[Verb::Reach]),
         ];
         match given.iter().find(|(_, there, verbs)| *there && !verbs.contains(&self.verb)) {
             Some((name, _, verbs)) => Err(format!("`{name}` belongs to {verbs:?}, not to {:?}", self.verb)),
@@ -282,7 +307,49 @@ impl FaultFile {
                 let credentials = credentials.ok_or("user or password is longer than 128 octets")?;
                 Action::Credentials(Box::new(credentials))
             }
+            Verb::Attack => Action::Attack(Campaign {
+                attack: self.kind.ok_or("`kind` is missing")?,
+                rate: self.rate.unwrap_or(100),
+                lasts: self.lasts.ok_or("`for` is missing: how long is the attack?")?,
+                port: self.port.unwrap_or(80),
+            }),
+            Verb::Reach => Action::Reach { port: self.port.unwrap_or(80), size: self.size.unwrap_or(20_000) },
+            Verb::DnsSilence => Action::Dns(DnsMood::Silent),
+            Verb::DnsFailure => Action::Dns(DnsMood::Failing),
+            Verb::DnsSlow => Action::Dns(DnsMood::Slow(SLOW)),
         })
+    }
+}
+
+/// When something happens, as it stands in a file.
+///
+/// # Errors
+/// A sentence that says what makes no sense.
+pub(super) fn when(
+    at: Option<Duration>,
+    after: Option<&String>,
+    nth: Option<u32>,
+    delay: Option<Duration>,
+) -> Result<When, String> {
+    match (at, after) {
+        (Some(at), None) if nth.is_none() && delay.is_none() => Ok(When::At(at)),
+        (Some(_), None) => Err("`nth` and `delay` belong to `after`, not to `at`".into()),
+        (None, Some(tag)) => {
+            tags::check(tag)?;
+            let (nth, delay) = (nth.unwrap_or(1).max(1), delay.unwrap_or(Duration::ZERO));
+            Ok(When::After { tag: tag.clone(), nth, delay })
+        }
+        _ => Err("say when: either `at = \"60s\"` or `after = \"up\"`".into()),
+    }
+}
+
+impl When {
+    /// So much later.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        match self {
+            Self::At(at) => *at += by,
+            Self::After { delay, .. } => *delay += by,
+        }
     }
 }
 
@@ -301,14 +368,15 @@ impl Action {
                 | Self::NoPads
                 | Self::RefuseSession(_)
                 | Self::IgnoreEcho
+                | Self::Dns(_)
         )
     }
 }
 
 impl Fault {
     /// Strikes. `config` is what the router was told at first, `before` the line as it was.
-    pub fn strike(&self, network: &mut Network, config: &WanConfig) {
-        let line = |network: &mut Network, what: &str| self.tell(network, Actor::Line, Tone::Bad, what);
+    pub fn strike(&self, network: &mut Network<'_>, config: &WanConfig) {
+        let line = |network: &mut Network<'_>, what: &str| self.tell(network, Actor::Line, Tone::Bad, what);
         match &self.action {
             Action::Cut => {
                 line(network, "the line is cut");
@@ -360,12 +428,36 @@ impl Fault {
                 };
                 network.command(Command::Reconfigure { wan: WanId(0), config });
             }
+            Action::Begin { host, task, to_router } => {
+                let mut task = task.clone();
+                if let Some(address) = network.subscriber().filter(|_| *to_router) {
+                    task.retarget(address);
+                }
+                network.begin(Some(*host), task);
+            }
+            Action::Misbehave { host, scheme } => network.misbehave(*host, *scheme),
+            Action::Attack(campaign) => network.attack(*campaign),
+            &Action::Reach { port, size } => {
+                if let Some(address) = network.subscriber() {
+                    let (target, patience) = (Target::Address(address), Duration::from_secs(10));
+                    network.begin(None, Task::Fetch { target, port, size, patience });
+                }
+            }
+            Action::Dns(mood) => {
+                let what = match mood {
+                    DnsMood::Silent => "the first DNS server falls silent",
+                    DnsMood::Failing => "the first DNS server fails",
+                    _ => "the first DNS server takes its time",
+                };
+                self.tell(network, Actor::Internet, Tone::Bad, what);
+                set_dns(network, *mood);
+            }
             action => self.strike_concentrator(action, network),
         }
     }
 
-    fn strike_concentrator(&self, action: &Action, network: &mut Network) {
-        let carrier = |network: &mut Network, what: &str| {
+    fn strike_concentrator(&self, action: &Action, network: &mut Network<'_>) {
+        let carrier = |network: &mut Network<'_>, what: &str| {
             self.tell(network, Actor::Carrier, Tone::Bad, what);
         };
         match action {
@@ -426,7 +518,7 @@ impl Fault {
     }
 
     /// Undoes it. `normal` is the line as it was at the start.
-    pub fn undo(&self, network: &mut Network, normal: &Quality) {
+    pub fn undo(&self, network: &mut Network<'_>, normal: &Quality) {
         let (actor, what) = match &self.action {
             Action::Cut => {
                 network.link.set_cut(false);
@@ -468,14 +560,24 @@ impl Fault {
                 network.concentrator.moods.echo = true;
                 (Actor::Carrier, "LCP echo is answered again".to_owned())
             }
+            Action::Dns(_) => {
+                set_dns(network, DnsMood::Well);
+                (Actor::Internet, "the first DNS server is well again".to_owned())
+            }
             _ => return,
         };
         network.tell(actor, "mended", Tone::Plain, what, String::new());
     }
 
-    fn tell(&self, network: &mut Network, actor: Actor, tone: Tone, what: &str) {
+    fn tell(&self, network: &mut Network<'_>, actor: Actor, tone: Tone, what: &str) {
         let lasts = self.lasts.map_or(String::new(), |lasts| format!(" for {}", format_duration(lasts)));
         network.tell(actor, "fault", tone, format!("{what}{lasts}"), self.why.clone());
+    }
+}
+
+fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
+    if let Some(internet) = &mut network.internet {
+        internet.dns[0] = mood;
     }
 }
 

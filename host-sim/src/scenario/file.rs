@@ -33,6 +33,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
+use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
 use crate::peers::concentrator::throttle::{Key, Kind, Rule, Stage};
@@ -64,6 +65,14 @@ pub struct File {
     /// The concentrator.
     #[serde(default)]
     pub concentrator: ConcentratorFile,
+    /// What is behind the router's second port.
+    pub lan: Option<LanFile>,
+    /// What the router does between LAN and WAN.
+    #[serde(default)]
+    pub nat: NatFile,
+    /// Ports that lead inside.
+    #[serde(default, rename = "forward")]
+    pub forwards: Vec<ForwardFile>,
     /// How long the ONT takes to boot at the start; it has long been up if not given.
     #[serde(default, deserialize_with = "values::some_duration")]
     pub ont_boots: Option<Duration>,
@@ -208,6 +217,8 @@ pub struct ConcentratorFile {
     #[serde(deserialize_with = "values::some_duration")]
     kick_after: Option<Duration>,
     walled_garden: bool,
+    /// Whether a client that redials gets the address it had.
+    keeps_address: Option<bool>,
     padt_for_unknown: bool,
     ipv6: Option<bool>,
     vlan: Option<u16>,
@@ -350,6 +361,7 @@ impl ConcentratorFile {
         moods.echo = self.answers_echo.unwrap_or(moods.echo);
         moods.kick_after = self.kick_after.map(|after| (after, after + Duration::from_secs(60)));
         moods.walled_garden = self.walled_garden;
+        moods.honours_requested_address = self.keeps_address.unwrap_or(moods.honours_requested_address);
         moods.padt_for_unknown = self.padt_for_unknown;
         moods.ipv6 = self.ipv6.unwrap_or(moods.ipv6);
         moods.welcome = self.welcome.clone().unwrap_or(moods.welcome);
@@ -382,8 +394,12 @@ impl File {
     /// Which fault cannot be, and why.
     pub fn script(&self) -> Result<Vec<Fault>, String> {
         let numbered = self.faults.iter().enumerate();
-        numbered
-            .map(|(index, fault)| fault.check().map_err(|error| format!("fault {}: {error}", index + 1)))
-            .collect()
+        let faults = numbered
+            .map(|(index, fault)| fault.check().map_err(|error| format!("fault {}: {error}", index + 1)));
+        let mut script: Vec<Fault> = faults.collect::<Result<_, _>>()?;
+        if let Some(lan) = &self.lan {
+            script.extend(lan.script()?);
+        }
+        Ok(script)
     }
 }

@@ -5,6 +5,7 @@
 mod expect;
 mod fault;
 mod file;
+mod lan;
 mod library;
 mod run;
 mod script;
@@ -13,6 +14,7 @@ pub mod values;
 pub use self::expect::{Check, Expectation};
 pub use self::fault::{Fault, FaultFile, When};
 pub use self::file::{ConcentratorFile, File, RouterFile};
+pub use self::lan::{ForwardFile, LanFile, NatFile};
 pub use self::library::{Bundled, bundled, find, topology};
 pub use self::run::{Options, Report, run};
 pub use self::script::Script;

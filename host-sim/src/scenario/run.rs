@@ -8,11 +8,13 @@ use gatelet_hal::PortId;
 use serde::Serialize;
 use smoltcp::time::Instant;
 
-use super::{Check, File, Script};
+use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
+use crate::peers::host::{Memory, Size};
+use crate::peers::internet::Internet;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
-use crate::world::{Gateway, Network, Run, WorldPacer};
+use crate::world::{Gateway, Network, Run, Side, WorldPacer};
 
 /// How to run it.
 #[derive(Default)]
@@ -21,8 +23,10 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Time passes instead of jumping.
     pub real_time: bool,
-    /// Gets a capture of the router's port.
+    /// Gets a capture of the router's WAN port.
     pub capture: Option<Box<dyn Write>>,
+    /// Gets a capture of the router's LAN port.
+    pub lan_capture: Option<Box<dyn Write>>,
     /// Hears each entry of the timeline as it happens.
     pub listener: Option<crate::timeline::Listener>,
     /// Called before the clock jumps.
@@ -70,13 +74,24 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     if let Some(listener) = options.listener {
         timeline.listen(listener);
     }
-    let concentrator = file.concentrator.build(seed ^ 0xAC)?;
+    let mut concentrator = file.concentrator.build(seed ^ 0xAC)?;
+    concentrator.moods.passes_on = file.lan.is_some();
+    let mut memory = file.lan.as_ref().map_or(Ok(Vec::new()), LanFile::memory)?;
+    let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
+    let mut outer_memory = Memory::new(Size::INTERNET);
+    let mut outer_storage = outer_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
     if file.concentrator.is_mirror() {
         network.others.push(Box::new(Mirror::default()));
     }
-    if let Some(capture) = options.capture {
-        network.capture(capture).map_err(|error| format!("the capture: {error}"))?;
+    if let Some(lan) = &file.lan {
+        network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
+        network.internet = Some(Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7));
+    }
+    for (side, capture) in [(Side::Wan, options.capture), (Side::Lan, options.lan_capture)] {
+        if let Some(capture) = capture {
+            network.capture(side, capture).map_err(|error| format!("the capture: {error}"))?;
+        }
     }
     network.tell(Actor::Line, "power-on", Tone::Plain, "power on".into(), String::new());
     if file.ont_boots.is_some() {
@@ -85,6 +100,11 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let script = Script::new(faults, config.clone(), file.line.clone());
     let mut gateway = Gateway::new(config, seed);
     gateway.max_frame_len = max_frame_len;
+    if let Some(lan) = &file.lan {
+        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
+    } else if !file.forwards.is_empty() {
+        return Err("forward: there is no [lan] to lead to".into());
+    }
     let network = RefCell::new(network);
     let world = Run {
         mode: if options.real_time { Mode::Real } else { Mode::Virtual },
@@ -110,18 +130,23 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         checks,
         virtual_seconds: seconds(network.now()),
         wall_seconds: began.elapsed().as_secs_f64(),
-        digest: format!("{:016x}", network.meter.digest()),
+        digest: format!("{:016x}", digest(&network)),
         counters,
         entries,
     })
 }
 
+fn digest(network: &Network<'_>) -> u64 {
+    let lan = network.lan.as_ref().map_or(0, |_| network.lan_meter.digest().rotate_left(32));
+    network.meter.digest() ^ lan
+}
+
 /// What every scenario expects.
-fn standing_checks(network: &Network, budget: usize) -> Vec<Check> {
+fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
     let most = network.meter.most_discovery_in_a_minute;
     let own = network.concentrator.counters().lockouts.iter().filter(|lockout| lockout.own_making).count();
     let unknown = network.meter.unknown_from_router;
-    vec![
+    let mut checks = vec![
         Check {
             name: "the discovery budget holds on the wire".into(),
             passed: most <= budget,
@@ -137,10 +162,32 @@ fn standing_checks(network: &Network, budget: usize) -> Vec<Check> {
             passed: unknown == 0,
             detail: format!("{unknown} others"),
         },
-    ]
+    ];
+    if let (Some(lan), Some(internet)) = (&network.lan, &network.internet) {
+        let (watch, traffic) = (lan.watch(), internet.traffic());
+        let complaint = watch.complaint.as_ref().or(traffic.complaint.as_ref());
+        let foreign = network.concentrator.counters().foreign_sources;
+        let packets = watch.packets + traffic.from_subscriber;
+        checks.push(Check {
+            name: "every packet the router forwards is in order".into(),
+            passed: complaint.is_none(),
+            detail: complaint.cloned().unwrap_or_else(|| format!("{packets} packets inspected")),
+        });
+        checks.push(Check {
+            name: "nothing gets into the LAN that nobody asked for".into(),
+            passed: watch.intruded == 0,
+            detail: format!("{} packets", watch.intruded),
+        });
+        checks.push(Check {
+            name: "nothing leaves with a source address that is not the subscriber's".into(),
+            passed: foreign == 0,
+            detail: format!("{foreign} packets"),
+        });
+    }
+    checks
 }
 
-fn counters(network: &Network, gateway: &Gateway) -> BTreeMap<String, u64> {
+fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
     let (meter, link) = (&network.meter, network.link.counters());
     let (ac, wear) = (network.concentrator.counters(), gateway.flash().wear());
     let timeline = &network.timeline;
@@ -171,6 +218,24 @@ fn counters(network: &Network, gateway: &Gateway) -> BTreeMap<String, u64> {
         ("flash-bytes", wear.bytes),
         ("flash-erases", wear.erases),
     ];
+    let mut named = named.to_vec();
+    if let (Some(lan), Some(internet)) = (&network.lan, &network.internet) {
+        let (watch, traffic) = (lan.watch(), internet.traffic());
+        named.extend(lan.tally().values());
+        named.extend([
+            ("hosts-leased", lan.leased() as u64),
+            ("lan-frames", network.lan_meter.frames),
+            ("lan-frames-lost", lan.link.counters().lost),
+            ("lan-packets", watch.packets),
+            ("lan-malformed", watch.malformed),
+            ("lan-intruded", watch.intruded),
+            ("internet-packets", traffic.from_subscriber),
+            ("internet-malformed", traffic.malformed),
+            ("internet-dns-questions", traffic.dns_questions),
+            ("foreign-sources", ac.foreign_sources),
+            ("undelivered", ac.undelivered),
+        ]);
+    }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

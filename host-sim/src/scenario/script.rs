@@ -56,7 +56,7 @@ impl Director for Script {
         self.due.iter().map(|due| due.at).min()
     }
 
-    fn act(&mut self, now: Instant, network: &mut Network) {
+    fn act(&mut self, now: Instant, network: &mut Network<'_>) {
         loop {
             let next = self.due.iter().enumerate().min_by_key(|(index, due)| (due.at, *index));
             let Some((index, &due)) = next.filter(|(_, due)| due.at <= now) else { return };

@@ -22,6 +22,10 @@ pub enum Actor {
     Carrier,
     /// Somebody who uses the line.
     User,
+    /// A computer on the LAN.
+    Lan,
+    /// Somebody or something on the Internet.
+    Internet,
 }
 
 impl Actor {
@@ -31,6 +35,8 @@ impl Actor {
             Self::Router => "router",
             Self::Carrier => "carrier",
             Self::User => "user",
+            Self::Lan => "lan",
+            Self::Internet => "net",
         }
     }
 
@@ -40,6 +46,8 @@ impl Actor {
             Self::Router => Color::Cyan,
             Self::Carrier => Color::Yellow,
             Self::User => Color::Blue,
+            Self::Lan => Color::Green,
+            Self::Internet => Color::White,
         }
     }
 }

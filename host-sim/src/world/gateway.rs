@@ -15,18 +15,20 @@ use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
+use gatelet_proto::dns;
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_router::{Router, WanConfig, WanId};
-use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use gatelet_router::{Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId};
+use gatelet_runtime::{DnsSpace, FlashLedger, Gatelet, LedgerStore};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::flash::{CAPACITY, Flash};
-use super::network::{Director, Errand, Network, Power, ROUTER_MAC};
+use super::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::clock;
 use crate::executor::{Executor, Mode, Pacer, Stuck};
 use crate::narrate;
+use crate::peers::lan::LAN_MAC;
 use crate::scenario::values::format_duration;
 use crate::timeline::{Actor, Tone};
 
@@ -35,11 +37,39 @@ const FRAMES: usize = 24;
 /// Set aside for the WAN port, and for what the router makes itself.
 const RESERVED: u16 = 8;
 const WAN_PORT: PortId = PortId(0);
+const LAN_PORT: PortId = PortId(1);
+const PORTS: usize = 2;
+/// Frames of a box with a LAN.
+const LAN_FRAMES: usize = 64;
+/// Flows and neighbours of a box with a LAN.
+const FLOWS: usize = 1024;
+const HOSTS: usize = 128;
+/// The longest frame of the LAN port: plain Ethernet, without FCS.
+const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping and DNS.
-const SOCKETS: usize = 4;
+/// Sockets of the `wan` stack: ping, its own lookups, and those of the LAN.
+const SOCKETS: usize = 4 + Dns::WAN_SOCKETS;
+/// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
+const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
+/// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
+type Dns = DnsSpace<8, 8192>;
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
+
+/// What the owner has set for the home network.
+#[derive(Debug, Clone)]
+pub struct LanSettings {
+    /// The LAN itself.
+    pub config: LanConfig,
+    /// Ports that lead inside.
+    pub forwards: Vec<Forward>,
+    /// Who gets what is for nobody else.
+    pub dmz: Option<Ipv4Address>,
+    /// Whose packets an open mapping lets in.
+    pub filtering: Filtering,
+    /// The most flows of one host, if not what the router thinks right.
+    pub host_quota: Option<u16>,
+}
 
 /// The box.
 pub struct Gateway {
@@ -49,6 +79,8 @@ pub struct Gateway {
     pub max_frame_len: usize,
     /// Whether the `wan` stack runs in it (errands need it).
     pub stack: bool,
+    /// Its second port, if there is a LAN; needs [`stack`](Self::stack).
+    pub lan: Option<LanSettings>,
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
@@ -56,7 +88,7 @@ pub struct Gateway {
 }
 
 /// Called before a virtual clock jumps, with where it stands, where it goes, and the network. May sleep.
-pub type WorldPacer<'a> = Box<dyn FnMut(Instant, Instant, &Network) + 'a>;
+pub type WorldPacer<'a> = Box<dyn FnMut(Instant, Instant, &Network<'_>) + 'a>;
 
 /// A world to run.
 pub struct Run<'a> {
@@ -75,6 +107,7 @@ impl Gateway {
             config,
             max_frame_len: 1514,
             stack: true,
+            lan: None,
             flash: Flash::new(),
             retained: None,
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
@@ -92,7 +125,7 @@ impl Gateway {
     /// [`Stuck`], if its tasks spin.
     pub fn run(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         mut run: Run<'_>,
     ) -> Result<(), Stuck> {
@@ -110,7 +143,7 @@ impl Gateway {
     /// Without power: the world goes on.
     fn rest(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         run: &mut Run<'_>,
         now: Instant,
@@ -128,27 +161,45 @@ impl Gateway {
     /// From power-on to power-off.
     fn live(
         &mut self,
-        network: &RefCell<Network>,
+        network: &RefCell<Network<'_>>,
         director: &RefCell<dyn Director + '_>,
         run: &mut Run<'_>,
         booted: Instant,
     ) -> Result<Instant, Stuck> {
         let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
-        let pool = frames.pool();
+        let more_frames = self.lan.is_some().then(|| Box::new(FramePool::<NoopRawMutex, LAN_FRAMES>::new()));
+        let pool = more_frames.as_ref().map_or(frames.pool(), |frames| frames.pool());
         for port in [WAN_PORT, PortId::LOCAL] {
             pool.reserve(port, RESERVED).expect("the pool has as many frames");
         }
-        let gatelet: Gatelet<'_, NoopRawMutex> = Gatelet::new(pool);
+        if self.lan.is_some() {
+            pool.reserve(LAN_PORT, RESERVED).expect("the pool has as many frames");
+        }
+        let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
+        let gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
         let mut resources = StackResources::<SOCKETS>::new();
+        let mut lan_resources = StackResources::<LAN_SOCKETS>::new();
+        let mut dns = self.lan.is_some().then(|| Box::new(Dns::new()));
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let stack_seed = self.rng.next_u64();
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
+        let lan = self.lan.clone();
+        let lan_address = lan.as_ref().map(|lan| lan.config.address);
+        let (lan_seed, dns_rng) = match lan {
+            Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
+            None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
+        };
+        if let Some(tables) = &mut tables {
+            router.add_port(LAN_PORT, LAN_MAC, LAN_FRAME_LEN);
+            router.lend_tables(tables.lend());
+        }
         let mut store: FlashLedger<_> =
             FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
         let retained = self.retained.take();
-        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(network));
+        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(Side::Wan, network));
+        let lan_port = self.port(Side::Lan, network);
         let now = {
             let mut executor = Executor::booting_at(run.mode, booted);
             let (end, pacer) = (run.end, pacer(network, run));
@@ -162,6 +213,15 @@ impl Gateway {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
                 let (stack, runner) = wan.expect("a frame is reserved, and nobody else follows the session");
                 executor.spawn("stack", runner.run());
+                if let (Some(dns), Some(lan_address)) = (&mut dns, lan_address) {
+                    executor.spawn("LAN port", gatelet.run_port(LAN_PORT, lan_port));
+                    let lan_stack = gatelet.lan_stack(&mut lan_resources, lan_seed);
+                    let (lan_stack, runner) = lan_stack.expect("a frame is reserved, and this is the first");
+                    executor.spawn("LAN stack", runner.run());
+                    let stacks = (lan_stack, stack);
+                    let names = dns::Config { lan: lan_address, ..dns::Config::default() };
+                    executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
+                }
                 executor.spawn("user", run_errands(stack, network));
             }
             let router = &mut router;
@@ -172,6 +232,9 @@ impl Gateway {
                 };
                 let wan = router.add_wan(gatelet_runtime::now(), config, boot, ledger);
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
+                if let Some(lan) = lan {
+                    lan.apply(router);
+                }
                 gatelet.run_router(router, &mut store).await;
             });
             executor.run_until(drive(network, director, end))?;
@@ -185,18 +248,36 @@ impl Gateway {
         Ok(now)
     }
 
-    fn port<'n>(&self, network: &'n RefCell<Network>) -> Port<'n> {
-        Port { network, max_frame_len: self.max_frame_len, link: LinkState::Down }
+    fn port<'n, 'w>(&self, side: Side, network: &'n RefCell<Network<'w>>) -> Port<'n, 'w> {
+        let max_frame_len = match side {
+            Side::Wan => self.max_frame_len,
+            Side::Lan => LAN_FRAME_LEN,
+        };
+        Port { network, side, max_frame_len, link: LinkState::Down }
     }
 }
 
-fn pacer<'a>(network: &'a RefCell<Network>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
+impl LanSettings {
+    fn apply(self, router: &mut Router<'_>) {
+        assert!(router.add_lan(gatelet_runtime::now(), self.config), "it has tables and a port");
+        for forward in self.forwards {
+            assert!(router.add_forward(forward), "checked when it was read");
+        }
+        router.set_dmz(self.dmz);
+        router.set_filtering(self.filtering);
+        if let Some(flows) = self.host_quota {
+            router.set_host_quota(flows);
+        }
+    }
+}
+
+fn pacer<'a>(network: &'a RefCell<Network<'_>>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
     let pacer = run.pacer.as_mut()?;
     Some(Box::new(move |from, to| pacer(from, to, &network.borrow())))
 }
 
 /// Drives the network until the end, or until the box's switch is touched.
-async fn drive(network: &RefCell<Network>, director: &RefCell<dyn Director + '_>, end: Instant) {
+async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director + '_>, end: Instant) {
     poll_fn(|cx| {
         let mut network = network.borrow_mut();
         let mut director = director.borrow_mut();
@@ -216,7 +297,11 @@ async fn drive(network: &RefCell<Network>, director: &RefCell<dyn Director + '_>
 }
 
 /// Puts what the router reports into the timeline.
-async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>, booted: Instant) {
+async fn tell_events(
+    gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
+    network: &RefCell<Network<'_>>,
+    booted: Instant,
+) {
     let mut events = gatelet.events().expect("the first to listen");
     loop {
         match events.next_message().await {
@@ -234,7 +319,7 @@ async fn tell_events(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Netw
     }
 }
 
-async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<Network>) {
+async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex, PORTS>, network: &RefCell<Network<'_>>) {
     loop {
         let command = poll_fn(|cx| match network.borrow_mut().take_command(cx.waker()) {
             Some(command) => Poll::Ready(command),
@@ -246,7 +331,7 @@ async fn carry_commands(gatelet: &Gatelet<'_, NoopRawMutex>, network: &RefCell<N
 }
 
 /// Does what users want from the Internet, over the `wan` stack.
-async fn run_errands(stack: Stack<'_>, network: &RefCell<Network>) {
+async fn run_errands(stack: Stack<'_>, network: &RefCell<Network<'_>>) {
     loop {
         let errand = poll_fn(|cx| match network.borrow_mut().take_errand(cx.waker()) {
             Some(errand) => Poll::Ready(errand),
@@ -310,16 +395,20 @@ async fn ping(stack: Stack<'_>, target: Ipv4Address) -> Option<Duration> {
     embassy_time::with_timeout(PATIENCE, exchange).await.ok()?
 }
 
-/// The WAN port of the box: the near end of the network's cable.
-struct Port<'n> {
-    network: &'n RefCell<Network>,
+/// A port of the box: the near end of one of the network's cables.
+struct Port<'n, 'w> {
+    network: &'n RefCell<Network<'w>>,
+    side: Side,
     max_frame_len: usize,
     link: LinkState,
 }
 
-impl<'p> EthernetPort<'p> for Port<'_> {
+impl<'p> EthernetPort<'p> for Port<'_, '_> {
     fn hardware_address(&self) -> EthernetAddress {
-        ROUTER_MAC
+        match self.side {
+            Side::Wan => ROUTER_MAC,
+            Side::Lan => LAN_MAC,
+        }
     }
 
     fn max_frame_len(&self) -> usize {
@@ -333,11 +422,13 @@ impl<'p> EthernetPort<'p> for Port<'_> {
     async fn wait(&mut self, to_transmit: bool) -> Ready {
         poll_fn(|cx| {
             let mut network = self.network.borrow_mut();
-            network.wake_port(cx.waker());
-            let link = network.carrier();
+            network.wake_port(self.side, cx.waker());
+            let link = network.carrier(self.side);
             let changed = core::mem::replace(&mut self.link, link) != link;
-            let ready =
-                Ready { receive: network.has_frame(), transmit: to_transmit && link == LinkState::Up };
+            let ready = Ready {
+                receive: network.has_frame(self.side),
+                transmit: to_transmit && link == LinkState::Up,
+            };
             if changed || ready.receive || ready.transmit { Poll::Ready(ready) } else { Poll::Pending }
         })
         .await
@@ -347,11 +438,11 @@ impl<'p> EthernetPort<'p> for Port<'_> {
         frame.clear(gatelet_hal::HEADROOM);
         let longest = self.max_frame_len;
         let mut network = self.network.borrow_mut();
-        network.receive(|bytes| bytes.len() <= longest && frame.extend(bytes)).unwrap_or(false)
+        network.receive(self.side, |bytes| bytes.len() <= longest && frame.extend(bytes)).unwrap_or(false)
     }
 
     async fn transmit(&mut self, frame: Frame<'p>) -> bool {
         let mut network = self.network.borrow_mut();
-        frame.len() <= self.max_frame_len && network.transmit(clock::now(), frame.bytes())
+        frame.len() <= self.max_frame_len && network.transmit(clock::now(), self.side, frame.bytes())
     }
 }

@@ -11,9 +11,9 @@ mod network;
 
 use smoltcp::time::Instant;
 
-pub use self::gateway::{Gateway, Run, WorldPacer};
+pub use self::gateway::{Gateway, LanSettings, Run, WorldPacer};
 pub use self::meter::Meter;
-pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC};
+pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::timeline::Tone;
 
 /// A peer at the far end of a link: an access concentrator, a LAN host, ...
@@ -75,6 +75,7 @@ pub struct Outbox {
     /// Where each frame ends in `bytes`.
     ends: Vec<usize>,
     remarks: Vec<Remark>,
+    upstream: Vec<Vec<u8>>,
 }
 
 impl Outbox {
@@ -103,6 +104,16 @@ impl Outbox {
         self.remarks.push(Remark { what: what.into(), why: why.into() });
     }
 
+    /// Passes an IP packet on, away from the link: what a concentrator does with a subscriber's.
+    pub fn pass_on(&mut self, packet: &[u8]) {
+        self.upstream.push(packet.to_vec());
+    }
+
+    /// Takes the packets out that were passed on.
+    pub fn take_passed_on(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.upstream)
+    }
+
     /// The frames to send, in order.
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let starts = core::iter::once(0).chain(self.ends.iter().copied());
@@ -116,7 +127,7 @@ impl Outbox {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty() && self.remarks.is_empty()
+        self.ends.is_empty() && self.remarks.is_empty() && self.upstream.is_empty()
     }
 
     /// Forgets everything, keeps the room.
@@ -124,6 +135,7 @@ impl Outbox {
         self.bytes.clear();
         self.ends.clear();
         self.remarks.clear();
+        self.upstream.clear();
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   router ═══ cable ═══ ONT ─── line (delay, loss, cut) ─── concentrator ── Internet
-//!      ▲         ▲        ▲        ▲                             ▲
-//!      └─────────┴────────┴────────┴── Director: power, faults ──┘
+//!    ║ ▲         ▲        ▲        ▲                             ▲
+//!    ║ └─────────┴────────┴────────┴── Director: power, faults ──┘
+//!    ╚═══ LAN, if there is one
 //! ```
 //!
 //! Sans-IO but for the two wakers: the task that drives it sleeps until [`Network::poll_at`], the router's
@@ -25,6 +26,9 @@ use super::{Node, Outbox};
 use crate::link::{End, Link, Quality};
 use crate::pcap;
 use crate::peers::concentrator::Concentrator;
+use crate::peers::host::{News, Task};
+use crate::peers::internet::{Campaign, Internet};
+use crate::peers::lan::{Lan, Scheme};
 use crate::peers::ont::Ont;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 
@@ -68,8 +72,24 @@ pub enum Errand {
     Resolve(String),
 }
 
+/// A port of the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Towards the ONT.
+    Wan,
+    /// Towards the computers at home.
+    Lan,
+}
+
+/// What waits at a port, and who waits for it.
+#[derive(Default)]
+struct Inbox {
+    frames: VecDeque<Vec<u8>>,
+    waker: Option<Waker>,
+}
+
 /// The world around the router.
-pub struct Network {
+pub struct Network<'a> {
     /// From the router's port to the concentrator. Change its quality at will.
     pub link: Link,
     /// The concentrator, with all it can be made to do.
@@ -82,6 +102,12 @@ pub struct Network {
     pub rng: ChaCha8Rng,
     /// Further peers on the segment.
     pub others: Vec<Box<dyn Node>>,
+    /// What is behind the router's second port.
+    pub lan: Option<Lan<'a>>,
+    /// What is behind the concentrator, if more than two functions.
+    pub internet: Option<Internet<'a>>,
+    /// Counts what passed the router's LAN port.
+    pub lan_meter: Meter,
     ont: Ont,
     ont_bridges: bool,
     cable: bool,
@@ -91,21 +117,19 @@ pub struct Network {
     now: Instant,
     outbox: Outbox,
     news: VecDeque<Entry>,
-    inbox: VecDeque<Vec<u8>>,
-    capture: Option<pcap::Writer<Box<dyn Write>>>,
+    inboxes: [Inbox; 2],
+    captures: [Option<pcap::Writer<Box<dyn Write>>>; 2],
     capture_error: Option<std::io::Error>,
     commands: VecDeque<Command>,
     errands: VecDeque<Errand>,
     /// The task that polls.
     driver: Option<Waker>,
-    /// The router's port.
-    port: Option<Waker>,
     /// Who takes commands to the router, and who runs errands.
     clerk: Option<Waker>,
     runner: Option<Waker>,
 }
 
-impl Network {
+impl<'a> Network<'a> {
     /// A network with power on, the cable in, and a line of `quality`.
     pub fn new(concentrator: Concentrator, quality: Quality, timeline: Timeline, seed: u64) -> Self {
         Self {
@@ -115,6 +139,9 @@ impl Network {
             meter: Meter::default(),
             rng: ChaCha8Rng::seed_from_u64(!seed),
             others: Vec::new(),
+            lan: None,
+            internet: None,
+            lan_meter: Meter::default(),
             ont: Ont::up(),
             ont_bridges: true,
             cable: true,
@@ -123,28 +150,27 @@ impl Network {
             now: Instant::ZERO,
             outbox: Outbox::new(),
             news: VecDeque::new(),
-            inbox: VecDeque::new(),
-            capture: None,
+            inboxes: Default::default(),
+            captures: [None, None],
             capture_error: None,
             commands: VecDeque::new(),
             errands: VecDeque::new(),
             driver: None,
-            port: None,
             clerk: None,
             runner: None,
         }
     }
 
-    /// Has every frame that passes the router's port written to `output`.
+    /// Has every frame that passes a port of the router's written to `output`.
     ///
     /// # Errors
     /// What the output says to the file header.
-    pub fn capture(&mut self, output: Box<dyn Write>) -> std::io::Result<()> {
-        self.capture = Some(pcap::Writer::new(output)?);
+    pub fn capture(&mut self, side: Side, output: Box<dyn Write>) -> std::io::Result<()> {
+        self.captures[side as usize] = Some(pcap::Writer::new(output)?);
         Ok(())
     }
 
-    /// Ends the capture.
+    /// Ends the captures.
     ///
     /// # Errors
     /// The first error that writing it met.
@@ -152,7 +178,7 @@ impl Network {
         if let Some(error) = self.capture_error.take() {
             return Err(error);
         }
-        self.capture.take().map_or(Ok(()), |capture| capture.finish().map(drop))
+        self.captures.iter_mut().filter_map(Option::take).try_for_each(|capture| capture.finish().map(drop))
     }
 
     /// The present moment, as of the last poll.
@@ -233,6 +259,39 @@ impl Network {
         wake(self.clerk.as_ref());
     }
 
+    /// Lets a computer do something, on the LAN (by its number) or on the Internet.
+    pub fn begin(&mut self, host: Option<usize>, task: Task) {
+        let now = self.now;
+        match (host, &mut self.lan, &mut self.internet) {
+            (Some(host), Some(lan), _) => lan.begin(now, host, task),
+            (None, _, Some(internet)) => internet.begin(now, task),
+            _ => {}
+        }
+        wake(self.driver.as_ref());
+    }
+
+    /// Lets a computer on the LAN misbehave.
+    pub fn misbehave(&mut self, host: usize, scheme: Scheme) {
+        if let Some(lan) = &mut self.lan {
+            lan.misbehave(self.now, host, scheme);
+        }
+        wake(self.driver.as_ref());
+    }
+
+    /// Lets somebody on the Internet attack the router's present address. Without one nothing happens.
+    pub fn attack(&mut self, campaign: Campaign) {
+        let subscriber = self.subscriber();
+        if let (Some(internet), Some(subscriber)) = (&mut self.internet, subscriber) {
+            internet.attack(self.now, campaign, subscriber);
+        }
+        wake(self.driver.as_ref());
+    }
+
+    /// The address the router has on the Internet now.
+    pub fn subscriber(&self) -> Option<Ipv4Address> {
+        self.concentrator.session_of(ROUTER_MAC).map(|session| session.address)
+    }
+
     /// Sends a user on an errand.
     pub fn errand(&mut self, errand: Errand) {
         self.errands.push_back(errand);
@@ -260,42 +319,49 @@ impl Network {
         self.now = now;
     }
 
-    /// The carrier at the router's port.
-    pub fn carrier(&self) -> LinkState {
-        if self.cable && self.ont.carrier() { LinkState::Up } else { LinkState::Down }
+    /// The carrier at a port of the router's.
+    pub fn carrier(&self, side: Side) -> LinkState {
+        let up = match side {
+            Side::Wan => self.cable && self.ont.carrier(),
+            Side::Lan => self.lan.is_some(),
+        };
+        if up { LinkState::Up } else { LinkState::Down }
     }
 
-    /// Takes a frame from the router's port. False if there is no carrier.
-    pub fn transmit(&mut self, now: Instant, frame: &[u8]) -> bool {
+    /// Takes a frame from a port of the router's. False if there is no carrier.
+    pub fn transmit(&mut self, now: Instant, side: Side, frame: &[u8]) -> bool {
         self.now = now;
-        if self.carrier() == LinkState::Down {
+        if self.carrier(side) == LinkState::Down {
             return false;
         }
-        self.meter.count(now, End::Router, frame);
-        self.record(frame);
-        if self.ont_bridges {
-            self.link.send(now, End::Router, frame);
-            wake(self.driver.as_ref());
+        self.pass(side, End::Router, frame);
+        match (side, &mut self.lan) {
+            (Side::Wan, _) if self.ont_bridges => self.link.send(now, End::Router, frame),
+            (Side::Lan, Some(lan)) => lan.link.send(now, End::Router, frame),
+            _ => return true,
         }
+        wake(self.driver.as_ref());
         true
     }
 
-    /// Whether a frame waits for the router's port.
-    pub fn has_frame(&self) -> bool {
-        !self.inbox.is_empty()
+    /// Whether a frame waits for a port of the router's.
+    pub fn has_frame(&self, side: Side) -> bool {
+        !self.inboxes[side as usize].frames.is_empty()
     }
 
-    /// Hands the next frame for the router's port to `take`.
-    pub fn receive<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let frame = self.inbox.pop_front()?;
+    /// Hands the next frame for a port of the router's to `take`.
+    pub fn receive<R>(&mut self, side: Side, take: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let frame = self.inboxes[side as usize].frames.pop_front()?;
         let result = take(&frame);
         self.link.recycle(frame);
         Some(result)
     }
 
-    /// What waits at the port when the router is switched off is gone.
+    /// What waits at the ports when the router is switched off is gone.
     pub fn drop_received(&mut self) {
-        while self.receive(|_| ()).is_some() {}
+        for side in [Side::Wan, Side::Lan] {
+            while self.receive(side, |_| ()).is_some() {}
+        }
     }
 
     /// The next command for the router.
@@ -310,9 +376,9 @@ impl Network {
         self.errands.pop_front()
     }
 
-    /// Has `waker` woken when a frame comes or the carrier changes.
-    pub fn wake_port(&mut self, waker: &Waker) {
-        keep(&mut self.port, waker);
+    /// Has `waker` woken when a frame comes to a port or its carrier changes.
+    pub fn wake_port(&mut self, side: Side, waker: &Waker) {
+        keep(&mut self.inboxes[side as usize].waker, waker);
     }
 
     /// Has `waker` woken when the network must be polled earlier than it said.
@@ -339,7 +405,10 @@ impl Network {
     pub fn poll_at(&self) -> Option<Instant> {
         let ont = if self.ont_bridges { None } else { self.ont.poll_at(self.now) };
         let others = self.others.iter().filter_map(|node| node.poll_at());
-        [self.link.poll_at(), self.concentrator.poll_at(), ont].into_iter().flatten().chain(others).min()
+        let lan = self.lan.as_ref().map(|lan| [lan.link.poll_at(), lan.poll_at()]);
+        let internet = self.internet.as_ref().and_then(Internet::poll_at);
+        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, internet];
+        line.into_iter().chain(lan.into_iter().flatten()).flatten().chain(others).min()
     }
 
     fn poll_once(&mut self, director: &mut dyn Director) -> bool {
@@ -352,15 +421,12 @@ impl Network {
             } else if end == End::Peers {
                 self.deliver(&frame);
                 self.link.recycle(frame);
-            } else if self.carrier() == LinkState::Down || self.power != Power::On {
-                self.link.recycle(frame);
             } else {
-                self.meter.count(now, End::Peers, &frame);
-                self.record(&frame);
-                self.inbox.push_back(frame);
-                wake(self.port.as_ref());
+                self.arrive(Side::Wan, frame);
             }
         }
+        busy |= self.poll_lan();
+        busy |= self.poll_internet();
         if self.concentrator.poll_at().is_some_and(|at| at <= now) {
             busy = true;
             self.concentrator.handle_timeout(now, &mut self.outbox);
@@ -388,6 +454,56 @@ impl Network {
         busy
     }
 
+    /// A frame reaches a port of the router's.
+    fn arrive(&mut self, side: Side, frame: Vec<u8>) {
+        if self.carrier(side) == LinkState::Down || self.power != Power::On {
+            self.link.recycle(frame);
+            return;
+        }
+        self.pass(side, End::Peers, &frame);
+        let inbox = &mut self.inboxes[side as usize];
+        inbox.frames.push_back(frame);
+        wake(inbox.waker.as_ref());
+    }
+
+    fn poll_lan(&mut self) -> bool {
+        let Some(lan) = &mut self.lan else { return false };
+        let mut busy = lan.poll(self.now);
+        let mut arrived = Vec::new();
+        while let Some((end, frame)) = lan.link.receive(self.now) {
+            busy = true;
+            match end {
+                End::Peers => lan.handle_frame(self.now, &frame),
+                End::Router => arrived.push(frame),
+            }
+        }
+        let news = lan.take_news();
+        arrived.into_iter().for_each(|frame| self.arrive(Side::Lan, frame));
+        self.report(Actor::Lan, news) | busy
+    }
+
+    fn poll_internet(&mut self) -> bool {
+        let now = self.now;
+        let Some(internet) = &mut self.internet else { return false };
+        let mut busy = internet.poll_at().is_some_and(|at| at <= now);
+        if busy {
+            internet.handle_timeout(now);
+        }
+        while let Some(packet) = internet.poll_packet(now) {
+            busy = true;
+            self.concentrator.deliver(&packet, &mut self.outbox);
+        }
+        let news = internet.take_news();
+        self.report(Actor::Internet, news) | busy
+    }
+
+    /// Whether there were any.
+    fn report(&mut self, actor: Actor, news: Vec<News>) -> bool {
+        let any = !news.is_empty();
+        news.into_iter().for_each(|news| self.tell(actor, news.tag, news.tone, news.what, news.why));
+        any
+    }
+
     fn deliver(&mut self, frame: &[u8]) {
         self.concentrator.handle_frame(self.now, frame, &mut self.outbox);
         for node in &mut self.others {
@@ -408,23 +524,35 @@ impl Network {
         for remark in outbox.take_remarks() {
             self.tell(Actor::Carrier, remark.tag(), remark.tone(), remark.what, remark.why);
         }
+        for packet in outbox.take_passed_on() {
+            if let Some(internet) = &mut self.internet {
+                internet.handle_packet(self.now, &packet);
+            }
+        }
         outbox.clear();
         self.outbox = outbox;
     }
 
     fn carrier_changed(&mut self) {
-        if self.carrier() == LinkState::Down {
-            self.drop_received();
+        if self.carrier(Side::Wan) == LinkState::Down {
+            while self.receive(Side::Wan, |_| ()).is_some() {}
         }
-        wake(self.port.as_ref());
+        wake(self.inboxes[Side::Wan as usize].waker.as_ref());
         wake(self.driver.as_ref());
     }
 
-    fn record(&mut self, frame: &[u8]) {
-        if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.write(self.now, frame)
+    /// A frame passes a port of the router's.
+    fn pass(&mut self, side: Side, from: End, frame: &[u8]) {
+        let meter = match side {
+            Side::Wan => &mut self.meter,
+            Side::Lan => &mut self.lan_meter,
+        };
+        meter.count(self.now, from, frame);
+        let capture = &mut self.captures[side as usize];
+        if let Some(writer) = capture
+            && let Err(error) = writer.write(self.now, frame)
         {
-            self.capture = None;
+            *capture = None;
             self.capture_error = Some(error);
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Dial<'a> {
     pub(crate) ledger: Option<PathBuf>,
     /// Whether to record the line.
     pub(crate) record: bool,
+    /// Whether the session's traffic goes to a TUN device.
+    pub(crate) tun: bool,
 }
 
 impl<'a> Dial<'a> {
@@ -46,6 +48,7 @@ impl<'a> Dial<'a> {
             options: "",
             ledger: None,
             record: true,
+            tun: true,
         }
     }
 
@@ -63,7 +66,8 @@ impl<'a> Dial<'a> {
     pub(crate) fn start(&self) -> Result<Gatelet, String> {
         let errors = self.folder.join(format!("{}.stderr", self.name));
         let mut process = Command::new(env!("CARGO_BIN_EXE_gatelet-sim"))
-            .args(["linux", "--json", "--wan", self.wan, "--tun", TUN])
+            .args(["linux", "--json", "--wan", self.wan])
+            .args(if self.tun { &["--tun", TUN][..] } else { &[] })
             .args(["--user", self.user, "--password", self.password])
             .arg("--ledger")
             .arg(self.ledger())

@@ -9,6 +9,10 @@ mod capture;
 mod dialer;
 mod dialing;
 mod faults;
+mod lan;
+mod lan_inbound;
+mod lan_services;
+mod lan_traffic;
 mod losses;
 mod machine;
 mod throughput;
@@ -43,10 +47,14 @@ pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     /// Lines printed after the checks: tables and figures.
     pub(crate) report: Vec<String>,
-    /// What the subscriber's session carried, up and down, in Mbit/s.
-    pub(crate) baseline: Option<(f64, f64)>,
+    /// What the subscriber's session carried.
+    pub(crate) baseline: Option<throughput::Throughput>,
     /// When the clients to be measured began to dial.
     pub(crate) calibration_began: Option<Instant>,
+    /// The router with its LAN, once a check has started it.
+    pub(crate) lan: Option<lan::Lan>,
+    /// How many of them were started.
+    pub(crate) lans: u32,
 }
 
 type Check = (&'static str, fn(&mut Lab) -> Checked);
@@ -75,6 +83,17 @@ const CHECKS: &[Check] = &[
     ("fault: session lost without a word", faults::silent_drop),
     ("fault: Ctrl-C twice while the wire is cut", faults::second_interrupt),
     ("loss: each message of a dial", losses::each_message),
+    ("lan: throughput", lan_traffic::throughput),
+    ("lan: by TAP device", lan_traffic::by_tap),
+    ("lan: DHCP", lan_services::dhcp),
+    ("lan: DNS", lan_services::dns),
+    ("lan: ping, traceroute, curl", lan_traffic::everyday),
+    ("lan: a hundred transfers at once", lan_traffic::hundred_transfers),
+    ("lan: a port forward, from outside and from inside", lan_inbound::port_forward),
+    ("lan: closed to the Internet", lan_inbound::closed),
+    ("lan: PADT in the middle of a transfer", lan_inbound::padt),
+    ("lan: another address", lan_inbound::another_address),
+    ("lan: Ctrl-C", lan_inbound::hang_up),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
@@ -126,8 +145,16 @@ fn suite() -> Result<bool, String> {
         isp.boot.as_secs_f64(),
         subscriber.boot.as_secs_f64()
     );
-    let mut lab =
-        Lab { isp, subscriber, folder, report: Vec::new(), baseline: None, calibration_began: None };
+    let mut lab = Lab {
+        isp,
+        subscriber,
+        folder,
+        report: Vec::new(),
+        baseline: None,
+        calibration_began: None,
+        lan: None,
+        lans: 0,
+    };
     let mut failed = 0;
     for (name, check) in &checks {
         let at = Instant::now();
@@ -142,6 +169,7 @@ fn suite() -> Result<bool, String> {
                     println!("        {line}");
                 }
                 // The next check finds the lab as it expects it.
+                lab.lan = None;
                 let _ = lab.reset();
             }
         }
@@ -172,6 +200,7 @@ impl Lab {
             "auth chap",
             "ipv6 kea",
             "vlan off",
+            "addr pool",
             "drop padt",
         ] {
             self.isp.command(command)?;

@@ -14,50 +14,86 @@ const SECONDS: &str = "4";
 /// The lab's internet host.
 pub(crate) const INTERNET_HOST: &str = "192.0.2.80";
 
+/// What one session carried, in Mbit/s.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Throughput {
+    up: f64,
+    down: f64,
+}
+
 /// Debian's own client on the same wire: if it fails, it is not us. Then both directions through its
 /// session.
 pub(crate) fn subscriber(lab: &mut Lab) -> Checked {
     lab.subscriber.command("dial")?;
     lab.subscriber.command(&format!("sh ping -c 2 -i 0.2 -W 2 {INTERNET_HOST}"))?;
-    let measure = |reverse: &str| {
-        measured(&lab.isp, || {
-            let line = format!("sh iperf3 -J -c {INTERNET_HOST} -O 1 -t {SECONDS} {reverse}");
-            lab.subscriber.command(&line)
-        })
-    };
-    let (up, down) = (measure("")?, measure("-R")?);
-    lab.tell(format!("throughput of the lab's subscriber: {up:.0} Mbit/s up, {down:.0} Mbit/s down"));
-    lab.baseline = Some((up, down));
+    let baseline = Throughput::measure(&lab.isp, |arguments| {
+        lab.subscriber.command(&format!("sh iperf3 {}", arguments.join(" ")))
+    })?;
+    lab.tell(format!("throughput of the lab's subscriber: {baseline}"));
+    lab.baseline = Some(baseline);
     lab.subscriber.command("hangup").map(drop)
 }
 
 /// Both directions through our session.
 pub(crate) fn ours(lab: &mut Lab) -> Checked {
-    let Some((up_baseline, down_baseline)) = lab.baseline else {
-        return fail("no figure of the subscriber's to compare with: run `subscriber` too");
-    };
-    let dial = Dial { options: "--default-route", ..Dial::new(&lab.folder, "throughput") };
-    // Without a capture, as one would run it.
-    let (gatelet, _) = Dial { record: false, ..dial }.up()?;
-    // The first packets of a session also find out that its route is there.
-    crate::dialing::ping(INTERNET_HOST)?;
-    let measure = |reverse: &[&str]| {
-        let arguments = [&["-J", "-c", INTERNET_HOST, "-O", "1", "-t", SECONDS], reverse].concat();
-        measured(&lab.isp, || output("iperf3", &arguments))
-    };
-    let (up, down) = (measure(&[])?, measure(&["-R"])?);
-    gatelet.interrupt()?;
-    let (up_share, down_share) = (up / up_baseline, down / down_baseline);
-    lab.tell(format!(
-        "throughput of gatelet-sim:         {up:.0} Mbit/s up ({:.0} %), {down:.0} Mbit/s down ({:.0} %)",
-        up_share * 100.0,
-        down_share * 100.0
-    ));
-    ensure(up_share >= SHARE && down_share >= SHARE, || {
-        format!(
-            "{up:.1} up and {down:.1} down are less than {SHARE} of {up_baseline:.1} and {down_baseline:.1} Mbit/s"
-        )
+    compare(lab, "gatelet-sim:        ", |lab| {
+        let dial = Dial { options: "--default-route", ..Dial::new(&lab.folder, "throughput") };
+        // Without a capture, as one would run it.
+        let (gatelet, _) = Dial { record: false, ..dial }.up()?;
+        // The first packets of a session also find out that its route is there.
+        crate::dialing::ping(INTERNET_HOST)?;
+        let ours = Throughput::measure(&lab.isp, |arguments| output("iperf3", arguments))?;
+        gatelet.interrupt()?;
+        Ok(ours)
     })
+}
+
+/// Judges `measure` by the subscriber's figures. Below its share both are measured once more, in case this
+/// machine did something else meanwhile.
+pub(crate) fn compare(
+    lab: &mut Lab,
+    whose: &str,
+    measure: impl Fn(&Lab) -> Result<Throughput, String>,
+) -> Checked {
+    if lab.baseline.is_none() {
+        return fail("no figure of the subscriber's to compare with: run `subscriber` too");
+    }
+    let mut judged = Ok(());
+    for attempt in 0..2 {
+        if attempt > 0 {
+            subscriber(lab)?;
+        }
+        let ours = measure(lab)?;
+        let baseline = lab.baseline.unwrap_or(ours);
+        let (up, down) = (ours.up / baseline.up, ours.down / baseline.down);
+        lab.tell(format!("throughput of {whose} {ours}: {:.0} % and {:.0} %", up * 100.0, down * 100.0));
+        judged = ensure(up >= SHARE && down >= SHARE, || {
+            format!("{ours} is less than {SHARE} of the subscriber's {baseline}")
+        });
+        if judged.is_ok() {
+            break;
+        }
+    }
+    judged
+}
+
+impl Throughput {
+    /// Both directions, by an iperf3 client to whom `client` gives its arguments.
+    pub(crate) fn measure(
+        isp: &Machine,
+        client: impl Fn(&[&str]) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let arguments = ["-J", "-c", INTERNET_HOST, "-O", "1", "-t", SECONDS, "-R"];
+        let up = measured(isp, || client(&arguments[..arguments.len() - 1]))?;
+        let down = measured(isp, || client(&arguments))?;
+        Ok(Self { up, down })
+    }
+}
+
+impl std::fmt::Display for Throughput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.0} Mbit/s up, {:.0} Mbit/s down", self.up, self.down)
+    }
 }
 
 /// One measurement with a fresh server (the lab starts another where one ends): iperf3's server is known to

@@ -4,4 +4,12 @@
 //! is said.
 
 mod answers;
+mod bounds;
+mod forgery;
+mod local;
+mod oracle;
+mod properties;
+mod rebind;
+mod servers;
+mod stale;
 mod world;

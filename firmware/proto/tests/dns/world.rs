@@ -357,6 +357,7 @@ fn type_name(kind: Type) -> String {
         Type::PTR => "PTR".into(),
         Type::TXT => "TXT".into(),
         Type::HINFO => "HINFO".into(),
+        Type::ANY => "ANY".into(),
         Type::HTTPS => "HTTPS".into(),
         Type(other) => format!("TYPE{other}"),
     }

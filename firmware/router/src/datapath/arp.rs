@@ -2,7 +2,7 @@
 
 use gatelet_hal::{Frame, PortId};
 use gatelet_wire::EthernetAddress;
-use gatelet_wire::ethernet::{self, Header};
+use gatelet_wire::ethernet::{self, Header, VlanTag};
 use smoltcp::time::Instant;
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, Ipv4Address};
 
@@ -13,14 +13,14 @@ use crate::Dropped;
 use crate::router::Egress;
 
 impl<'p> Datapath<'p> {
-    /// Takes an ARP packet that arrived on `port`. Answers who said that it has the address, for those who want to know whether
+    /// Takes an ARP packet that arrived at `hop`. Answers who said that it has the address, for those who want to know whether
     /// an address is in use.
     pub(crate) fn handle_arp(
         &mut self,
         now: Instant,
-        port: PortId,
+        hop: Hop,
         payload: &[u8],
-    ) -> Result<Option<(Hop, Ipv4Address, EthernetAddress)>, Dropped> {
+    ) -> Result<Option<(Ipv4Address, EthernetAddress)>, Dropped> {
         let packet = ArpPacket::new_checked(payload).map_err(|_| Dropped::Malformed)?;
         let repr = ArpRepr::parse(&packet).map_err(|_| Dropped::Malformed)?;
         let ArpRepr::EthernetIpv4 {
@@ -33,9 +33,6 @@ impl<'p> Datapath<'p> {
         else {
             return Err(Dropped::Malformed);
         };
-        let hops = self.ports.get(usize::from(port.0)).ok_or(Dropped::UnknownPort)?;
-        let hop = hops.iter().copied().find(|hop| self.interfaces[hop.index()].has_neighbours());
-        let hop = hop.ok_or(Dropped::OtherEtherType)?;
         let interface = *self.interface(hop);
         let own_mac = interface.framing.mac();
         if !source_hardware_addr.is_unicast() || source_hardware_addr == own_mac {
@@ -66,7 +63,17 @@ impl<'p> Datapath<'p> {
             };
             self.send_arp(hop, source_hardware_addr, &reply)?;
         }
-        Ok(claims.then_some((hop, source_protocol_addr, source_hardware_addr)))
+        Ok(claims.then_some((source_protocol_addr, source_hardware_addr)))
+    }
+
+    /// The interface that speaks plain Ethernet on `port`, with this tag.
+    pub(crate) fn ethernet_hop(&self, port: PortId, vlan: Option<VlanTag>) -> Option<Hop> {
+        let id = |tag: Option<VlanTag>| tag.map_or(0, |tag| tag.id);
+        let hops = self.ports.get(usize::from(port.0))?;
+        hops.iter().copied().find(|hop| {
+            let interface = self.interface(*hop);
+            interface.has_neighbours() && id(interface.framing.vlan()) == id(vlan)
+        })
     }
 
     /// Asks whether anybody has `address` on `hop`: by an ARP Probe, which claims nothing (RFC 5227 §2.1.1).

@@ -10,7 +10,7 @@ use super::icmp::ErrorKind;
 use super::interface::{Hop, HopKind, address};
 use super::packet::{ICMP, Packet, RST, TCP, UDP, destination_port, pair, source_port};
 use super::slow::{Arrival, Found, Outcome};
-use super::{Datapath, DatapathEvent, settle, stack_egress};
+use super::{Datapath, DatapathEvent, Route, settle, stack_egress};
 use crate::{Dropped, WanId};
 
 /// A flow to be, before it has its places.
@@ -341,7 +341,19 @@ impl<'p> Datapath<'p> {
             .chain(wans().map(Hop::modem))
             .chain(wans().map(Hop::wan))
             .find(|hop| is_linked(*hop));
-        linked.or_else(|| wans().map(Hop::wan).find(|hop| self.interface(*hop).is_up()))
+        linked
+            .or_else(|| self.route_of(None, destination).map(|route| route.hop))
+            .or_else(|| wans().map(Hop::wan).find(|hop| self.interface(*hop).is_up()))
+    }
+
+    /// The longest route to `destination`, of `hop` or of any that is up.
+    fn route_of(&self, hop: Option<Hop>, destination: u32) -> Option<&Route> {
+        let fits = |route: &&Route| {
+            route.network.contains(destination)
+                && self.interface(route.hop).is_up()
+                && hop.is_none_or(|hop| hop == route.hop)
+        };
+        self.routes.iter().filter(fits).max_by_key(|route| route.prefix_len)
     }
 
     /// The neighbour to send to for `destination`, where the link has neighbours.
@@ -353,7 +365,11 @@ impl<'p> Datapath<'p> {
         let next = if interface.network.contains(destination) {
             destination
         } else {
-            interface.gateway.ok_or(Dropped::NoRoute)?
+            match self.route_of(Some(hop), destination).map(|route| route.gateway) {
+                Some(0) => destination,
+                Some(gateway) => gateway,
+                None => interface.gateway.ok_or(Dropped::NoRoute)?,
+            }
         };
         self.need_neighbour(now, hop, next, None)
     }

@@ -74,7 +74,7 @@ impl<'p> Datapath<'p> {
     }
 
     /// Sends a packet of the datapath's own out of `hop`.
-    pub(super) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
+    pub(crate) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
         let Ok(neighbour) = self.next_hop(now, hop, destination) else { return };
         if let Ok(Outcome::Sent(egress, frame)) = self.send(now, hop, neighbour, frame) {
             let _ = self.queue(egress, frame);
@@ -133,8 +133,8 @@ impl<'p> Datapath<'p> {
         quote.rewrite(
             &mut message[ICMP_HEADER_LEN..],
             &quoted,
-            flow.ip_difference ^ !flip,
-            flow.transport_difference ^ !flip,
+            flow.ip_difference ^ flip,
+            flow.transport_difference ^ flip,
         );
         set_icmp_checksum(message);
         outer[12..16].copy_from_slice(&source.to_ne_bytes());

@@ -110,6 +110,14 @@ impl Interface {
         framing: Framing::NONE,
     };
 
+    /// Whether nothing about it is different.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.port, self.address, self.network, self.gateway)
+            == (other.port, other.address, other.network, other.gateway)
+            && (self.mtu, self.masquerades) == (other.mtu, other.masquerades)
+            && self.framing == other.framing
+    }
+
     pub(crate) const fn is_up(&self) -> bool {
         self.address.is_some()
     }
@@ -135,6 +143,11 @@ impl Network {
     #[inline]
     pub(crate) const fn contains(&self, address: u32) -> bool {
         address & self.mask == self.address
+    }
+
+    /// Whether they have addresses in common.
+    pub(crate) const fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
     }
 
     /// Whether `address` is the network's own or its broadcast address. Networks of two or one have neither (RFC 3021).
@@ -193,7 +206,7 @@ impl Mac {
 ///  │  │     │     │  886│4 110│0 ses│len p│   PPPoE: 22, or 26 with a tag
 ///  └──┴─────┴─────┴─────┴─────┴─────┴─────┘
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Framing {
     pub(crate) kind: FramingKind,
     /// What we send: to the peer, where there is only one.
@@ -255,12 +268,6 @@ impl Framing {
         front.copy_from_slice(header);
         protocol.copy_from_slice(&u16::from(Protocol::Ipv4).to_be_bytes());
         Self::of(room)
-    }
-
-    /// Whether it is [`of_session`](Self::of_session) of this header.
-    pub(crate) fn is(&self, header: &[u8]) -> bool {
-        let other = Self::of_session(header);
-        (self.kind, self.head, self.words) == (other.kind, other.head, other.words)
     }
 
     /// Our own hardware address on this interface.

@@ -47,7 +47,7 @@ use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, MAX_PORTS, Pool, PortId};
 use heapless::{Deque, Vec};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::router::{Egress, MAX_WANS};
 use crate::{Dropped, WanId};
@@ -128,6 +128,8 @@ pub(crate) struct Datapath<'p> {
     interfaces: [Interface; Hop::COUNT],
     /// The address each interface had last, in memory order.
     last_addresses: [u32; Hop::COUNT],
+    /// Beyond networks on the link and default routes.
+    routes: Vec<Route, MAX_ROUTES>,
     /// What may arrive at each port, the likeliest first.
     ports: [Vec<Hop, { 2 * MAX_WANS }>; MAX_PORTS],
     flows: FlowTable<'p>,
@@ -152,6 +154,16 @@ pub(crate) struct Datapath<'p> {
     cut: Option<(u16, Instant)>,
     events: Deque<DatapathEvent, 8>,
     events_lost: u32,
+}
+
+/// The way to a network behind a gateway.
+#[derive(Debug, Clone, Copy)]
+struct Route {
+    hop: Hop,
+    network: Network,
+    prefix_len: u8,
+    /// In memory order; 0: the network is on the link itself.
+    gateway: u32,
 }
 
 /// IP packets of an interface. Wraps around.
@@ -193,6 +205,7 @@ impl<'p> Datapath<'p> {
             pool,
             interfaces: [Interface::DOWN; Hop::COUNT],
             last_addresses: [0; Hop::COUNT],
+            routes: Vec::new(),
             ports: [const { Vec::new() }; MAX_PORTS],
             flows,
             mappings,
@@ -226,7 +239,7 @@ impl<'p> Datapath<'p> {
         self.interfaces[hop.index()] = interface;
         for (port, hops) in (0..).map(PortId).zip(&mut self.ports) {
             hops.retain(|known| *known != hop);
-            if port == interface.port && !hop.is_stack() && interface.is_up() {
+            if port == interface.port && !matches!(interface.framing.kind, interface::FramingKind::None) {
                 // There is a place for each hop that has a port.
                 let _ = hops.push(hop);
             }
@@ -241,6 +254,19 @@ impl<'p> Datapath<'p> {
         if last != 0 && last != address {
             self.cut_flows(now, hop);
         }
+    }
+
+    /// Networks beyond `hop` that have a gateway of their own. Those there were are forgotten.
+    pub(crate) fn set_routes(&mut self, hop: Hop, routes: impl Iterator<Item = (Ipv4Cidr, Ipv4Address)>) {
+        self.routes.retain(|route| route.hop != hop);
+        for (network, gateway) in routes {
+            let prefix_len = network.prefix_len();
+            let route = Route { hop, network: Network::of(network), prefix_len, gateway: word(gateway) };
+            if self.routes.push(route).is_err() {
+                break;
+            }
+        }
+        self.next_epoch();
     }
 
     pub(crate) const fn interface(&self, hop: Hop) -> &Interface {
@@ -491,6 +517,8 @@ const LEAST: usize = 28;
 const LEAST_TCP: usize = 40;
 /// A host may have this part of all flows, unless the owner says otherwise.
 const HOST_SHARE: usize = 4;
+/// Routes of DHCP servers that are kept (RFC 3442).
+const MAX_ROUTES: usize = 16;
 /// Frames that wait for hardware addresses.
 const WAITING: usize = 8;
 /// Frames of the datapath's own that wait to be fetched.

@@ -5,8 +5,8 @@ use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::pppoe::NAME_MAX;
 use gatelet_proto::redial::Policy;
-use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::VlanTag;
+use gatelet_wire::{EthernetAddress, Ipv4Cidr};
 use heapless::String;
 
 /// Everything about one WAN.
@@ -37,6 +37,9 @@ pub struct WanConfig {
     pub policy: Policy,
     /// Whether IPv6 is wanted too.
     pub ipv6: bool,
+    /// Our address in the modem's own network, for its page: with 192.168.100.2/24, hosts of the LAN reach a modem at
+    /// 192.168.100.1 through the WAN's port, whether there is a session or not.
+    pub modem: Option<Ipv4Cidr>,
 }
 
 impl WanConfig {
@@ -56,6 +59,7 @@ impl WanConfig {
             minimum_auth: AuthMethod::Pap,
             policy: Policy::default(),
             ipv6: true,
+            modem: None,
         }
     }
 }

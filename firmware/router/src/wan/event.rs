@@ -1,10 +1,12 @@
 //! What a WAN tells: each step with who and why, and its state at any moment.
 
 use gatelet_hal::LinkState;
+use gatelet_proto::dhcp::client::Loss;
 use gatelet_proto::ppp::{self, LinkEvent, Phase};
 use gatelet_proto::pppoe::{self, DiscoveryMessage, NAME_MAX, Refusal, TEXT_MAX};
 use gatelet_proto::redial::{Advice, Failure, HangUpReason, LastSession, Note};
-use gatelet_wire::{EthernetAddress, Ipv4Address};
+use gatelet_wire::dhcpv4::MessageType;
+use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use heapless::String;
 use smoltcp::time::{Duration, Instant};
 
@@ -142,6 +144,71 @@ pub enum WanEvent {
     Advice(Advice),
     /// Something the engine wants people to know.
     Note(Note),
+    /// A DHCP message went out.
+    DhcpSent {
+        /// Which.
+        message: MessageType,
+        /// Which copy of it, from 1.
+        attempt: u8,
+    },
+    /// A DHCP server has given us an address; [`Up`](Self::Up) follows.
+    Leased {
+        /// Our address, and how much is on the link.
+        address: Ipv4Cidr,
+        /// The server.
+        server: Ipv4Address,
+        /// For how long; `None`: for ever.
+        duration: Option<Duration>,
+    },
+    /// The lease is longer now.
+    LeaseRenewed,
+    /// There is no lease any more.
+    LeaseLost(Loss),
+    /// Another station has the address that the server gave us: it was declined.
+    AddressInUse {
+        /// The address.
+        address: Ipv4Address,
+    },
+    /// The address is not one of the Internet: the carrier translates it once more. Port forwards, and tunnels of protocol 41,
+    /// cannot be reached from outside.
+    BehindNat {
+        /// The address.
+        address: Ipv4Address,
+        /// Whose kind it is.
+        kind: AddressKind,
+    },
+    /// The LAN and this WAN use the same addresses: what is in both can be reached only on the LAN.
+    Clash {
+        /// The network of the WAN.
+        wan: Ipv4Cidr,
+        /// The LAN.
+        lan: Ipv4Cidr,
+        /// A network that would do for the LAN.
+        suggestion: Ipv4Cidr,
+    },
+}
+
+/// What an IPv4 address is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AddressKind {
+    /// It can be reached from the Internet.
+    Public,
+    /// 100.64.0.0/10: behind the carrier's own NAT (RFC 6598).
+    CarrierGrade,
+    /// 10/8, 172.16/12 or 192.168/16 (RFC 1918): behind somebody's NAT, the carrier's or the modem's.
+    Private,
+}
+
+impl AddressKind {
+    /// The kind of `address`.
+    pub const fn of(address: Ipv4Address) -> Self {
+        match address.octets() {
+            [100, second, ..] if second & 0xC0 == 64 => Self::CarrierGrade,
+            [10, ..] | [192, 168, ..] => Self::Private,
+            [172, second, ..] if second & 0xF0 == 16 => Self::Private,
+            _ => Self::Public,
+        }
+    }
 }
 
 /// Why we sent a PADT.
@@ -168,6 +235,8 @@ pub enum WanState {
     Discovery,
     /// A session whose PPP is on its way up.
     Negotiating(Phase),
+    /// A DHCP server is being asked for an address.
+    Acquiring,
     /// IPv4 or IPv6 flows.
     Up,
     /// Terminate-Request is out; PADT follows.

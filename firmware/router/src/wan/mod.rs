@@ -18,17 +18,22 @@
 
 mod config;
 mod event;
+mod ipoe;
+mod line;
 mod session;
 mod status;
 mod steps;
 mod transmit;
 
-pub(crate) use transmit::Transmit;
+pub(crate) use ipoe::{EthernetFace, EthernetWan, routes};
+pub(crate) use line::{Line, Outgoing};
 
 pub use config::WanConfig;
 pub use event::{
-    Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanCounters, WanEvent, WanId, WanState, WanStatus,
+    AddressKind, Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanCounters, WanEvent, WanId, WanState,
+    WanStatus,
 };
+pub use ipoe::{Addressing, EthernetWanConfig};
 
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, LinkState, PortId};
@@ -41,7 +46,7 @@ use gatelet_wire::ppp::{self, Protocol};
 use gatelet_wire::pppoe::{self, Code, Packet, SESSION_OVERHEAD};
 use heapless::{Deque, Vec};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::Dropped;
 use session::{Live, decapsulate};
@@ -296,6 +301,12 @@ impl<'p> Wan<'p> {
             }
         }
         self.advance(now, rng);
+    }
+
+    /// How to speak plain Ethernet on the port, and our address there, if the modem is to be reached.
+    pub(crate) fn modem(&self) -> Option<(Ipv4Cidr, EthernetAddress, Option<VlanTag>)> {
+        let address = self.config.modem.filter(|_| self.port_link == LinkState::Up)?;
+        Some((address, self.port_mac, None))
     }
 
     /// Data of the session has arrived.

@@ -32,7 +32,7 @@ use gatelet_wire::ethernet::{self, Header, VlanTag};
 use gatelet_wire::pppoe::{Code, Packet, TagKind};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Packet};
 
 pub use self::model::{Model, SingleSession};
 pub use self::moods::{Authentication, Cookie, Keepalive, MaxPayload, Moods, Reception, Startup};
@@ -62,6 +62,10 @@ pub struct Counters {
     pub authentications_refused: u64,
     pub padts_received: u64,
     pub frames: u64,
+    /// Packets whose source was not the subscriber's address.
+    pub foreign_sources: u64,
+    /// Packets of the Internet's that were too long for a session, or for nobody.
+    pub undelivered: u64,
     /// Requests that started a lock anew.
     pub lock_extensions: u64,
     /// Every lock, in order.
@@ -190,6 +194,16 @@ impl Concentrator {
             })
     }
 
+    /// An IPv4 packet of the Internet's, for the session that has its destination address.
+    pub fn deliver(&mut self, packet: &[u8], out: &mut Outbox) {
+        let to = Ipv4Packet::new_checked(packet).map(|packet| packet.dst_addr());
+        let session = self.sessions.iter().find(|session| session.is_up() && Ok(session.address) == to);
+        let moods = &self.moods;
+        if !session.is_some_and(|session| self.powered && session.deliver(packet, moods, out)) {
+            self.counters.undelivered += 1;
+        }
+    }
+
     /// Until when `client` is locked, if it is.
     pub fn locked_until(&self, now: Instant, client: EthernetAddress) -> Option<Instant> {
         let caller = Caller { mac: client, user: Some(ACCOUNT.0), provoked: false };
@@ -244,6 +258,7 @@ impl Concentrator {
         let surroundings = Surroundings { moods: &self.moods, radius: &self.radius, taken: &others };
         let (fate, happening) =
             self.sessions[index].handle_packet(now, packet.payload, &surroundings, &mut self.rng, out);
+        self.counters.foreign_sources += std::mem::take(&mut self.sessions[index].foreign_sources);
         match happening {
             Some(Happening::Proof(proof)) => self.judge(now, index, &proof, out),
             Some(Happening::Up) => self.session_is_up(now, index, out),

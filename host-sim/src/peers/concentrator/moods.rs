@@ -109,6 +109,11 @@ pub struct Moods {
     pub forwarding: bool,
     /// A black hole ends when the client dials anew.
     pub forwarding_mended_by_redial: bool,
+    /// Whether subscribers' IPv4 packets are passed on to an Internet with real servers ([`Outbox::pass_on`]), or
+    /// answered on the spot by [`internet::answer_ipv4`].
+    ///
+    /// [`Outbox::pass_on`]: crate::world::Outbox::pass_on
+    pub passes_on: bool,
     /// Sessions are ended after a time in this range (Unicom: 2826 to 2885 min in users' logs).
     pub kick_after: Option<(Duration, Duration)>,
     /// A second session of a user gets a walled-garden address and a portal (lede issue 4232).
@@ -143,6 +148,7 @@ impl Default for Moods {
             keepalive: Some(Keepalive { interval: Duration::from_secs(60), failures: 5 }),
             forwarding: true,
             forwarding_mended_by_redial: false,
+            passes_on: false,
             kick_after: None,
             walled_garden: false,
             padt_for_unknown: false,

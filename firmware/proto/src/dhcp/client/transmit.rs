@@ -54,6 +54,11 @@ struct Draft {
 }
 
 impl Client {
+    /// Whether a message is due.
+    pub fn wants_to_send(&self, now: Instant) -> bool {
+        self.farewell.is_some() || self.draft(now).is_some()
+    }
+
     /// Writes the message that is due into `buffer`, as the payload of a UDP datagram. `None` if none
     /// is due, or `buffer` is too small for it (548 bytes are enough).
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Outgoing> {

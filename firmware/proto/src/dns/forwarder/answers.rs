@@ -96,8 +96,9 @@ impl Forwarder<'_> {
             }
             return Ok(());
         }
-        if matches!(rcode, Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED | Rcode::BADVERS)
-        {
+        let is_failure = matches!(rcode, Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED);
+        // Those above 15 are about EDNS, and nothing a client could do with (RFC 6891 §9).
+        if is_failure || rcode.0 > 15 {
             // One that was given up already does not end the wait for the one asked since.
             if matches!(outstanding.phase, Phase::Await { upstream: last, .. } if last == upstream) {
                 self.ask_next(now, rng, slot, false);
@@ -144,6 +145,9 @@ impl Forwarder<'_> {
                 // EDNS is between the server and us.
                 dns::cut_opt(copy, layout)
             };
+            // Nor are we an authority.
+            let flags = message.flags().only(Flags::AUTHENTIC_DATA).with(Flags::RESPONSE).with_rcode(rcode);
+            dns::set_flags(copy, flags);
             rewrite_ttls(copy.get_mut(..len)?, |_, ttl| ttl.max(ttl_floor_s).min(examined.ttl_max_s)).ok()?;
             Some(len)
         });

@@ -207,6 +207,7 @@ impl Forwarder<'_> {
             .ok_or(Dropped::TableFull)?;
         let slot = place as u8;
         self.release(slot);
+        let upstream = self.upstreams.choose(now, [0; MAX_UPSTREAMS]).ok_or(Dropped::NoUpstream)?;
         let exchange = self.draw_exchange(rng);
         if let Some(pending) = self.pending.get_mut(place) {
             pending.0 = Some(Outstanding {
@@ -219,10 +220,9 @@ impl Forwarder<'_> {
                 without_case: 0,
                 without_edns: 0,
                 stale_at,
-                phase: Phase::Send { upstream: 0, transport: Transport::Udp },
+                phase: Phase::Send { upstream, transport: Transport::Udp },
             });
         }
-        self.ask_next(now, rng, slot, false);
         Ok(slot)
     }
 

@@ -13,7 +13,7 @@ use gatelet_proto::ppp::automaton::Actions;
 use gatelet_wire::ppp::{self, Code, Control, Protocol, ipcp, ipv6cp, lcp};
 use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv4Packet};
 
 use self::options::options;
 use super::authenticator::{Authenticator, Proof};
@@ -68,6 +68,8 @@ pub(super) struct Session {
     pub(super) address: Ipv4Address,
     pub(super) walled: bool,
     pub(super) refused: bool,
+    /// Packets whose source was not the client's address, since the concentrator last looked.
+    pub(super) foreign_sources: u64,
     interface_identifier: [u8; 8],
     magic_number: u32,
     mru: u16,
@@ -105,6 +107,7 @@ impl Session {
             address,
             walled: false,
             refused: false,
+            foreign_sources: 0,
             interface_identifier,
             magic_number: rng.next_u32(),
             mru,
@@ -397,9 +400,17 @@ impl Session {
         None
     }
 
-    fn forward(&self, protocol: Protocol, packet: &[u8], moods: &Moods, out: &mut Outbox) {
+    fn forward(&mut self, protocol: Protocol, packet: &[u8], moods: &Moods, out: &mut Outbox) {
         let fits = |len: usize| moods.mtu_hole.is_none_or(|hole| len <= hole);
         if !moods.forwarding || self.walled || !fits(packet.len()) {
+            return;
+        }
+        if protocol == Protocol::Ipv4 && moods.passes_on {
+            if self.ipcp.is_open() && self.is_source(packet) {
+                out.pass_on(packet);
+            } else {
+                self.foreign_sources += 1;
+            }
             return;
         }
         let reply = match protocol {
@@ -410,12 +421,33 @@ impl Session {
             _ => None,
         };
         if let Some(reply) = reply.filter(|reply| fits(reply.len())) {
-            self.path.ppp(out, reply.len() + 2, |buffer| {
-                buffer[..2].copy_from_slice(&u16::from(protocol).to_be_bytes());
-                buffer[2..2 + reply.len()].copy_from_slice(&reply);
-                2 + reply.len()
-            });
+            self.send(protocol, &reply, out);
         }
+    }
+
+    /// An IPv4 packet of the Internet's for this session's client. False if it does not get there.
+    pub(super) fn deliver(&self, packet: &[u8], moods: &Moods, out: &mut Outbox) -> bool {
+        let hole = moods.mtu_hole.unwrap_or(usize::MAX);
+        let passes = moods.forwarding && !self.walled && self.ipcp.is_open();
+        let fits = packet.len() <= hole.min(usize::from(self.mru));
+        if passes && fits {
+            self.send(Protocol::Ipv4, packet, out);
+        }
+        passes && fits
+    }
+
+    fn send(&self, protocol: Protocol, packet: &[u8], out: &mut Outbox) {
+        self.path.ppp(out, packet.len() + 2, |buffer| {
+            buffer[..2].copy_from_slice(&u16::from(protocol).to_be_bytes());
+            buffer[2..2 + packet.len()].copy_from_slice(packet);
+            2 + packet.len()
+        });
+    }
+
+    /// Reverse path check.
+    fn is_source(&self, packet: &[u8]) -> bool {
+        let source = Ipv4Packet::new_checked(packet).map(|packet| packet.src_addr());
+        source == Ok(self.address)
     }
 
     fn echo_reply(&self, request: &Control, moods: &Moods, out: &mut Outbox) {

@@ -1,4 +1,4 @@
-//! What lies behind the concentrator: an Internet that answers pings and DNS questions, enough to prove a datapath.
+//! An Internet without a state: pings and DNS questions, answered at once.
 //!
 //! Reading list: RFC 792 and RFC 4443 (echo), RFC 1035 §4 (DNS messages).
 

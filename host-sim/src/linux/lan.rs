@@ -1,0 +1,53 @@
+//! The LAN of a router between two interfaces: what the command line says about it, told to the router.
+
+use std::net::Ipv4Addr;
+
+use gatelet_hal::PortId;
+use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
+use smoltcp::time::Instant;
+
+use super::args::Lan;
+
+/// Flows at a time, each of them a connection: 1.5 MB. A browser's start page opens a hundred.
+const FLOWS: usize = 16_384;
+/// Hosts in the LAN.
+const HOSTS: usize = 254;
+
+/// The memory of the router's tables.
+pub type Tables = TableSpace<FLOWS, HOSTS>;
+
+/// Makes `router` the LAN's router.
+///
+/// # Errors
+/// A sentence about what the router does not take.
+pub fn set_up(router: &mut Router<'_>, now: Instant, port: PortId, lan: &Lan) -> Result<(), String> {
+    let mut config = LanConfig::new(port, lan.address);
+    if lan.no_dhcp {
+        config.dhcp = None;
+    }
+    if !router.add_lan(now, config) {
+        return Err(format!("--lan-address: {} is no address of a router in a LAN", lan.address));
+    }
+    for forward in &lan.forwards {
+        in_the_lan(lan, "--forward", forward.host)?;
+        if !router.add_forward(*forward) {
+            return Err(format!("--forward: more than the {MAX_FORWARDS} that the router takes"));
+        }
+    }
+    if let Some(host) = lan.dmz {
+        in_the_lan(lan, "--dmz", host)?;
+        router.set_dmz(Some(host));
+    }
+    if let Some(network) = lan.ping_from {
+        router.set_ping(PingPolicy::From(network));
+    }
+    Ok(())
+}
+
+fn in_the_lan(lan: &Lan, option: &str, host: Ipv4Addr) -> Result<(), String> {
+    if lan.address.contains_addr(&host) {
+        Ok(())
+    } else {
+        Err(format!("{option}: {host} is not in the LAN, {}", lan.address.network()))
+    }
+}

@@ -1,0 +1,299 @@
+//! A computer with a real TCP/IP stack (smoltcp's) and people who use it: at home on the LAN, or a server on the Internet.
+//!
+//! ```text
+//!            ┌────────── tasks: fetch, stream, ping, trace, hold, resolve ──────────┐
+//!            │           servers: HTTP, echo                                        │
+//!            └── smoltcp: TCP, UDP, ICMP, DHCP client, ARP ── Device ── frames or packets
+//! ```
+//!
+//! Sans-IO: [`Machine::receive`] is given what arrived, [`Machine::poll`] lets it work, [`Machine::sent`] gives out what
+//! it sends. Everything follows from its seed.
+
+mod body;
+mod device;
+pub mod dns;
+mod fetch;
+mod flow;
+mod lookup;
+mod memory;
+mod ping;
+mod server;
+mod stream;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+use smoltcp::iface::SocketStorage;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+
+pub use self::body::{Lease, News, Tally};
+pub use self::lookup::Target;
+pub use self::memory::{Memory, Size};
+pub use self::server::{Service, content};
+
+use self::body::{Body, Wire};
+use self::fetch::Fetch;
+use self::flow::Flow;
+use self::lookup::Resolve;
+use self::ping::Ping;
+use self::server::Servers;
+use self::stream::Stream;
+use self::trace::Trace;
+
+/// Something a person does with a computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Looks a name up.
+    Resolve {
+        /// The name.
+        name: String,
+    },
+    /// Fetches a page over HTTP and compares every octet with what it must be.
+    Fetch {
+        /// From whom.
+        target: Target,
+        /// From which port.
+        port: u16,
+        /// How long the page is, in octets.
+        size: u64,
+        /// How long without an octet until the user gives up.
+        patience: Duration,
+    },
+    /// Talks over UDP: sends a datagram every so often, wants each back.
+    Stream {
+        /// With whom.
+        target: Target,
+        /// To which port.
+        port: u16,
+        /// How often.
+        every: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Octets of each datagram.
+        size: usize,
+    },
+    /// Pings.
+    Ping {
+        /// Whom.
+        target: Target,
+        /// How many times, a second apart.
+        count: u16,
+        /// Octets of data in each.
+        size: usize,
+    },
+    /// Keeps a TCP connection open and says something once in a while.
+    Hold {
+        /// With whom.
+        target: Target,
+        /// To which port.
+        port: u16,
+        /// How often something is said.
+        every: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// How long an answer may take, or a connection.
+        patience: Duration,
+    },
+    /// Traces the route.
+    Trace {
+        /// To whom.
+        target: Target,
+    },
+}
+
+impl Task {
+    /// Makes it be about this address.
+    pub fn retarget(&mut self, address: Ipv4Address) {
+        match self {
+            Self::Resolve { .. } => {}
+            Self::Fetch { target, .. }
+            | Self::Stream { target, .. }
+            | Self::Ping { target, .. }
+            | Self::Hold { target, .. }
+            | Self::Trace { target } => *target = Target::Address(address),
+        }
+    }
+}
+
+/// Where a task is.
+#[derive(Debug)]
+enum Running {
+    Resolve(Resolve),
+    Fetch(Fetch),
+    Stream(Stream),
+    Ping(Ping),
+    Hold(Flow),
+    Trace(Trace),
+}
+
+/// What a task waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Something to arrive, or this moment.
+    Wait(Option<Instant>),
+    /// Nothing: it is over.
+    Done,
+}
+
+/// A computer.
+pub struct Machine<'a> {
+    body: Body<'a>,
+    servers: Servers,
+    running: Vec<Running>,
+    wake_at: Option<Instant>,
+}
+
+impl<'a> Machine<'a> {
+    /// One on an Ethernet. It asks for an address (DHCP) from its first poll on, unless `address` and `gateway` are given.
+    pub fn on_ethernet(
+        name: &str,
+        mac: EthernetAddress,
+        fixed: Option<Lease>,
+        memory: &'a mut Memory,
+        storage: &'a mut [SocketStorage<'a>],
+        seed: u64,
+    ) -> Self {
+        let mut body = Body::new(name, Wire::Ethernet(mac), fixed.is_none(), memory, storage, seed);
+        if let Some(lease) = fixed {
+            body.configure(lease);
+        }
+        Self { body, servers: Servers::default(), running: Vec::new(), wake_at: Some(Instant::ZERO) }
+    }
+
+    /// Many in one, without a link layer: it answers for every address it is asked for. `address` is where its own
+    /// connections come from.
+    pub fn of_the_internet(
+        name: &str,
+        address: Ipv4Address,
+        memory: &'a mut Memory,
+        storage: &'a mut [SocketStorage<'a>],
+        seed: u64,
+    ) -> Self {
+        let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
+        body.configure(Lease { address: Ipv4Cidr::new(address, 0), gateway: address, dns: Vec::new() });
+        Self { body, servers: Servers::default(), running: Vec::new(), wake_at: None }
+    }
+
+    /// Says only what goes wrong from now on.
+    pub fn set_quiet(&mut self, quiet: bool) {
+        self.body.quiet = quiet;
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    /// The address it has.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.body.lease.as_ref()
+    }
+
+    /// What it has experienced.
+    pub fn tally(&self) -> &Tally {
+        &self.body.tally
+    }
+
+    /// Offers a service on `port`, to `clients` at once.
+    pub fn serve(&mut self, service: Service, port: u16, clients: usize) {
+        self.servers.open(&mut self.body, service, port, clients);
+    }
+
+    /// Whether a datagram or a connection from outside to `port` is expected.
+    pub fn expects(&self, port: u16) -> bool {
+        self.servers.ports().any(|open| open == port)
+    }
+
+    /// Begins something.
+    pub fn begin(&mut self, now: Instant, task: Task) {
+        self.running.push(match task {
+            Task::Resolve { name } => Running::Resolve(Resolve::new(now, name)),
+            Task::Fetch { target, port, size, patience } => {
+                Running::Fetch(Fetch::new(now, target, port, size, patience))
+            }
+            Task::Stream { target, port, every, lasts, size } => {
+                Running::Stream(Stream::new(now, target, port, every, lasts, size))
+            }
+            Task::Ping { target, count, size } => Running::Ping(Ping::new(now, target, count, size)),
+            Task::Hold { target, port, every, lasts, patience } => {
+                Running::Hold(Flow::new(now, target, port, every, lasts, patience))
+            }
+            Task::Trace { target } => Running::Trace(Trace::new(now, target)),
+        });
+        self.wake_at = Some(now);
+    }
+
+    /// Its link came back: it asks for an address again, as after the cable was put in.
+    pub fn reconnect(&mut self, now: Instant) {
+        self.body.restart_dhcp();
+        self.wake_at = Some(now);
+    }
+
+    /// A frame, or a packet, has arrived.
+    pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        self.body.receive(bytes);
+        self.wake_at = Some(now);
+    }
+
+    /// Lets it work.
+    pub fn poll(&mut self, now: Instant) {
+        // What a task says to a socket is sent by the next poll of the interface, and the other way around.
+        loop {
+            let moved = self.body.poll(now);
+            let served = self.servers.poll(&mut self.body);
+            let mut running = std::mem::take(&mut self.running);
+            let mut wake_at = None;
+            running.retain_mut(|task| match task.poll(now, &mut self.body) {
+                Next::Done => false,
+                Next::Wait(until) => {
+                    wake_at = earliest(wake_at, until);
+                    true
+                }
+            });
+            self.running = running;
+            if !moved && !served && self.body.is_idle() {
+                self.wake_at = earliest(wake_at, self.body.poll_at(now));
+                return;
+            }
+        }
+    }
+
+    /// When [`Machine::poll`] is wanted.
+    pub fn poll_at(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    /// The next frame, or packet, it sends.
+    pub fn sent(&mut self) -> Option<Vec<u8>> {
+        self.body.sent()
+    }
+
+    /// What it has to tell.
+    pub fn take_news(&mut self) -> impl Iterator<Item = News> {
+        self.body.news.drain(..)
+    }
+
+    /// How many tasks it is busy with.
+    pub fn busy(&self) -> usize {
+        self.running.len()
+    }
+}
+
+impl Running {
+    fn poll(&mut self, now: Instant, body: &mut Body<'_>) -> Next {
+        match self {
+            Self::Resolve(task) => task.poll(now, body),
+            Self::Fetch(task) => task.poll(now, body),
+            Self::Stream(task) => task.poll(now, body),
+            Self::Ping(task) => task.poll(now, body),
+            Self::Hold(task) => task.poll(now, body),
+            Self::Trace(task) => task.poll(now, body),
+        }
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}

@@ -1,0 +1,216 @@
+//! What lies behind the concentrator: the Internet.
+//!
+//! ```text
+//!                       hop 1            hop 2
+//!  subscriber ═══ concentrator ────── core router ──────┬── every server there is: HTTP 80, echo 7 (a real TCP/IP stack)
+//!                  100.64.0.1          192.0.2.1        ├── DNS 192.0.2.53, 192.0.2.54
+//!                                                       ├── nobody: 203.0.113.0/24
+//!                                                       └── somebody with bad intentions: 198.51.100.66
+//! ```
+//!
+//! In a world without a LAN, two functions without a state take its place ([`answer_ipv4`], [`answer_ipv6`]): enough for
+//! the pings and lookups of the router itself.
+
+mod answers;
+mod attacker;
+
+use std::collections::VecDeque;
+
+use smoltcp::iface::SocketStorage;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet};
+
+pub use self::answers::{DNS, HOST, answer_ipv4, answer_ipv6, link_local};
+pub use self::attacker::{ATTACKER, Attack, Campaign};
+
+use self::attacker::Attacker;
+use super::host::{Machine, Memory, News, Service, Task};
+use super::packet;
+
+/// The first and the second router on the way.
+const HOPS: [Ipv4Address; 2] = [Ipv4Address::new(100, 64, 0, 1), Ipv4Address::new(192, 0, 2, 1)];
+/// One way, beyond the concentrator.
+const DELAY: Duration = Duration::from_millis(5);
+/// Addresses where nobody is (RFC 5737): packets to them are not answered.
+fn nobody(address: Ipv4Address) -> bool {
+    address.octets()[..3] == [203, 0, 113]
+}
+/// Where servers of the Internet listen.
+const HTTP: u16 = 80;
+const ECHO: u16 = 7;
+/// Clients that are served at once.
+const HTTP_CLIENTS: usize = 256;
+const ECHO_CLIENTS: usize = 128;
+
+/// How a DNS server behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DnsMood {
+    /// It answers.
+    #[default]
+    Well,
+    /// It does not.
+    Silent,
+    /// It says SERVFAIL.
+    Failing,
+    /// It takes its time.
+    Slow(Duration),
+}
+
+/// What passed between subscriber and Internet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named for what it counts")]
+pub struct Traffic {
+    pub from_subscriber: u64,
+    pub to_subscriber: u64,
+    pub dns_questions: u64,
+    /// Packets of the subscriber's that are not in order.
+    pub malformed: u64,
+    /// What was wrong with the first of them.
+    pub complaint: Option<String>,
+}
+
+/// The Internet.
+pub struct Internet<'a> {
+    /// How each of the two DNS servers behaves.
+    pub dns: [DnsMood; 2],
+    machine: Machine<'a>,
+    attacker: Attacker,
+    arriving: VecDeque<(Instant, Vec<u8>)>,
+    leaving: VecDeque<(Instant, Vec<u8>)>,
+    traffic: Traffic,
+}
+
+impl<'a> Internet<'a> {
+    /// An Internet that works. `seed` decides every random number in it.
+    pub fn new(memory: &'a mut Memory, storage: &'a mut [SocketStorage<'a>], seed: u64) -> Self {
+        let mut machine = Machine::of_the_internet("Internet", HOST, memory, storage, seed);
+        machine.serve(Service::Http, HTTP, HTTP_CLIENTS);
+        machine.serve(Service::EchoTcp, ECHO, ECHO_CLIENTS);
+        machine.serve(Service::EchoUdp, ECHO, 1);
+        Self {
+            dns: [DnsMood::Well; 2],
+            machine,
+            attacker: Attacker::new(seed.rotate_left(7)),
+            arriving: VecDeque::new(),
+            leaving: VecDeque::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// What passed so far.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What its servers and users experienced.
+    pub fn machine(&self) -> &Machine<'a> {
+        &self.machine
+    }
+
+    /// Somebody out there begins something.
+    pub fn begin(&mut self, now: Instant, task: Task) {
+        self.machine.begin(now, task);
+    }
+
+    /// Somebody out there attacks the subscriber that has this address now.
+    pub fn attack(&mut self, now: Instant, campaign: Campaign, subscriber: Ipv4Address) {
+        self.attacker.begin(now, campaign, subscriber);
+    }
+
+    /// An IPv4 packet of a subscriber's reaches the concentrator.
+    pub fn handle_packet(&mut self, now: Instant, bytes: &[u8]) {
+        self.traffic.from_subscriber += 1;
+        if let Err(complaint) = packet::inspect(bytes) {
+            self.traffic.malformed += 1;
+            let packet = &bytes[..bytes.len().min(48)];
+            self.traffic.complaint.get_or_insert_with(|| format!("{complaint}: {packet:02x?}"));
+            return;
+        }
+        let packet = Ipv4Packet::new_unchecked(bytes);
+        let source = packet.src_addr();
+        if let Some(router) = HOPS.get(usize::from(packet.hop_limit()).wrapping_sub(1)) {
+            let exceeded = packet::icmp_error(*router, source, 11, 0, [0; 4], bytes);
+            self.send(now, exceeded);
+            return;
+        }
+        self.attacker.overhear(bytes);
+        self.arriving.push_back((now + DELAY, bytes.to_vec()));
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, bytes)) = self.arriving.pop_front_if(|(at, _)| *at <= now) {
+            self.serve(now, &bytes);
+        }
+        if self.machine.poll_at().is_some_and(|at| at <= now) {
+            self.machine.poll(now);
+        }
+        while let Some(bytes) = self.machine.sent() {
+            self.send(now, bytes);
+        }
+        while let Some(bytes) = self.attacker.poll(now) {
+            self.send(now, bytes);
+        }
+    }
+
+    /// When [`Internet::handle_timeout`] or [`Internet::poll_packet`] is wanted.
+    pub fn poll_at(&self) -> Option<Instant> {
+        let packets = [self.arriving.front(), self.leaving.front()].map(|first| first.map(|&(at, _)| at));
+        let others = [self.machine.poll_at(), self.attacker.poll_at()];
+        packets.into_iter().chain(others).flatten().min()
+    }
+
+    /// The next packet that reaches the concentrator, for whichever subscriber has its destination address.
+    pub fn poll_packet(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let (_, bytes) = self.leaving.pop_front_if(|(at, _)| *at <= now)?;
+        self.traffic.to_subscriber += 1;
+        Some(bytes)
+    }
+
+    /// What there is to tell.
+    pub fn take_news(&mut self) -> Vec<News> {
+        let attacks = self.attacker.take_news();
+        self.machine.take_news().chain(attacks).collect()
+    }
+
+    fn serve(&mut self, now: Instant, bytes: &[u8]) {
+        let packet = Ipv4Packet::new_unchecked(bytes);
+        let to = packet.dst_addr();
+        if nobody(to) || to == ATTACKER {
+            return;
+        }
+        match DNS.iter().position(|server| *server == to) {
+            Some(server) if packet.next_header() == IpProtocol::Udp => {
+                self.traffic.dns_questions += 1;
+                let answer = answer_ipv4(bytes, packet.src_addr());
+                match (self.dns[server], answer) {
+                    (DnsMood::Well, Some(answer)) => self.send(now, answer),
+                    (DnsMood::Slow(delay), Some(answer)) => self.send(now + delay, answer),
+                    (DnsMood::Failing, Some(_)) => self.send_failure(now, bytes),
+                    _ => {}
+                }
+            }
+            _ => self.machine.receive(now, bytes),
+        }
+    }
+
+    /// SERVFAIL (RFC 1035 §4.1.1), the question with it.
+    fn send_failure(&mut self, now: Instant, question: &[u8]) {
+        const UDP_HEADER: usize = 8;
+        let packet = Ipv4Packet::new_unchecked(question);
+        let (ports, message) = packet.payload().split_at(UDP_HEADER);
+        let port = |index: usize| u16::from_be_bytes([ports[index], ports[index + 1]]);
+        let mut message = message.to_vec();
+        if let Some(flags) = message.get_mut(2..4) {
+            flags.copy_from_slice(&[0x81, 0x82]);
+            let answer = packet::udp((packet.dst_addr(), port(2)), (packet.src_addr(), port(0)), &message);
+            self.send(now, answer);
+        }
+    }
+
+    fn send(&mut self, now: Instant, bytes: Vec<u8>) {
+        let at = now + DELAY;
+        let place = self.leaving.partition_point(|&(other, _)| other <= at);
+        self.leaving.insert(place, (at, bytes));
+    }
+}

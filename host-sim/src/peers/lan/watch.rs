@@ -1,0 +1,82 @@
+//! Looks at what the router sends into the LAN: is it in order, and did anybody ask for it?
+
+use smoltcp::wire::{Icmpv4Message, Icmpv4Packet, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
+
+use crate::peers::host::{Machine, News};
+use crate::peers::internet::ATTACKER;
+use crate::peers::packet;
+use crate::timeline::Tone;
+
+/// What was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// IPv4 packets of the router's.
+    pub packets: u64,
+    /// Those that are not in order.
+    pub malformed: u64,
+    /// Those that nobody asked for.
+    pub intruded: u64,
+    /// What was wrong with the first that was not in order.
+    pub complaint: Option<String>,
+}
+
+impl Watch {
+    /// A frame of the router's for `host`. News if it should not have come.
+    pub(super) fn inspect(&mut self, frame: &[u8], host: &Machine<'_>) -> Option<News> {
+        let packet = packet::ipv4_in_frame(frame)?;
+        self.packets += 1;
+        if let Err(complaint) = packet::inspect(packet) {
+            self.malformed += 1;
+            let packet = &packet[..packet.len().min(48)];
+            self.complaint.get_or_insert_with(|| format!("{complaint}: {packet:02x?}"));
+            return None;
+        }
+        let what = unwelcome(packet, host)?;
+        self.intruded += 1;
+        let source = Ipv4Packet::new_unchecked(packet).src_addr();
+        let what = format!("{}: {what} gets in", host.name());
+        Some(News { tag: "intruded", tone: Tone::Bad, what, why: format!("from {source}") })
+    }
+}
+
+/// What is unwelcome about a packet, if anything is.
+fn unwelcome(bytes: &[u8], host: &Machine<'_>) -> Option<&'static str> {
+    let lease = host.lease()?;
+    let packet = Ipv4Packet::new_unchecked(bytes);
+    let source = packet.src_addr();
+    if source == lease.gateway || packet.dst_addr().is_broadcast() {
+        return None;
+    }
+    if lease.address.contains_addr(&source) {
+        return Some("a packet that claims to be the LAN's own");
+    }
+    if packet.frag_offset() != 0 {
+        return (source == ATTACKER).then_some("a fragment");
+    }
+    match packet.next_header() {
+        IpProtocol::Tcp => {
+            let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+            let unasked = segment.syn() && !segment.ack() && !host.expects(segment.dst_port());
+            (unasked || source == ATTACKER).then_some("a TCP segment nobody asked for")
+        }
+        IpProtocol::Udp => {
+            let datagram = UdpPacket::new_checked(packet.payload()).ok()?;
+            let unasked = source == ATTACKER && !host.expects(datagram.dst_port());
+            unasked.then_some("a datagram nobody asked for")
+        }
+        IpProtocol::Icmp => {
+            let message = Icmpv4Packet::new_checked(packet.payload()).ok()?;
+            match message.msg_type() {
+                Icmpv4Message::EchoRequest => Some("an echo request"),
+                Icmpv4Message::EchoReply => None,
+                // About a packet this host may have sent, or about none of its own.
+                _ => {
+                    let about = Ipv4Packet::new_unchecked(message.data());
+                    let ours = message.data().len() >= 20 && about.src_addr() == lease.address.address();
+                    (!ours).then_some("an ICMP error about somebody else's packet")
+                }
+            }
+        }
+        _ => Some("a packet of an unknown protocol"),
+    }
+}
