@@ -342,7 +342,6 @@ impl<'p> Router<'p> {
         } else {
             self.route_wan_frame(now, port, frame)
         };
-        self.refresh(now);
         self.sent(routed)
     }
 
@@ -522,6 +521,9 @@ impl<'p> Router<'p> {
             }
             for _ in 0..datapath.take_events_lost() {
                 self.counters.count(Dropped::EventLost);
+            }
+            for _ in 0..datapath.take_waited_in_vain() {
+                self.counters.count(Dropped::Unreachable);
             }
         }
         let done = match self.shutdown {
@@ -723,13 +725,15 @@ impl<'p> Router<'p> {
                 && let Some(line) = line
             {
                 line.handle_claim(now, &mut self.rng, address);
+                self.refresh(now);
             }
             return Ok(None);
         }
         let (at, room) = (header.len(), payload.len());
         if let (Some(line), Some(message)) = (line, dhcp_message(payload)) {
-            line.handle_dhcp(now, &mut self.rng, message)?;
-            return Ok(None);
+            let taken = line.handle_dhcp(now, &mut self.rng, message);
+            self.refresh(now);
+            return taken.map(|()| None);
         }
         self.pass(now, Arrival { hop, at, room, mac: Some(header.source) }, frame)
     }
@@ -775,6 +779,7 @@ impl<'p> Router<'p> {
                     .is_some_and(|wan| wan.handle_discovery(now, rng, source, &packet))
             };
             claimants.iter().any(&mut takes);
+            self.refresh(now);
             return Ok(None);
         }
         let wan = |index: &usize| self.wans.get(*index).and_then(Line::pppoe);
@@ -790,10 +795,12 @@ impl<'p> Router<'p> {
             return Err(Dropped::UnknownSession);
         }
         let place = Place { header_len: header.len(), payload_len: packet.payload.len() };
-        let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else { return Ok(None) };
+        let Some(ip) = wan.handle_session_frame(now, &mut self.rng, place, frame)? else {
+            self.refresh(now);
+            return Ok(None);
+        };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
-            self.refresh(now);
             return self.pass(now, Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None }, ip);
         }
         if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {

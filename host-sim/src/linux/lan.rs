@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use gatelet_hal::PortId;
 use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
+use gatelet_runtime::DnsSpace;
 use smoltcp::time::Instant;
 
 use super::args::Lan;
@@ -15,6 +16,20 @@ const HOSTS: usize = 254;
 
 /// The memory of the router's tables.
 pub type Tables = TableSpace<FLOWS, HOSTS>;
+
+/// Names that may be looked up at once; more wait for a repetition.
+const QUERIES: usize = 32;
+/// Bytes of answers that are kept.
+const ANSWERS: usize = 64 * 1024;
+
+/// The memory of the DNS service.
+pub type Names = DnsSpace<QUERIES, ANSWERS>;
+
+/// Sockets of the router's own stack in the LAN, and of the one on the line: the DNS service's, and the one that
+/// a stack opens for itself.
+pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
+/// As [`LAN_SOCKETS`].
+pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1;
 
 /// Makes `router` the LAN's router.
 ///

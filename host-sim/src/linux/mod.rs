@@ -15,11 +15,13 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chacha20::ChaCha8Rng;
 use embassy_futures::join::join;
 use embassy_net::StackResources;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
@@ -28,6 +30,7 @@ use gatelet_runtime::Gatelet;
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rand_core::SeedableRng;
 use smoltcp::time::Duration;
 
 use crate::executor::{Executor, Mode, readable};
@@ -64,8 +67,6 @@ const WAN: WanId = WanId(0);
 const FRAMES: usize = 1024;
 /// Of which each direction and the router itself have so many to themselves.
 const RESERVED: u16 = 256;
-/// Sockets of each of the router's own stacks.
-const SOCKETS: usize = 8;
 
 /// Dials the line until Ctrl-C.
 pub fn run(args: &Args) -> ExitCode {
@@ -106,8 +107,9 @@ fn dial(args: &Args) -> Result<(), String> {
     let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
-    let (mut wan_sockets, mut lan_sockets) =
-        (StackResources::<SOCKETS>::new(), StackResources::<SOCKETS>::new());
+    let mut names = Box::new(lan::Names::new());
+    let mut wan_sockets = StackResources::<{ lan::WAN_SOCKETS }>::new();
+    let mut lan_sockets = StackResources::<{ lan::LAN_SOCKETS }>::new();
 
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
@@ -128,12 +130,15 @@ fn dial(args: &Args) -> Result<(), String> {
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
-            let (_, runner) =
+            let (wan_stack, runner) =
                 gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("WAN stack", runner.run());
-            let (_, runner) =
+            let (lan_stack, runner) =
                 gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("LAN stack", runner.run());
+            let rng = ChaCha8Rng::from_seed(random()?);
+            let config = dns::Config::default();
+            executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
     }
     executor.spawn("events", async {

@@ -17,6 +17,13 @@
 //!                              or SERVFAIL ◄────┘
 //! ```
 //!
+//! The owner, after whatever it has called, drains [`Forwarder::poll_transmit`] and
+//! [`Forwarder::poll_event`], and sleeps until [`Forwarder::poll_at`]. For a message to a server it
+//! looks at the place the query has ([`QueryId::slot`]): if the socket there was opened for the same
+//! query, it sends once more; if not, it closes that one and binds another to the port named
+//! ([`Forwarder::handle_port_taken`] if it cannot). A socket whose query is not awaited any more
+//! ([`Forwarder::is_awaiting`]) it closes, whatever else arrives there.
+//!
 //! What it takes, in octets, at most (a 64-bit host; smaller chips need the same or less):
 //!
 //! | of [`Tables`] | each | for a household | together |

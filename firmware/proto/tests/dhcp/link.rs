@@ -69,7 +69,7 @@ impl Says {
     }
 
     pub(crate) fn payload(&self) -> Vec<u8> {
-        let mut buffer = [0; 1500];
+        let mut buffer = [0; 2048];
         let mut writer = Writer::new(&mut buffer, &self.header);
         writer.message_type(self.message_type);
         for (code, value) in &self.options {

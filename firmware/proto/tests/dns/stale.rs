@@ -4,7 +4,7 @@ use gatelet_proto::dns::{Config, Dropped};
 use gatelet_wire::dns::{Flags, Opt, Rcode, Type};
 use smoltcp::time::Duration;
 
-use crate::world::{USUAL, World, a, show, udp};
+use crate::world::{Sizes, USUAL, World, a, show, udp};
 
 const NAME: &str = "www.example.org";
 const STALE: &str = "NOERROR www.example.org A : A 30 203.0.113.7";
@@ -91,6 +91,26 @@ fn it_is_good_for_a_day() {
     world.forwarder.set_wan_up(world.now, false);
     world.run_for(Duration::from_secs(60));
     assert_eq!(world.ask(1, NAME, Type::A), Err(Dropped::NoUpstream));
+}
+
+#[test]
+fn what_made_room_before_it_was_told_is_waited_for() {
+    let mut world = World::with(Config::default(), &Sizes { entries: 1, ..USUAL });
+    world.resolve(1, NAME, 7, 60);
+    world.run_for(Duration::from_secs(100));
+    world.ask(1, NAME, Type::A).unwrap();
+    let first = world.last_asked();
+    world.ask(2, "mail.example.org", Type::A).unwrap();
+    let second = world.last_asked();
+    world.told.clear();
+    // The owner takes another answer in before it has fetched what is due.
+    world.now += Duration::from_millis(1800);
+    world.forwarder.handle_timeout(world.now, &mut world.rng);
+    world.answer_to(&second, Rcode::NOERROR, a(9, 300)).unwrap();
+    assert_eq!(world.told.len(), 1, "only the other");
+    world.answer_to(&first, Rcode::NOERROR, a(8, 300)).unwrap();
+    assert_eq!(show(&world.last_told().bytes), "NOERROR www.example.org A : A 300 203.0.113.8");
+    world.expect_count(Dropped::BufferTooSmall, 0);
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<Told>,
     pub(crate) events: Vec<Event>,
     pub(crate) transcript: Vec<String>,
-    next_id: u16,
+    /// The ID of the last query.
+    pub(crate) last_id: u16,
 }
 
 /// How large the tables are.
@@ -82,7 +83,7 @@ impl World {
             told: Vec::new(),
             events: Vec::new(),
             transcript: Vec::new(),
-            next_id: 0x4000,
+            last_id: 0x4000,
         }
     }
 
@@ -99,9 +100,9 @@ impl World {
         flags: Flags,
         opt: Option<Opt<'_>>,
     ) -> Result<(), Dropped> {
-        self.next_id += 1;
+        self.last_id += 1;
         let mut buffer = [0; 512];
-        let mut writer = Writer::new(&mut buffer, self.next_id, flags);
+        let mut writer = Writer::new(&mut buffer, self.last_id, flags);
         writer.question(&NameBuf::from_text(name).expect("a name"), kind, Class::IN);
         if let Some(opt) = opt {
             writer.opt(&opt);

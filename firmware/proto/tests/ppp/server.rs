@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) auth: Vec<AuthMethod>,
     pub(crate) ipv6: bool,
     pub(crate) mru: u16,
+    /// The client's address.
+    pub(crate) address: Ipv4Address,
     /// What it says when it refuses, instead of accepting, everybody.
     pub(crate) refuses_with: Option<&'static str>,
 }
@@ -38,6 +40,7 @@ impl Default for Plan {
             auth: vec![AuthMethod::Pap],
             ipv6: true,
             mru: 1492,
+            address: CLIENT_ADDRESS,
             refuses_with: None,
         }
     }
@@ -159,7 +162,7 @@ impl Server {
         let control = Control::parse(packet).expect("the client sends readable packets");
         let matches = control.identifier == self.layer(protocol).identifier;
         let event = match control.code {
-            Code::ConfigureRequest if Self::refused(protocol, control).is_empty() => {
+            Code::ConfigureRequest if self.refused(protocol, control).is_empty() => {
                 Event::ConfigureRequestGood
             }
             Code::ConfigureRequest => Event::ConfigureRequestBad,
@@ -183,14 +186,14 @@ impl Server {
     }
 
     /// The options of a request that get another value, as they are nak'd.
-    fn refused(protocol: Protocol, request: Control<'_>) -> Vec<ipcp::ConfigOption<'static>> {
+    fn refused(&self, protocol: Protocol, request: Control<'_>) -> Vec<ipcp::ConfigOption<'static>> {
         if protocol != Protocol::Ipcp {
             return Vec::new();
         }
         let mut naks = Vec::new();
         for option in request.options().flatten() {
             let wanted = match option.kind {
-                3 => ipcp::ConfigOption::IpAddress(CLIENT_ADDRESS),
+                3 => ipcp::ConfigOption::IpAddress(self.plan.address),
                 129 => ipcp::ConfigOption::PrimaryDns(DNS[0]),
                 131 => ipcp::ConfigOption::SecondaryDns(DNS[1]),
                 _ => continue,
@@ -244,7 +247,7 @@ impl Server {
             if actions.contains(Actions::SCN) {
                 let mut buffer = [0; 256];
                 let mut writer = Writer::new(&mut buffer, protocol, Code::ConfigureNak, control.identifier);
-                for option in Self::refused(protocol, control) {
+                for option in self.refused(protocol, control) {
                     option.write(&mut writer);
                 }
                 let length = writer.finish().expect("fits");

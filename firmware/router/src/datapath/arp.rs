@@ -6,6 +6,7 @@ use gatelet_wire::ethernet::{self, Header, VlanTag};
 use smoltcp::time::Instant;
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, Ipv4Address};
 
+use super::flow::NO_NEIGHBOUR;
 use super::interface::{Hop, address, word};
 use super::neighbour::{Change, Question};
 use super::{Datapath, DatapathEvent};
@@ -47,12 +48,13 @@ impl<'p> Datapath<'p> {
         if claims {
             let is_answer = operation == ArpOperation::Reply;
             let change = self.neighbours.handle_claim(now, hop, source, source_hardware_addr, is_answer);
-            self.act_on(change, source_hardware_addr);
+            self.act_on(now, change, source_hardware_addr);
         }
         if operation == ArpOperation::Request && interface.address == Some(word(target_protocol_addr)) {
             // Who asks for us will be sent something soon: it is worth a place, if it is of this network.
             if claims && interface.network.contains(source) && !interface.network.is_edge(source) {
-                let _ = self.neighbours.need(now, hop, source, Some(source_hardware_addr), |_| ());
+                let mac = Some(source_hardware_addr);
+                let _ = self.need_neighbour(now, hop, source, mac, NO_NEIGHBOUR);
             }
             let reply = ArpRepr::EthernetIpv4 {
                 operation: ArpOperation::Reply,
@@ -107,7 +109,7 @@ impl<'p> Datapath<'p> {
         let mut busy = false;
         while let Some((question, change)) = self.neighbours.poll(now) {
             busy = true;
-            self.act_on(change, EthernetAddress([0; 6]));
+            self.act_on(now, change, EthernetAddress([0; 6]));
             let Some(Question { hop, address: asked, to }) = question else { continue };
             let interface = self.interface(hop);
             let Some(own) = interface.address else { continue };
@@ -125,12 +127,12 @@ impl<'p> Datapath<'p> {
         busy
     }
 
-    fn act_on(&mut self, change: Change, claimant: EthernetAddress) {
+    fn act_on(&mut self, now: Instant, change: Change, claimant: EthernetAddress) {
         match change {
             Change::Nothing => {}
-            Change::Reachable(place) => self.release_waiting(place),
+            Change::Reachable(place) => self.release_waiting(now, place),
             Change::Gone(place, _) => {
-                self.waiting.retain(|waiting| waiting.0 != place);
+                self.drop_waiting(place);
                 self.next_epoch();
             }
             Change::Moved(_) => {}

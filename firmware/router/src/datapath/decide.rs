@@ -38,10 +38,12 @@ impl<'p> Datapath<'p> {
         // A RST or an answer opens nothing.
         let is_answer = packet.protocol == ICMP && !packet.is_icmp_query()
             || packet.protocol == ICMP && matches!(packet.icmp_type, 0 | 14 | 16 | 18);
-        if hop.is_stack() && packet.protocol == ICMP && packet.icmp_type == 0 {
+        let is_answer = is_answer || packet.tcp_flags & RST != 0;
+        let is_pong = packet.protocol == ICMP && packet.icmp_type == 0;
+        if is_answer && hop.is_stack() && (is_pong || self.answers_lan(hop, packet)) {
             return self.send_answer(now, hop, packet, frame).map(Found::Done);
         }
-        if is_answer || packet.tcp_flags & RST != 0 {
+        if is_answer {
             return Err(Dropped::NoFlow);
         }
         let planned = if hop.is_inside() {
@@ -51,6 +53,8 @@ impl<'p> Datapath<'p> {
         };
         let plan = match planned? {
             Planned::Flow(plan) => plan,
+            // Nothing there puts fragments together, and a part must not be taken for a whole.
+            Planned::Local(_) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
             Planned::Local(stack) => return self.deliver(stack, packet, frame).map(Found::Done),
         };
         let place = self.open(now, arrival.hop, packet, &plan).inspect_err(|_| {
@@ -72,10 +76,11 @@ impl<'p> Datapath<'p> {
         let hop = arrival.hop;
         let destination = packet.destination;
         if let Some(owner) = self.owner(destination) {
-            if hop == Hop::LAN && !matches!(owner.kind(), HopKind::Lan) {
-                if let Some(plan) = self.plan_hairpin(now, arrival, packet, owner)? {
-                    return Ok(Planned::Flow(plan));
-                }
+            if hop == Hop::LAN
+                && matches!(owner.kind(), HopKind::Wan(_))
+                && let Some(plan) = self.plan_hairpin(now, arrival, packet, owner)?
+            {
+                return Ok(Planned::Flow(plan));
             }
             let stack = self.own_destination(hop, destination).ok_or(Dropped::NotForUs)?;
             self.ask_rules(now, hop, stack, packet, Tuple::of(packet), frame, Action::Accept)?;
@@ -91,7 +96,7 @@ impl<'p> Datapath<'p> {
         }
         self.ask_rules(now, hop, to, packet, Tuple::of(packet), frame, Action::Accept)?;
         let from_neighbour = self.source_account(now, arrival, packet)?;
-        let to_neighbour = self.next_hop(now, to, destination)?;
+        let to_neighbour = self.next_hop(now, to, destination, from_neighbour)?;
         let mut leaving = Tuple::of(packet);
         let mut mapping = NONE;
         if self.interface(to).masquerades {
@@ -109,9 +114,6 @@ impl<'p> Datapath<'p> {
         frame: &Frame<'p>,
     ) -> Result<Planned, Dropped> {
         let hop = arrival.hop;
-        if self.interface(hop).address != Some(packet.destination) {
-            return Err(Dropped::NotForUs);
-        }
         let HopKind::Wan(wan) = hop.kind() else { return Err(Dropped::Uninvited) };
         if packet.protocol == ICMP && packet.icmp_type == 8 && self.firewall.may_ping(packet.source) {
             return if self.ping.permit(now) {
@@ -120,7 +122,9 @@ impl<'p> Datapath<'p> {
                 Err(Dropped::RateLimited)
             };
         }
-        let Some((host, port, mapping)) = self.inside_of(hop, packet) else { return Err(Dropped::Uninvited) };
+        let Some((host, port, mapping)) = self.inside_of(hop, packet, self.firewall.filtering) else {
+            return Err(Dropped::Uninvited);
+        };
         if self.interface(hop).address == Some(host) {
             // A mapping of the router's own stack, open to everybody.
             return Ok(Planned::Local(Hop::stack(wan)));
@@ -131,9 +135,9 @@ impl<'p> Datapath<'p> {
             return Err(Dropped::NoRoute);
         }
         self.ask_rules(now, hop, Hop::LAN, packet, leaving, frame, Action::Accept)?;
-        let to_neighbour = self.next_hop(now, Hop::LAN, host)?;
+        let to_neighbour = self.next_hop(now, Hop::LAN, host, NO_NEIGHBOUR)?;
         self.check_quota(now, to_neighbour)?;
-        let from_neighbour = self.next_hop(now, hop, packet.source)?;
+        let from_neighbour = self.next_hop(now, hop, packet.source, to_neighbour)?;
         Ok(Planned::Flow(Plan {
             to: Hop::LAN,
             leaving,
@@ -145,7 +149,8 @@ impl<'p> Datapath<'p> {
     }
 
     /// A packet from the LAN to our own address outside that is meant for a host on the LAN (RFC 4787 REQ-9): its source becomes
-    /// our address too.
+    /// our address too. The filtering, which is for strangers, does not stand between hosts who could talk to each other
+    /// without us.
     fn plan_hairpin(
         &mut self,
         now: Instant,
@@ -153,16 +158,15 @@ impl<'p> Datapath<'p> {
         packet: &Packet,
         wan: Hop,
     ) -> Result<Option<Plan>, Dropped> {
-        if !matches!(packet.protocol, TCP | UDP) {
+        let Some((host, port, _)) = self.inside_of(wan, packet, Filtering::EndpointIndependent) else {
             return Ok(None);
-        }
-        let Some((host, port, _)) = self.inside_of(wan, packet) else { return Ok(None) };
+        };
         let lan = self.interface(Hop::LAN);
         if !lan.network.contains(host) || lan.address == Some(host) {
             return Ok(None);
         }
         let from_neighbour = self.source_account(now, arrival, packet)?;
-        let to_neighbour = self.next_hop(now, Hop::LAN, host)?;
+        let to_neighbour = self.next_hop(now, Hop::LAN, host, from_neighbour)?;
         let (outside, mapping) = self.masquerade(wan, packet)?;
         let ports = pair(source_port(outside.ports), port);
         let leaving = Tuple { source: outside.source, destination: host, ports };
@@ -171,12 +175,15 @@ impl<'p> Datapath<'p> {
 
     /// The endpoint inside that a packet to an address of ours at `wan` is for: by an existing mapping, as far as the filtering
     /// lets it in, or by a forward.
-    fn inside_of(&self, wan: Hop, packet: &Packet) -> Option<(u32, u16, u16)> {
+    fn inside_of(&self, wan: Hop, packet: &Packet, filtering: Filtering) -> Option<(u32, u16, u16)> {
+        if !matches!(packet.protocol, TCP | UDP) {
+            return None;
+        }
         let port = destination_port(packet.ports);
         if let Some(place) = self.mappings.find_external(wan, packet.protocol, port)
             && let Some(mapping) = self.mappings.mapping(place)
         {
-            let known = match self.firewall.filtering {
+            let known = match filtering {
                 Filtering::EndpointIndependent => true,
                 Filtering::AddressDependent => self.flows.iter().any(|(_, flow)| {
                     flow.mapping == place && flow.reverse.source == packet.source && flow.to == wan
@@ -186,9 +193,6 @@ impl<'p> Datapath<'p> {
             if known {
                 return Some((mapping.address, mapping.port, place));
             }
-        }
-        if !matches!(packet.protocol, TCP | UDP) {
-            return None;
         }
         let (host, port) = self.firewall.inside(packet.protocol, packet.source, port)?;
         Some((host, port, NONE))
@@ -210,10 +214,12 @@ impl<'p> Datapath<'p> {
             Some(place) => place,
             None => {
                 let firewall = &self.firewall;
+                let forwarded = firewall.outside(protocol, packet.source, port);
                 let own = packet.source == source;
-                let taken = |port: u16| !own && firewall.reserves(protocol, port);
-                let endpoint = (packet.source, port);
-                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, taken);
+                let taken =
+                    |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
+                let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
+                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
                 created.ok_or(Dropped::NoMapping)?
             }
         };
@@ -254,7 +260,7 @@ impl<'p> Datapath<'p> {
         });
         let Some(place) = opened else {
             self.mappings.release(plan.mapping);
-            if self.tell_quota.permit(now) {
+            if self.tell_full.permit(now) {
                 self.tell(DatapathEvent::FlowTableFull);
             }
             return Err(Dropped::FlowTableFull);
@@ -286,23 +292,29 @@ impl<'p> Datapath<'p> {
             }
         }
         let is_hairpin = flow.from == Hop::LAN && flow.to == Hop::LAN;
+        if is_hairpin && !self.leads_back(&flow) {
+            return false;
+        }
         if !inward && !is_hairpin && !self.routes_to(flow.from, leaving.destination, flow.to) {
             return false;
         }
         let opening =
             opening(flow.from, flow.to, flow.protocol, leaving.destination, leaving.ports, &flow.forward);
-        if self.firewall.decide(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
+        if self.firewall.find(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
             return false;
         }
-        let neighbours =
-            [
-                (flow.from, flow.forward.source, flow.from_neighbour),
-                (flow.to, leaving.destination, flow.to_neighbour),
-            ]
-            .map(|(hop, peer, known)| {
-                if known == NO_NEIGHBOUR { Ok(NO_NEIGHBOUR) } else { self.next_hop(now, hop, peer) }
-            });
-        let [Ok(from_neighbour), Ok(to_neighbour)] = neighbours else { return false };
+        let mut neighbours = [NO_NEIGHBOUR; 2];
+        let ends = [
+            (flow.from, flow.forward.source, flow.from_neighbour),
+            (flow.to, leaving.destination, flow.to_neighbour),
+        ];
+        for (n, (hop, peer, known)) in ends.into_iter().enumerate() {
+            if known != NO_NEIGHBOUR {
+                let Ok(place) = self.next_hop(now, hop, peer, neighbours[0]) else { return false };
+                neighbours[n] = place;
+            }
+        }
+        let [from_neighbour, to_neighbour] = neighbours;
         let host = if flow.host == flow.from_neighbour { from_neighbour } else { to_neighbour };
         if host != flow.host {
             self.neighbours.charge(flow.host, -1);
@@ -316,16 +328,47 @@ impl<'p> Datapath<'p> {
         true
     }
 
-    /// Whether packets still go that way, or would if it were up.
+    /// Whether a hairpin still ends at the host it was opened to: by the host's mapping, which is there as long as it is used, or
+    /// by a forward.
+    fn leads_back(&self, flow: &Flow) -> bool {
+        let (host, port) = (flow.reverse.source, source_port(flow.reverse.ports));
+        let outside = destination_port(flow.forward.ports);
+        let mut wans = (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan)));
+        let is_mapped = |wan: Hop| {
+            let mapping = self.mappings.find_external(wan, flow.protocol, outside);
+            mapping
+                .and_then(|place| self.mappings.mapping(place))
+                .is_some_and(|mapping| (mapping.address, mapping.port) == (host, port))
+        };
+        let is_forwarded = self.firewall.inside(flow.protocol, flow.forward.source, outside);
+        is_forwarded == Some((host, port)) || wans.any(is_mapped)
+    }
+
+    /// Whether packets still go that way, or would if it were up. What went to the Internet by a line goes on there, as long as
+    /// it is up, whichever line is first for new flows.
     fn routes_to(&self, from: Hop, destination: u32, to: Hop) -> bool {
-        match self.route(from, destination) {
+        match self.known_route(from, destination) {
             Some(hop) => hop == to,
-            None => !self.interface(to).is_up(),
+            None if !matches!(to.kind(), HopKind::Wan(_)) => false,
+            None => self.interface(to).is_up() || self.default_route().is_none(),
         }
     }
 
     /// Where packets to `destination` go.
     pub(super) fn route(&self, from: Hop, destination: u32) -> Option<Hop> {
+        self.known_route(from, destination).or_else(|| {
+            // A WAN's own stack speaks through its WAN alone.
+            if matches!(from.kind(), HopKind::Stack(_)) { None } else { self.default_route() }
+        })
+    }
+
+    /// The first WAN that is up.
+    fn default_route(&self) -> Option<Hop> {
+        (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan))).find(|hop| self.interface(*hop).is_up())
+    }
+
+    /// Where packets to `destination` go, if it is on a link, or has a route.
+    fn known_route(&self, from: Hop, destination: u32) -> Option<Hop> {
         let is_linked = |hop: Hop| {
             let interface = self.interface(hop);
             interface.is_up() && interface.has_neighbours() && interface.network.contains(destination)
@@ -341,9 +384,7 @@ impl<'p> Datapath<'p> {
             .chain(wans().map(Hop::modem))
             .chain(wans().map(Hop::wan))
             .find(|hop| is_linked(*hop));
-        linked
-            .or_else(|| self.route_of(None, destination).map(|route| route.hop))
-            .or_else(|| wans().map(Hop::wan).find(|hop| self.interface(*hop).is_up()))
+        linked.or_else(|| self.route_of(None, destination).map(|route| route.hop))
     }
 
     /// The longest route to `destination`, of `hop` or of any that is up.
@@ -357,10 +398,21 @@ impl<'p> Datapath<'p> {
     }
 
     /// The neighbour to send to for `destination`, where the link has neighbours.
-    pub(super) fn next_hop(&mut self, now: Instant, hop: Hop, destination: u32) -> Result<u8, Dropped> {
+    /// `keep` is one that the same packet needs too.
+    pub(super) fn next_hop(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        destination: u32,
+        keep: u8,
+    ) -> Result<u8, Dropped> {
         let interface = *self.interface(hop);
         if hop.is_stack() || !interface.has_neighbours() {
             return Ok(NO_NEIGHBOUR);
+        }
+        if interface.network.is_edge(destination) {
+            // A broadcast that was not for the link it arrived from (RFC 2644).
+            return Err(Dropped::Group);
         }
         let next = if interface.network.contains(destination) {
             destination
@@ -368,10 +420,10 @@ impl<'p> Datapath<'p> {
             match self.route_of(Some(hop), destination).map(|route| route.gateway) {
                 Some(0) => destination,
                 Some(gateway) => gateway,
-                None => interface.gateway.ok_or(Dropped::NoRoute)?,
+                None => interface.gateway.filter(|gateway| *gateway != 0).ok_or(Dropped::NoRoute)?,
             }
         };
-        self.need_neighbour(now, hop, next, None)
+        self.need_neighbour(now, hop, next, None, keep)
     }
 
     /// The account of a packet's source, on the LAN.
@@ -379,23 +431,24 @@ impl<'p> Datapath<'p> {
         if arrival.hop != Hop::LAN {
             return Ok(NO_NEIGHBOUR);
         }
-        let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac)?;
+        let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac, NO_NEIGHBOUR)?;
         self.check_quota(now, place)?;
         Ok(place)
     }
 
-    fn need_neighbour(
+    pub(super) fn need_neighbour(
         &mut self,
         now: Instant,
         hop: Hop,
         next: u32,
         mac: Option<EthernetAddress>,
+        keep: u8,
     ) -> Result<u8, Dropped> {
         let mut given_up = None;
-        let place = self.neighbours.need(now, hop, next, mac, |place| given_up = Some(place));
+        let place = self.neighbours.need(now, hop, next, mac, keep, |place| given_up = Some(place));
         if let Some(place) = given_up {
             // Flows of others may lead to it: not any more.
-            self.waiting.retain(|waiting| waiting.0 != place);
+            self.drop_waiting(place);
             self.next_epoch();
         }
         place.ok_or(Dropped::NeighbourTableFull)
@@ -453,8 +506,13 @@ impl<'p> Datapath<'p> {
         Ok(Outcome::Sent(egress, frame))
     }
 
-    /// An echo reply of a stack of ours: it needs no flow.
-    fn send_answer(
+    /// Whether a stack of ours speaks to the LAN: what it answers there needs no flow, since nothing is translated.
+    pub(super) fn answers_lan(&self, from: Hop, packet: &Packet) -> bool {
+        from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
+    }
+
+    /// An answer of a stack of ours, to a packet that it got without a flow: echo reply, RST, ICMP error.
+    pub(super) fn send_answer(
         &mut self,
         now: Instant,
         from: Hop,
@@ -462,7 +520,7 @@ impl<'p> Datapath<'p> {
         mut frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
         let to = self.route(from, packet.destination).ok_or(Dropped::NoRoute)?;
-        let neighbour = self.next_hop(now, to, packet.destination)?;
+        let neighbour = self.next_hop(now, to, packet.destination, NO_NEIGHBOUR)?;
         frame.truncate(packet.at + packet.len);
         let _ = frame.pull_front(packet.at);
         self.send(now, to, neighbour, frame)

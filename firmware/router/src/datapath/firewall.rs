@@ -231,10 +231,19 @@ impl Firewall {
         }
     }
 
-    /// The rule that decides on a flow, by number, if there is one.
+    /// The rule that decides on a flow, by number, if there is one: counted.
     pub(crate) fn decide(&mut self, opening: &Opening) -> Option<(u8, Rule)> {
+        let found = self.find(opening)?;
+        if let Some((_, hits)) = self.rules.get_mut(usize::from(found.0)) {
+            *hits = hits.wrapping_add(1);
+        }
+        Some(found)
+    }
+
+    /// The rule that fits a flow, by number, if there is one.
+    pub(crate) fn find(&self, opening: &Opening) -> Option<(u8, Rule)> {
         let has_ports = matches!(opening.protocol, TCP | UDP);
-        let found = self.rules.iter_mut().enumerate().find(|(_, (rule, _))| {
+        let found = self.rules.iter().enumerate().find(|(_, (rule, _))| {
             (rule.from, rule.to) == (opening.from, opening.to)
                 && rule.protocol.is(opening.protocol)
                 && rule.source.contains_ipv4(opening.source)
@@ -244,10 +253,7 @@ impl Firewall {
                 && (rule.destination_ports == PortRange::ALL
                     || has_ports && rule.destination_ports.contains(opening.destination_port))
         });
-        found.map(|(number, (rule, hits))| {
-            *hits = hits.wrapping_add(1);
-            (number as u8, *rule)
-        })
+        found.map(|(number, (rule, _))| (number as u8, *rule))
     }
 
     /// Where a packet from `source` to `port` of a WAN is to go, if a forward or the DMZ leads it in.
@@ -261,6 +267,16 @@ impl Firewall {
             return Some((word(forward.host), forward.host_port + (port - forward.ports.first)));
         }
         self.dmz.map(|host| (word(host), port))
+    }
+
+    /// The port outside from which a forward leads to this endpoint: what it sends from there is to come from the same.
+    pub(crate) fn outside(&self, protocol: u8, host: u32, port: u16) -> Option<u16> {
+        self.forwards.iter().find_map(|forward| {
+            let n = port.checked_sub(forward.host_port)?;
+            let fits = n <= forward.ports.last - forward.ports.first;
+            (fits && word(forward.host) == host && forward.protocol.is(protocol))
+                .then(|| forward.ports.first + n)
+        })
     }
 
     /// Whether a port outside is a forward's, so that no mapping may have it.
@@ -334,6 +350,9 @@ mod tests {
         assert_eq!(firewall.inside(ICMP, friend, 8003), None);
         assert_eq!(firewall.inside(TCP, word(Ipv4Address::new(198, 51, 100, 7)), 8003), None);
         assert!(firewall.reserves(TCP, 8009) && !firewall.reserves(TCP, 7999));
+        let outside = |port| firewall.outside(UDP, host, port);
+        assert_eq!([79, 80, 89, 90].map(outside), [None, Some(8000), Some(8009), None]);
+        assert_eq!(firewall.outside(UDP, friend, 80), None);
         firewall.dmz = Some(Ipv4Address::new(192, 168, 1, 10));
         assert_eq!(firewall.inside(TCP, friend, 22), Some((word(Ipv4Address::new(192, 168, 1, 10)), 22)));
         for bad in [

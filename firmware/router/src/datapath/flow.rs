@@ -78,6 +78,7 @@ pub(crate) enum Direction {
 ///               answer               TCP: ACK of the answer          FIN both ways, RST
 ///   (created) ─────────► REPLIED ─────────────────────► STEADY ───────────────────────► CLOSING
 ///                        UDP, ICMP: STEADY at once
+///   a RST may be forged: packets both ways after it, and it is STEADY again (RFC 7857 §2.2).
 ///   the WAN's address is another: CUT. The next packet from inside is answered by a RST, if it is TCP.
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl State {
 
     /// Takes note of a packet of `protocol` in `direction`.
     pub(crate) fn note(&mut self, protocol: u8, direction: Direction, tcp_flags: u8) {
-        if direction == Direction::Reverse {
+        if direction == Direction::Reverse && tcp_flags & RST == 0 {
             self.0 |= Self::REPLIED;
         }
         if protocol != TCP {
@@ -126,18 +127,20 @@ impl State {
             self.0 = 0;
         }
         if tcp_flags & RST != 0 {
-            self.0 = self.0 & !Self::STEADY | Self::CLOSING;
+            // The side that has reset it answers nothing but by another RST: what comes both ways is not what was under way.
+            self.0 = self.0 & !(Self::STEADY | Self::REPLIED) | Self::CLOSING;
         }
         if tcp_flags & FIN != 0 {
             self.0 |= if direction == Direction::Forward { Self::FIN_FORWARD } else { Self::FIN_REVERSE };
-            let both = Self::FIN_FORWARD | Self::FIN_REVERSE;
-            if self.0 & both == both {
-                self.0 = self.0 & !Self::STEADY | Self::CLOSING;
-            }
+        }
+        let both = Self::FIN_FORWARD | Self::FIN_REVERSE;
+        if self.0 & both == both {
+            self.0 = self.0 & !Self::STEADY | Self::CLOSING;
+            return;
         }
         let opened = self.0 & Self::REPLIED != 0 && direction == Direction::Forward;
-        if opened && tcp_flags & (SYN | RST) == 0 && self.0 & Self::CLOSING == 0 {
-            self.0 |= Self::STEADY;
+        if opened && tcp_flags & (SYN | RST) == 0 {
+            self.0 = self.0 & !Self::CLOSING | Self::STEADY;
         }
     }
 }
@@ -184,6 +187,8 @@ impl Flow {
             TCP if self.state.is_steady() => TCP_ESTABLISHED_TIMEOUT,
             TCP => TCP_TRANSITORY_TIMEOUT,
             ICMP => ICMP_TIMEOUT,
+            // What our own stacks answer on the LAN (DNS, mostly) is not translated, and nothing more is to come.
+            _ if self.from.is_stack() && self.mapping == NONE => OWN_TIMEOUT,
             _ => UDP_TIMEOUT,
         }
     }
@@ -210,8 +215,9 @@ impl Flow {
 /// All flows of a family.
 ///
 /// A full table gives up, among 16 flows that a hand going round looks at, the most expendable: expired ones first, then those
-/// without an answer, half-open TCP and ICMP, then answered UDP, each time the one idle for longest. Established TCP connections are never given up. Where
-/// both buckets of the index are full, the same choice is made among their places.
+/// without an answer, half-open TCP and ICMP, then answered UDP, each time the one idle for longest. Established TCP connections
+/// are never given up; where the hand finds nothing else it goes on, 256 flows at most. Where both buckets of the index are
+/// full, the same choice is made among their places.
 #[derive(Debug)]
 pub(crate) struct FlowTable<'a> {
     flows: &'a mut [Flow],
@@ -344,6 +350,11 @@ impl<'a> FlowTable<'a> {
         Some(flow)
     }
 
+    /// All flows are to have their decisions checked.
+    pub(crate) fn forget_epochs(&mut self) {
+        self.flows.iter_mut().for_each(|flow| flow.epoch = 0);
+    }
+
     /// Looks at the next `most` places and answers the first whose flow has expired.
     pub(crate) fn next_expired(&mut self, now: u32, most: &mut u32) -> Option<u16> {
         while *most > 0 {
@@ -359,10 +370,15 @@ impl<'a> FlowTable<'a> {
 
     fn choose_victim(&mut self, now: u32) -> Option<u16> {
         let places = self.flows.len() as u16;
-        let looked_at = (0..places.min(LOOKED_AT)).map(|n| (self.hand + n) % places);
-        let victim = self.most_expendable(looked_at, now);
-        self.hand = (self.hand + LOOKED_AT) % places.max(1);
-        victim
+        for _ in 0..places.div_ceil(LOOKED_AT).min(TRIES) {
+            let looked_at = (0..places.min(LOOKED_AT)).map(|n| (self.hand + n) % places);
+            let victim = self.most_expendable(looked_at, now);
+            self.hand = (self.hand + LOOKED_AT) % places.max(1);
+            if victim.is_some() {
+                return victim;
+            }
+        }
+        None
     }
 
     fn choose_rival(&self, hash: u32, now: u32) -> Option<u16> {
@@ -381,8 +397,9 @@ impl<'a> FlowTable<'a> {
 /// The way and the place of an entry of the index.
 const REVERSE: u16 = 0x8000;
 const PLACE: u16 = 0x7FFF;
-/// Flows a full table considers to give up for a new one.
+/// Flows a full table considers to give up for a new one, and how often it looks at as many more if none of them may go.
 const LOOKED_AT: u16 = 16;
+const TRIES: u16 = 16;
 
 /// Time in ticks of 2^20 µs (1.05 s), which cost no division.
 #[inline]
@@ -397,6 +414,8 @@ const fn ticks(seconds: u32) -> u32 {
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
 const UDP_TIMEOUT: u32 = ticks(300);
+/// No mapping depends on it.
+const OWN_TIMEOUT: u32 = ticks(30);
 /// RFC 5382 REQ-5: at least 2 h 4 min for an established connection.
 const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
 /// RFC 5382 REQ-5: at least 4 min for one that is opening or closing; RFC 7857 §2.2: as long after a RST.

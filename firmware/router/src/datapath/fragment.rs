@@ -2,7 +2,8 @@
 //!
 //! Only the first carries ports. It finds its flow and leaves a note; the others follow the note by addresses, protocol and
 //! identification. Those that come before the first wait for it: few, and not for long. A fragment that overlaps another of its
-//! datagram is dropped, and with it all that come later: it is somebody's trick (RFC 1858, RFC 5722 §4).
+//! datagram is dropped, and with it all that come later: it is somebody's trick (RFC 1858, RFC 5722 §4). One that has come before in
+//! whole was doubled by the network: it is dropped alone.
 
 use core::mem::size_of;
 
@@ -11,7 +12,7 @@ use heapless::Vec;
 
 use super::flow::Direction;
 use super::interface::Hop;
-use super::packet::{Fragment, Packet};
+use super::packet::{Fragment, Packet, TCP};
 use crate::Dropped;
 
 /// A datagram of which fragments pass. 48 bytes.
@@ -52,18 +53,26 @@ impl Datagram {
             && (self.id, self.protocol, self.hop) == (fragment.id, packet.protocol, hop)
     }
 
+    /// Whether all of a part has come before: the network has doubled it.
+    fn has(&self, first: u16, end: u16) -> bool {
+        self.parts.iter().any(|part| part.0 <= first && end <= part.1)
+    }
+
     /// Adds a part. False if it overlaps one that has come, or is one too many.
-    fn add(&mut self, first: u16, end: u16) -> bool {
+    fn add(&mut self, mut first: u16, mut end: u16) -> bool {
         if self.parts.iter().any(|part| part.0 < part.1 && first < part.1 && part.0 < end) {
             return false;
         }
-        if let Some(part) = self.parts.iter_mut().find(|part| part.0 < part.1 && part.1 == first) {
-            part.1 = end;
-            return true;
-        }
-        if let Some(part) = self.parts.iter_mut().find(|part| part.0 < part.1 && part.0 == end) {
-            part.0 = first;
-            return true;
+        // What touches it, on the left and on the right, becomes one with it.
+        for part in self.parts.iter_mut().filter(|part| part.0 < part.1) {
+            if part.1 == first {
+                first = part.0;
+            } else if part.0 == end {
+                end = part.1;
+            } else {
+                continue;
+            }
+            *part = (0, 0);
         }
         match self.parts.iter_mut().find(|part| part.0 == part.1) {
             Some(part) => {
@@ -87,10 +96,12 @@ pub(crate) enum Verdict<'p> {
 }
 
 /// The datagrams of which fragments pass. A full table forgets the oldest. Fragments that wait are held by frames of their own
-/// port's quota, [`HELD`] at most.
+/// port's quota, [`HELD`] at most: the one that has waited for longest makes room.
 #[derive(Debug)]
 pub(crate) struct FragmentTable<'a, 'p> {
     datagrams: &'a mut [Datagram],
+    /// Fragments that waited in vain and were not told of yet.
+    in_vain: u32,
     held: Vec<(u8, Packet, Frame<'p>), HELD>,
 }
 
@@ -99,7 +110,7 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
         let places = datagrams.len().min(usize::from(u8::MAX));
         let datagrams = &mut datagrams[..places];
         datagrams.fill(Datagram::FREE);
-        Self { datagrams, held: Vec::new() }
+        Self { datagrams, in_vain: 0, held: Vec::new() }
     }
 
     /// Takes a fragment that arrived at `hop`.
@@ -116,15 +127,18 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
         if payload == 0 || end > 0xFFFF || fragment.more && !payload.is_multiple_of(8) {
             return Err(Dropped::Malformed);
         }
-        // A second fragment that reaches into the transport's header (RFC 3128).
-        if fragment.offset > 0 && fragment.offset < 24 {
+        // A second fragment that reaches into TCP's header (RFC 3128).
+        if packet.protocol == TCP && fragment.offset > 0 && fragment.offset < 24 {
             return Err(Dropped::FragmentOverlap);
         }
         let place = self.place(now, hop, packet, fragment).ok_or(Dropped::FragmentTableFull)?;
         let datagram = self.datagrams.get_mut(usize::from(place)).ok_or(Dropped::FragmentTableFull)?;
+        if !datagram.poisoned && datagram.has(fragment.offset, end as u16) {
+            return Err(Dropped::FragmentOverlap);
+        }
         if datagram.poisoned || !datagram.add(fragment.offset, end as u16) {
             datagram.poisoned = true;
-            self.held.retain(|held| held.0 != place);
+            self.drop_held(place);
             return Err(Dropped::FragmentOverlap);
         }
         if fragment.offset == 0 {
@@ -133,8 +147,18 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
         if let Some((flow, direction)) = datagram.flow {
             return Ok(Verdict::Follows(flow, direction, frame));
         }
+        if self.held.is_full() {
+            self.held.remove(0);
+            self.in_vain += 1;
+        }
         self.held.push((place, *packet, frame)).map_err(|_| Dropped::FragmentsWaiting)?;
         Ok(Verdict::Held)
+    }
+
+    fn drop_held(&mut self, place: u8) {
+        let before = self.held.len();
+        self.held.retain(|held| held.0 != place);
+        self.in_vain += (before - self.held.len()) as u32;
     }
 
     /// The first fragment of `packet`'s datagram went the way of this flow.
@@ -156,26 +180,23 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
 
     /// Forgets what a flow that is gone was noted for.
     pub(crate) fn forget_flow(&mut self, flow: u16) {
-        for (place, datagram) in (0..).zip(self.datagrams.iter_mut()) {
-            if datagram.flow.is_some_and(|noted| noted.0 == flow) {
-                *datagram = Datagram::FREE;
-                self.held.retain(|held| held.0 != place);
-            }
-        }
+        self.forget(|datagram| datagram.flow.is_some_and(|noted| noted.0 == flow));
     }
 
-    /// Forgets datagrams that began too long ago, and what waits for them. Answers how many frames waited in vain.
+    /// Forgets datagrams that began too long ago, and what waits for them. Answers how many frames have waited in vain since the
+    /// last call.
     pub(crate) fn expire(&mut self, now: u32) -> u32 {
-        let mut dropped = 0;
-        for (place, datagram) in (0..).zip(self.datagrams.iter_mut()) {
-            if datagram.protocol != 0 && now.wrapping_sub(datagram.began) > LIFETIME {
-                *datagram = Datagram::FREE;
-                let before = self.held.len();
-                self.held.retain(|held| held.0 != place);
-                dropped += (before - self.held.len()) as u32;
+        self.forget(|datagram| datagram.protocol != 0 && now.wrapping_sub(datagram.began) > LIFETIME);
+        core::mem::replace(&mut self.in_vain, 0)
+    }
+
+    fn forget(&mut self, is_over: impl Fn(&Datagram) -> bool) {
+        for place in 0..self.datagrams.len() {
+            if is_over(&self.datagrams[place]) {
+                self.datagrams[place] = Datagram::FREE;
+                self.drop_held(place as u8);
             }
         }
-        dropped
     }
 
     /// Whether anything will have to expire.
@@ -192,7 +213,7 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
             let ages = self.datagrams.iter().map(|known| now.wrapping_sub(known.began)).enumerate();
             ages.max_by_key(|(_, age)| *age).map(|(place, _)| place)
         })?;
-        self.held.retain(|held| usize::from(held.0) != place);
+        self.drop_held(place as u8);
         *self.datagrams.get_mut(place)? = Datagram {
             source: packet.source,
             destination: packet.destination,

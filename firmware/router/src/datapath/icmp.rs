@@ -6,7 +6,7 @@ use smoltcp::time::Instant;
 
 use super::Datapath;
 use super::checksum;
-use super::flow::{Direction, Tuple};
+use super::flow::{Direction, NO_NEIGHBOUR, Tuple};
 use super::interface::Hop;
 use super::packet::{HEADER_LEN, ICMP, Packet, TCP, UDP, adjust_at, checksum_place, swapped};
 use super::slow::Outcome;
@@ -75,7 +75,7 @@ impl<'p> Datapath<'p> {
 
     /// Sends a packet of the datapath's own out of `hop`.
     pub(crate) fn send_own(&mut self, now: Instant, hop: Hop, destination: u32, frame: Frame<'p>) {
-        let Ok(neighbour) = self.next_hop(now, hop, destination) else { return };
+        let Ok(neighbour) = self.next_hop(now, hop, destination, NO_NEIGHBOUR) else { return };
         if let Ok(Outcome::Sent(egress, frame)) = self.send(now, hop, neighbour, frame) {
             let _ = self.queue(egress, frame);
         }
@@ -99,12 +99,16 @@ impl<'p> Datapath<'p> {
         }
         let quote = Quote::parse(message.get(ICMP_HEADER_LEN..).ok_or(Dropped::Malformed)?)?;
         let answer = quote.tuple.answer();
-        let (place, direction) =
-            self.flows.find(&answer, quote.protocol, hop).ok_or(Dropped::IcmpUnrelated)?;
-        let flow = *self.flows.flow(place).ok_or(Dropped::IcmpUnrelated)?;
-        if flow.state.is_cut() || flow.epoch != self.epoch && !self.still_holds(now, place) {
+        let Some((place, direction)) = self.flows.find(&answer, quote.protocol, hop) else {
+            if self.answers_lan(hop, packet) {
+                return self.send_answer(now, hop, packet, frame);
+            }
+            return Err(Dropped::IcmpUnrelated);
+        };
+        if !self.holds(now, place) {
             return Err(Dropped::IcmpUnrelated);
         }
+        let flow = *self.flows.flow(place).ok_or(Dropped::IcmpUnrelated)?;
         if !hop.is_inside() && !self.icmp_in.permit(now) {
             return Err(Dropped::RateLimited);
         }

@@ -309,10 +309,25 @@ impl Framing {
         let Some(front) = frame.push_front(2 + 4 * N) else { return false };
         let Some(head) = front.first_chunk_mut() else { return false };
         *head = to.head.to_ne_bytes();
-        let Some(words) = frame.words_mut::<N>(2) else { return false };
+        let Some(words) = frame.words_mut::<N>(2) else { return self.write_bytes::<N>(frame, to, length) };
         words[0] = to.tail;
         words[1..N].copy_from_slice(&self.words[1..N]);
         words[N - 1] |= length;
+        true
+    }
+
+    /// [`write`](Self::write) for a packet that does not begin where words do.
+    #[cold]
+    fn write_bytes<const N: usize>(&self, frame: &mut Frame<'_>, to: Mac, length: u32) -> bool {
+        let Some(front) = frame.bytes_mut().get_mut(2..2 + 4 * N) else { return false };
+        for (n, (word, bytes)) in self.words.iter().zip(front.as_chunks_mut::<4>().0).enumerate() {
+            let word = match n {
+                0 => to.tail,
+                n if n == N - 1 => word | length,
+                _ => *word,
+            };
+            *bytes = word.to_ne_bytes();
+        }
         true
     }
 
@@ -413,14 +428,16 @@ mod tests {
         for header in headers() {
             let framing = Framing::of(&header);
             let mut frame = frames.pool().take(PortId(0)).unwrap();
-            frame.clear(Frame::IP_HEADROOM);
-            assert!(frame.extend(&[0x45; 40]));
-            assert!(framing.push(&mut frame, Mac::of(PEER)));
             let mut expected = [&header[..], &[0x45; 40]].concat();
             if header.len() >= 22 {
                 expected[header.len() - 3] = 42;
             }
-            assert_eq!(frame.bytes(), expected);
+            for skew in 0..4 {
+                frame.clear(Frame::IP_HEADROOM + skew);
+                assert!(frame.extend(&[0x45; 40]));
+                assert!(framing.push(&mut frame, Mac::of(PEER)));
+                assert_eq!(frame.bytes(), expected);
+            }
             assert_eq!(framing.mac(), US);
         }
     }

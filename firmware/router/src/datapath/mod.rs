@@ -131,7 +131,7 @@ pub(crate) struct Datapath<'p> {
     /// Beyond networks on the link and default routes.
     routes: Vec<Route, MAX_ROUTES>,
     /// What may arrive at each port, the likeliest first.
-    ports: [Vec<Hop, { 2 * MAX_WANS }>; MAX_PORTS],
+    ports: [Vec<Hop, { 1 + 2 * MAX_WANS }>; MAX_PORTS],
     flows: FlowTable<'p>,
     mappings: MappingTable<'p>,
     neighbours: NeighbourTable<'p>,
@@ -142,12 +142,15 @@ pub(crate) struct Datapath<'p> {
     host_quota: u16,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
     waiting: Vec<(u8, Frame<'p>), WAITING>,
+    /// How many did, and nobody answered.
+    waited_in_vain: u32,
     out: Deque<(Egress, Frame<'p>), OUT>,
     icmp_out: Limiter,
     icmp_in: Limiter,
     ping: Limiter,
     defence: Limiter,
     tell_quota: Limiter,
+    tell_full: Limiter,
     traffic: [Traffic; Hop::COUNT],
     sweep_at: Instant,
     /// Cut connections are told one after the other, from this place on.
@@ -215,12 +218,14 @@ impl<'p> Datapath<'p> {
             epoch: 0,
             host_quota,
             waiting: Vec::new(),
+            waited_in_vain: 0,
             out: Deque::new(),
             icmp_out: Limiter::new(10, Duration::from_millis(100)),
             icmp_in: Limiter::new(50, Duration::from_millis(20)),
             ping: Limiter::new(10, Duration::from_millis(100)),
             defence: Limiter::new(1, Duration::from_secs(10)),
             tell_quota: Limiter::new(1, Duration::from_secs(60)),
+            tell_full: Limiter::new(1, Duration::from_secs(60)),
             traffic: [Traffic::default(); Hop::COUNT],
             sweep_at: Instant::ZERO,
             cut: None,
@@ -245,14 +250,22 @@ impl<'p> Datapath<'p> {
             }
         }
         self.next_epoch();
-        if old.network != interface.network || old.framing.mac() != interface.framing.mac() {
-            self.waiting.clear();
-            self.neighbours.forget(hop);
+        let is_same_link =
+            old.network == interface.network && old.framing.mac() == interface.framing.mac();
+        if !is_same_link && old.has_neighbours() {
+            for place in (0..).take(self.neighbours.capacity()) {
+                if self.neighbours.neighbour(place).is_some_and(|neighbour| neighbour.hop() == hop) {
+                    self.drop_waiting(place);
+                }
+            }
+            self.neighbours.forget(now, hop);
         }
         let Some(address) = interface.address else { return };
         let last = core::mem::replace(&mut self.last_addresses[hop.index()], address);
-        if last != 0 && last != address {
-            self.cut_flows(now, hop);
+        // Nothing is under the LAN's address but what its stack says; with another network its hosts are other ones.
+        let is_same = hop == Hop::LAN && old.network == interface.network;
+        if last != 0 && last != address && !hop.is_stack() && !is_same {
+            self.cut_flows(now, hop, last);
         }
     }
 
@@ -285,7 +298,8 @@ impl<'p> Datapath<'p> {
     pub(crate) fn next_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
-            // A flow of the epoch of this number, 65,536 changes ago, must not pass unchecked: no flow is of epoch 0.
+            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of epoch 0 now.
+            self.flows.forget_epochs();
             self.epoch = 1;
         }
     }
@@ -423,6 +437,11 @@ impl<'p> Datapath<'p> {
         core::mem::replace(&mut self.events_lost, 0)
     }
 
+    /// How many frames waited in vain for a neighbour since the last call.
+    pub(crate) const fn take_waited_in_vain(&mut self) -> u32 {
+        core::mem::replace(&mut self.waited_in_vain, 0)
+    }
+
     pub(crate) fn table_use(&self) -> TableUse {
         TableUse {
             flows: self.flows.len(),
@@ -448,12 +467,13 @@ impl<'p> Datapath<'p> {
         settle(&mut self.mappings, &mut self.neighbours, flow);
     }
 
-    /// The address of `hop` is another: TCP connections through it are cut, all other flows end.
-    fn cut_flows(&mut self, now: Instant, hop: Hop) {
+    /// The address of `hop` is another than `last`: TCP connections through it are cut, all other flows end.
+    fn cut_flows(&mut self, now: Instant, hop: Hop, last: u32) {
         let mut cut = 0;
         for place in 0..self.flows.capacity() as u16 {
             let Some(flow) = self.flows.flow(place).filter(|flow| flow.protocol != 0) else { continue };
-            if flow.from != hop && flow.to != hop {
+            let is_hairpin = flow.forward.destination == last;
+            if flow.from != hop && flow.to != hop && !is_hairpin || flow.state.is_cut() {
                 continue;
             }
             if flow.protocol != TCP || !flow.state.is_steady() {

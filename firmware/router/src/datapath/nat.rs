@@ -90,8 +90,8 @@ impl<'a> MappingTable<'a> {
         found.map(|place| place & PLACE)
     }
 
-    /// A new mapping, with the endpoint's own port if that is free (port preservation), else a random one with its parity and
-    /// on its side of 1024 (RFC 4787 REQ-3, REQ-4). `is_taken` names ports that are somebody else's. `None` if the table is
+    /// A new mapping, with the port `wanted` if that is free (the endpoint's own: port preservation), else a random one with the
+    /// parity of the endpoint's and on its side of 1024 (RFC 4787 REQ-3, REQ-4). `is_taken` names ports that are somebody else's. `None` if the table is
     /// full, or no free port was found among 32.
     pub(crate) fn create(
         &mut self,
@@ -99,13 +99,14 @@ impl<'a> MappingTable<'a> {
         hop: Hop,
         protocol: u8,
         (address, port): (u32, u16),
+        wanted: u16,
         is_taken: impl Fn(u16) -> bool,
     ) -> Option<u16> {
         if self.free == NONE {
             return None;
         }
         let free = |port: u16| self.find_external(hop, protocol, port).is_none() && !is_taken(port);
-        let mut external_port = port;
+        let mut external_port = wanted;
         let mut tries = 0;
         while !free(external_port) {
             tries += 1;
@@ -204,7 +205,7 @@ mod tests {
         let mut table = MappingTable::new(&mut mappings, &mut buckets, key);
         for port in [7, 8, 5000, 5001, 65535] {
             for host in 0..8 {
-                let place = table.create(&mut rng, WAN, UDP, (host, port), |_| false).unwrap();
+                let place = table.create(&mut rng, WAN, UDP, (host, port), port, |_| false).unwrap();
                 let external = table.mapping(place).unwrap().external_port;
                 assert!(host > 0 || external == port);
                 assert_eq!((external % 2, external < 1024), (port % 2, port < 1024));
@@ -225,7 +226,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let key = HashKey::random(&mut rng);
         let mut table = MappingTable::new(&mut mappings, &mut buckets, key);
-        assert!((0..2).all(|host| table.create(&mut rng, WAN, UDP, (host, 9999), |_| false).is_some()));
-        assert_eq!(table.create(&mut rng, WAN, UDP, (2, 9999), |_| false), None);
+        assert!((0..2).all(|host| table.create(&mut rng, WAN, UDP, (host, 9999), 9999, |_| false).is_some()));
+        assert_eq!(table.create(&mut rng, WAN, UDP, (2, 9999), 9999, |_| false), None);
     }
 }

@@ -99,7 +99,8 @@ pub(crate) enum Change {
     Moved(u8),
 }
 
-/// The cache. A full one gives up the neighbour without flows whose next step is due last; with none such it refuses.
+/// The cache. A full one gives up, of the neighbours without flows on their account, one that has not answered, else the one not
+/// heard of for longest; with none such it refuses.
 #[derive(Debug)]
 pub(crate) struct NeighbourTable<'a> {
     neighbours: &'a mut [Neighbour],
@@ -118,6 +119,11 @@ impl<'a> NeighbourTable<'a> {
         self.neighbours.get(usize::from(place))
     }
 
+    /// How many there may be.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.neighbours.len()
+    }
+
     pub(crate) fn find(&self, hop: Hop, address: u32) -> Option<u8> {
         let found = self.neighbours.iter().position(|known| known.address == address && known.hop == hop);
         found.map(|place| place as u8)
@@ -128,13 +134,14 @@ impl<'a> NeighbourTable<'a> {
     }
 
     /// The neighbour at `address`, to be asked for if it is not known. `mac`, if its frame told, is used until it has answered.
-    /// `given_up` is the place of one that had to go. `None` if nobody may go.
+    /// `given_up` is the place of one that had to go: not `keep`, which the same packet needs too. `None` if nobody may go.
     pub(crate) fn need(
         &mut self,
         now: Instant,
         hop: Hop,
         address: u32,
         mac: Option<EthernetAddress>,
+        keep: u8,
         given_up: impl FnOnce(u8),
     ) -> Option<u8> {
         if let Some(place) = self.find(hop, address) {
@@ -143,8 +150,11 @@ impl<'a> NeighbourTable<'a> {
         let place = match self.neighbours.iter().position(|neighbour| neighbour.address == 0) {
             Some(place) => place,
             None => {
-                let idle = self.neighbours.iter().enumerate().filter(|(_, neighbour)| neighbour.flows == 0);
-                let (place, _) = idle.max_by_key(|(_, neighbour)| neighbour.due)?;
+                let idle = self.neighbours.iter().enumerate().filter(|(place, neighbour)| {
+                    neighbour.flows == 0 && *place != usize::from(keep)
+                });
+                let (place, _) =
+                    idle.min_by_key(|(_, neighbour)| (neighbour.state != State::Asked, neighbour.due))?;
                 given_up(place as u8);
                 place
             }
@@ -154,6 +164,26 @@ impl<'a> NeighbourTable<'a> {
         *self.neighbours.get_mut(place)? =
             Neighbour { address, mac, state, hop, due: now, ..Neighbour::FREE };
         Some(place as u8)
+    }
+
+    /// A frame came from a neighbour, with this source: good enough for one that is being asked for. True if it can be reached
+    /// now and could not before.
+    pub(crate) fn hear(&mut self, now: Instant, place: u8, mac: EthernetAddress) -> bool {
+        let Some(known) = self.neighbours.get_mut(usize::from(place)) else { return false };
+        let news = known.address != 0 && known.state == State::Asked && mac.is_unicast();
+        if news {
+            *known = Neighbour { mac: Mac::of(mac), state: State::Probed, asked: 0, due: now, ..*known };
+        }
+        news
+    }
+
+    /// Something is to be sent to a neighbour that is not to be asked for yet: soon, then.
+    pub(crate) fn hurry(&mut self, now: Instant, place: u8) {
+        if let Some(known) = self.neighbours.get_mut(usize::from(place))
+            && known.state == State::Asked
+        {
+            known.due = known.due.min(now + ANSWER_TIME);
+        }
     }
 
     /// Counts a flow on a neighbour's account, or off it.
@@ -236,10 +266,15 @@ impl<'a> NeighbourTable<'a> {
         self.iter().map(|neighbour| neighbour.due).min()
     }
 
-    /// Forgets all neighbours of `hop`: its network is another one. Flows keep their accounts by address.
-    pub(crate) fn forget(&mut self, hop: Hop) {
-        for known in self.neighbours.iter_mut().filter(|known| known.hop == hop) {
-            *known = Neighbour::FREE;
+    /// Forgets the hardware addresses of all neighbours of `hop`: its network is another one. Those with flows on their account
+    /// keep the account.
+    pub(crate) fn forget(&mut self, now: Instant, hop: Hop) {
+        for known in self.neighbours.iter_mut().filter(|known| known.address != 0 && known.hop == hop) {
+            *known = if known.flows == 0 {
+                Neighbour::FREE
+            } else {
+                Neighbour { mac: Mac::ZERO, state: State::Asked, asked: 0, due: now + RETRY_LATER, ..*known }
+            };
         }
     }
 }
@@ -276,7 +311,7 @@ mod tests {
     }
 
     fn known(table: &mut NeighbourTable<'_>, now: Instant) -> u8 {
-        let place = table.need(now, Hop::LAN, AT, None, |_| ()).unwrap();
+        let place = table.need(now, Hop::LAN, AT, None, NO_NEIGHBOUR, |_| ()).unwrap();
         assert_eq!(questions(table, now).0, [EthernetAddress::BROADCAST]);
         assert_eq!(table.handle_claim(now, Hop::LAN, AT, OLD, true), Change::Reachable(place));
         place
@@ -287,7 +322,7 @@ mod tests {
         let mut places = [Neighbour::FREE; 4];
         let mut table = NeighbourTable::new(&mut places);
         let now = Instant::from_secs(100);
-        table.need(now, Hop::LAN, AT, None, |_| ()).unwrap();
+        table.need(now, Hop::LAN, AT, None, NO_NEIGHBOUR, |_| ()).unwrap();
         for second in 0..3 {
             assert_eq!(questions(&mut table, now + Duration::from_secs(second)).0.len(), 1);
         }
@@ -322,14 +357,50 @@ mod tests {
         let mut table = NeighbourTable::new(&mut places);
         let now = Instant::from_secs(100);
         for address in 1..=2 {
-            let place = table.need(now, Hop::LAN, address, Some(OLD), |_| ()).unwrap();
+            let place = table.need(now, Hop::LAN, address, Some(OLD), NO_NEIGHBOUR, |_| ()).unwrap();
             table.charge(place, 1);
         }
-        assert_eq!(table.need(now, Hop::LAN, 3, None, |_| ()), None);
+        assert_eq!(table.need(now, Hop::LAN, 3, None, NO_NEIGHBOUR, |_| ()), None);
         table.charge(1, -1);
         let mut given_up = None;
-        assert_eq!(table.need(now, Hop::LAN, 3, None, |place| given_up = Some(place)), Some(1));
+        let given_up_too = |place| given_up = Some(place);
+        assert_eq!(table.need(now, Hop::LAN, 3, None, 1, |_| ()), None, "it is needed too");
+        assert_eq!(table.need(now, Hop::LAN, 3, None, NO_NEIGHBOUR, given_up_too), Some(1));
         assert_eq!(given_up, Some(1));
+    }
+
+    #[test]
+    fn who_has_not_answered_goes_first_and_then_who_was_not_heard_of_for_longest() {
+        let mut places = [Neighbour::FREE; 3];
+        let mut table = NeighbourTable::new(&mut places);
+        let seconds = |n| Instant::from_secs(100) + Duration::from_secs(n);
+        for address in 1..=3 {
+            let now = seconds(u64::from(address));
+            assert!(table.need(now, Hop::LAN, address, None, NO_NEIGHBOUR, |_| ()).is_some());
+            if address != 2 {
+                table.handle_claim(now, Hop::LAN, address, OLD, true);
+            }
+        }
+        let mut need = |address| {
+            let mut given_up = None;
+            table.need(seconds(5), Hop::LAN, address, None, NO_NEIGHBOUR, |place| given_up = Some(place));
+            table.handle_claim(seconds(5), Hop::LAN, address, NEW, true);
+            given_up
+        };
+        assert_eq!([need(4), need(5), need(6)], [Some(1), Some(0), Some(2)]);
+    }
+
+    #[test]
+    fn a_frame_is_as_good_as_an_answer_until_it_is_asked() {
+        let mut places = [Neighbour::FREE; 1];
+        let mut table = NeighbourTable::new(&mut places);
+        let now = Instant::from_secs(100);
+        let place = table.need(now, Hop::LAN, AT, None, NO_NEIGHBOUR, |_| ()).unwrap();
+        assert!(table.hear(now, place, OLD));
+        assert!(!table.hear(now, place, NEW), "once");
+        assert_eq!(table.neighbour(place).unwrap().reachable(), Some(Mac::of(OLD)));
+        assert_eq!(questions(&mut table, now).0, [OLD]);
+        assert!(!table.hear(now, NO_NEIGHBOUR, OLD));
     }
 
     #[test]

@@ -20,19 +20,27 @@ impl<'p> Datapath<'p> {
         neighbour: u8,
         frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
-        let _ = now;
         if let Some(egress) = stack_egress(hop) {
             return Ok(Outcome::Sent(egress, frame));
         }
+        if !self.interface(hop).is_up() {
+            return Err(Dropped::NetworkDown);
+        }
         let mtu = usize::from(self.interface(hop).mtu);
         if frame.len() <= mtu {
-            return self.send_whole(hop, neighbour, frame);
+            return self.send_whole(now, hop, neighbour, frame);
         }
-        self.send_in_fragments(hop, neighbour, &frame, mtu)?;
+        self.send_in_fragments(now, hop, neighbour, &frame, mtu)?;
         Ok(Outcome::Kept)
     }
 
-    fn send_whole(&mut self, hop: Hop, neighbour: u8, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+    fn send_whole(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        neighbour: u8,
+        mut frame: Frame<'p>,
+    ) -> Result<Outcome<'p>, Dropped> {
         let interface = *self.interface(hop);
         let mac = match neighbour {
             NO_NEIGHBOUR => Mac::ZERO,
@@ -41,6 +49,7 @@ impl<'p> Datapath<'p> {
                 match known.reachable() {
                     Some(mac) => mac,
                     None => {
+                        self.neighbours.hurry(now, neighbour);
                         self.wait_for(neighbour, frame)?;
                         return Ok(Outcome::Kept);
                     }
@@ -60,18 +69,26 @@ impl<'p> Datapath<'p> {
             && let Some(oldest) = self.waiting.iter().position(|waiting| waiting.0 == neighbour)
         {
             self.waiting.remove(oldest);
+            self.waited_in_vain += 1;
         }
         self.waiting.push((neighbour, frame)).map_err(|_| Dropped::Unreachable)
     }
 
+    /// Forgets what waits for a neighbour.
+    pub(super) fn drop_waiting(&mut self, neighbour: u8) {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.0 != neighbour);
+        self.waited_in_vain += (before - self.waiting.len()) as u32;
+    }
+
     /// Sends what waited for a neighbour that can be reached now.
-    pub(super) fn release_waiting(&mut self, neighbour: u8) {
+    pub(super) fn release_waiting(&mut self, now: Instant, neighbour: u8) {
         while let Some(place) = self.waiting.iter().position(|waiting| waiting.0 == neighbour) {
             let (_, frame) = self.waiting.remove(place);
             let Some(hop) = self.neighbours.neighbour(neighbour).map(super::neighbour::Neighbour::hop) else {
                 return;
             };
-            if let Ok(Outcome::Sent(egress, frame)) = self.send_whole(hop, neighbour, frame) {
+            if let Ok(Outcome::Sent(egress, frame)) = self.send_whole(now, hop, neighbour, frame) {
                 let _ = self.queue(egress, frame);
             }
         }
@@ -80,6 +97,7 @@ impl<'p> Datapath<'p> {
     /// Sends a packet that is too long in parts (RFC 791 §3.2), each in a frame of the router's own.
     fn send_in_fragments(
         &mut self,
+        now: Instant,
         hop: Hop,
         neighbour: u8,
         frame: &Frame<'p>,
@@ -114,7 +132,7 @@ impl<'p> Datapath<'p> {
             head[10..12].fill(0);
             let sum = checksum::of(head, 0);
             head[10..12].copy_from_slice(&sum.to_ne_bytes());
-            if let Outcome::Sent(egress, fragment) = self.send_whole(hop, neighbour, fragment)? {
+            if let Outcome::Sent(egress, fragment) = self.send_whole(now, hop, neighbour, fragment)? {
                 self.queue(egress, fragment)?;
             }
         }

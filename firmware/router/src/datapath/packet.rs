@@ -65,6 +65,10 @@ impl Packet {
         if !header.verify_checksum() {
             return Err(Dropped::BadChecksum);
         }
+        // A flow of protocol 0 (IPv6's hop-by-hop options, nothing in IPv4) would be a free place in the tables.
+        if u8::from(header.next_header()) == 0 {
+            return Err(Dropped::Malformed);
+        }
         if has_source_route(bytes.get(HEADER_LEN..header_len).unwrap_or_default()) {
             return Err(Dropped::SourceRoute);
         }

@@ -3,14 +3,14 @@
 use gatelet_hal::Frame;
 use gatelet_wire::EthernetAddress;
 use smoltcp::time::Instant;
+use smoltcp::wire::UdpPacket;
 
-use super::checksum;
 use super::flow::{Direction, Flow, Tuple, tick};
 use super::fragment::Verdict;
 use super::icmp::ErrorKind;
-use super::interface::{Hop, HopKind};
+use super::interface::{Hop, HopKind, address};
 use super::packet::{Packet, SYN, TCP, UDP, adjust_at, checksum_place, destination_port, swapped};
-use super::{Datapath, stack_egress};
+use super::Datapath;
 use crate::Dropped;
 use crate::router::Egress;
 
@@ -49,20 +49,18 @@ impl<'p> Datapath<'p> {
         let Arrival { hop, at, room, mac } = arrival;
         let packet = Packet::parse(frame.bytes(), at, room)?;
         self.traffic[hop.index()].count_received(packet.len);
-        if hop == Hop::LAN && packet.protocol == UDP && destination_port(packet.ports) == DHCP_SERVER_PORT {
+        if hop == Hop::LAN && self.is_for_dhcp(&packet) {
             return self.for_dhcp(&packet, mac, frame);
         }
         self.check_source(hop, &packet)?;
         self.check_destination(hop, packet.destination)?;
         if let Some(fragment) = packet.fragment {
-            if self.own_destination(hop, packet.destination).is_some() && hop.is_inside() {
-                return self.local(hop, &packet, frame);
-            }
             return match self.fragments.handle(tick(now), hop, &packet, fragment, frame)? {
                 Verdict::Held => Ok(Outcome::Kept),
-                Verdict::Follows(place, direction, frame) => {
+                Verdict::Follows(place, direction, frame) if self.holds(now, place) => {
                     self.carry(now, place, direction, &packet, frame)
                 }
+                Verdict::Follows(..) => Err(Dropped::NoFlow),
                 Verdict::First(frame) => {
                     let (place, direction, frame) = match self.find_or_decide(now, arrival, &packet, frame)? {
                         Found::Flow(place, direction, frame) => (place, direction, frame),
@@ -84,24 +82,33 @@ impl<'p> Datapath<'p> {
         }
     }
 
+    /// Whether it is for the DHCP server of the LAN, and not for one elsewhere.
+    fn is_for_dhcp(&self, packet: &Packet) -> bool {
+        let lan = self.interface(Hop::LAN);
+        let to_us = packet.destination == u32::MAX
+            || lan.address == Some(packet.destination)
+            || packet.destination == lan.network.broadcast();
+        packet.protocol == UDP && destination_port(packet.ports) == DHCP_SERVER_PORT && to_us
+    }
+
     fn for_dhcp(
         &mut self,
         packet: &Packet,
         mac: Option<EthernetAddress>,
         frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
-        let lan = *self.interface(Hop::LAN);
-        let to_us = packet.destination == u32::MAX
-            || lan.address == Some(packet.destination)
-            || packet.destination == lan.network.broadcast();
-        let from_lan = packet.source == 0 || lan.network.contains(packet.source);
-        if !to_us || !from_lan || packet.fragment.is_some() {
+        let from_lan = packet.source == 0 || self.interface(Hop::LAN).network.contains(packet.source);
+        if !from_lan || packet.fragment.is_some() {
             return Err(Dropped::Spoofed);
         }
-        let payload = packet.at + packet.header_len + UDP_HEADER_LEN..packet.at + packet.len;
-        if !udp_checksum_holds(&frame, packet) {
+        let begin = packet.at + packet.header_len;
+        let datagram = frame.bytes().get(begin..packet.at + packet.len).ok_or(Dropped::Malformed)?;
+        let datagram = UdpPacket::new_checked(datagram).map_err(|_| Dropped::Malformed)?;
+        let (from, to) = (address(packet.source).into(), address(packet.destination).into());
+        if !datagram.verify_checksum(&from, &to) {
             return Err(Dropped::BadChecksum);
         }
+        let payload = begin + UDP_HEADER_LEN..begin + usize::from(datagram.len());
         let source = mac.ok_or(Dropped::Spoofed)?;
         Ok(Outcome::Dhcp { source, from: packet.source, payload, frame })
     }
@@ -126,7 +133,7 @@ impl<'p> Datapath<'p> {
         }
     }
 
-    /// Broadcasts and multicasts are not forwarded (RFC 2644).
+    /// Broadcasts and multicasts are not forwarded (RFC 2644), and nobody routes through us.
     fn check_destination(&self, hop: Hop, destination: u32) -> Result<(), Dropped> {
         let [first, ..] = destination.to_ne_bytes();
         let interface = self.interface(hop);
@@ -134,21 +141,11 @@ impl<'p> Datapath<'p> {
         if first >= 224 || first == 0 || first == 127 || broadcast {
             return Err(Dropped::Group);
         }
+        // From outside, all is for our own address.
+        if !hop.is_inside() && interface.address != Some(destination) {
+            return Err(Dropped::NotForUs);
+        }
         Ok(())
-    }
-
-    /// Gives a packet from inside that is for an address of ours to the stack that has it.
-    pub(super) fn local(
-        &mut self,
-        hop: Hop,
-        packet: &Packet,
-        mut frame: Frame<'p>,
-    ) -> Result<Outcome<'p>, Dropped> {
-        let stack = self.own_destination(hop, packet.destination).ok_or(Dropped::NotForUs)?;
-        let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
-        frame.truncate(packet.at + packet.len);
-        let _ = frame.pull_front(packet.at);
-        Ok(Outcome::Sent(egress, frame))
     }
 
     /// The stack behind an address of ours, as seen from `hop`.
@@ -169,19 +166,36 @@ impl<'p> Datapath<'p> {
     ) -> Result<Found<'p>, Dropped> {
         let tuple = Tuple::of(packet);
         if let Some((place, direction)) = self.flows.find(&tuple, packet.protocol, arrival.hop) {
-            let flow = self.flows.flow(place).copied().unwrap_or(Flow::FREE);
-            let is_cut = flow.state.is_cut();
-            let is_new = packet.tcp_flags & SYN != 0;
-            if is_cut && !is_new {
+            let is_cut = self.flows.flow(place).is_some_and(|flow| flow.state.is_cut());
+            if is_cut && packet.tcp_flags & SYN == 0 {
                 self.answer_cut(now, arrival.hop, place, packet, &frame);
                 return Err(Dropped::Cut);
             }
-            if !is_cut && (flow.epoch == self.epoch || self.still_holds(now, place)) {
+            if self.holds(now, place) {
+                self.hear(now, arrival, place, direction);
                 return Ok(Found::Flow(place, direction, frame));
             }
             self.end_flow(place);
         }
         self.decide(now, arrival, packet, frame)
+    }
+
+    /// Whether packets of a flow may go its way, by the rules, routes and addresses of now.
+    pub(super) fn holds(&mut self, now: Instant, place: u16) -> bool {
+        let Some(flow) = self.flows.flow(place).filter(|flow| flow.protocol != 0) else { return false };
+        !flow.state.is_cut() && (flow.epoch == self.epoch || self.still_holds(now, place))
+    }
+
+    /// A frame tells the hardware address of a host that does not answer ARP at the moment: one that has slept, say.
+    fn hear(&mut self, now: Instant, arrival: Arrival, place: u16, direction: Direction) {
+        let (Hop::LAN, Some(mac), Some(flow)) = (arrival.hop, arrival.mac, self.flows.flow(place)) else { return };
+        let sender = match direction {
+            Direction::Forward => flow.from_neighbour,
+            Direction::Reverse => flow.to_neighbour,
+        };
+        if self.neighbours.hear(now, sender, mac) {
+            self.release_waiting(now, sender);
+        }
     }
 
     /// Sends a packet of a flow on its way.
@@ -198,13 +212,17 @@ impl<'p> Datapath<'p> {
             Direction::Forward => (flow.from, flow.to, flow.to_neighbour),
             Direction::Reverse => (flow.to, flow.from, flow.from_neighbour),
         };
+        if to.is_stack() && packet.fragment.is_some() {
+            // Nothing there puts them together, and a part must not be taken for a whole.
+            return Err(Dropped::NoFlow);
+        }
         let egress = *self.interface(to);
         if !to.is_stack() {
             if !egress.is_up() {
                 self.send_error(now, from, packet, &frame, ErrorKind::NetworkUnreachable);
                 return Err(Dropped::NetworkDown);
             }
-            if packet.ttl <= 1 {
+            if packet.ttl <= 1 && !from.is_stack() {
                 self.send_error(now, from, packet, &frame, ErrorKind::TimeExceeded);
                 return Err(Dropped::TtlExceeded);
             }
@@ -217,7 +235,7 @@ impl<'p> Datapath<'p> {
             let mtu = |hop: Hop| if hop.is_stack() { u16::MAX } else { self.interface(hop).mtu };
             super::tcp::clamp_mss(&mut frame, packet, mtu(from).min(mtu(to)));
         }
-        rewrite(&mut frame, packet, &flow, direction, !to.is_stack());
+        rewrite(&mut frame, packet, &flow, direction, !to.is_stack() && !from.is_stack());
         if let Some(flow) = self.flows.flow_mut(place) {
             flow.seen = tick(now);
             if !packet.is_later_fragment() {
@@ -232,7 +250,9 @@ impl<'p> Datapath<'p> {
     /// Sends on the fragments that waited for their first.
     fn release_fragments(&mut self, now: Instant) {
         while let Some((place, direction, packet, frame)) = self.fragments.release() {
-            if let Ok(Outcome::Sent(egress, frame)) = self.carry(now, place, direction, &packet, frame) {
+            if self.holds(now, place)
+                && let Ok(Outcome::Sent(egress, frame)) = self.carry(now, place, direction, &packet, frame)
+            {
                 // At most four, and the queue has room for more.
                 let _ = self.queue(egress, frame);
             }
@@ -293,19 +313,6 @@ fn put(bytes: &mut [u8], at: usize, word: u32) {
 fn is_martian(source: u32) -> bool {
     let [first, ..] = source.to_ne_bytes();
     first == 0 || first == 127 || first >= 224
-}
-
-/// Whether the checksum of a UDP packet holds, or there is none.
-fn udp_checksum_holds(frame: &Frame<'_>, packet: &Packet) -> bool {
-    let Some(datagram) = frame.bytes().get(packet.at + packet.header_len..packet.at + packet.len) else {
-        return false;
-    };
-    if datagram.get(6..8) == Some(&[0, 0]) {
-        return true;
-    }
-    let len = u32::from((datagram.len() as u16).to_be());
-    let pseudo = [packet.source, packet.destination].map(checksum::halves).iter().sum::<u32>();
-    checksum::of(datagram, pseudo + len + u32::from(u16::from(UDP).to_be())) == 0
 }
 
 const DHCP_SERVER_PORT: u16 = 67;

@@ -48,13 +48,17 @@ pub(super) fn clamp_mss(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) {
 }
 
 impl<'p> Datapath<'p> {
-    /// Answers a segment that came from `hop` with a RST (RFC 9293 §3.10.7.1).
+    /// Answers a segment that came from `hop` with a RST, if not too many are answered.
     pub(super) fn send_reset(&mut self, now: Instant, hop: Hop, packet: &Packet, segment: &Frame<'p>) {
-        if packet.protocol != TCP || packet.tcp_flags & RST != 0 || !self.icmp_out.permit(now) {
-            return;
+        if packet.protocol == TCP && packet.tcp_flags & RST == 0 && self.icmp_out.permit(now) {
+            self.reset(now, hop, packet, segment);
         }
+    }
+
+    /// Answers a segment that came from `hop` with a RST (RFC 9293 §3.10.7.1). False if no frame is free.
+    fn reset(&mut self, now: Instant, hop: Hop, packet: &Packet, segment: &Frame<'p>) -> bool {
         let Some(header) = segment.bytes().get(packet.at + packet.header_len..packet.at + packet.len) else {
-            return;
+            return false;
         };
         let word = |at: usize| {
             header.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
@@ -67,10 +71,11 @@ impl<'p> Datapath<'p> {
         } else {
             (0, word(4).wrapping_add(len), RST | ACK)
         };
-        self.send_segment(now, hop, Tuple::of(packet).answer(), seq, ack, flags);
+        self.send_segment(now, hop, Tuple::of(packet).answer(), seq, ack, flags)
     }
 
-    /// A packet of a connection that is cut: its sender is told, and the flow is over.
+    /// A packet of a connection that is cut: its sender is told, and the flow is over. Each is told once, so that no limit is
+    /// needed.
     pub(super) fn answer_cut(
         &mut self,
         now: Instant,
@@ -79,8 +84,7 @@ impl<'p> Datapath<'p> {
         packet: &Packet,
         frame: &Frame<'p>,
     ) {
-        if hop.is_inside() {
-            self.send_reset(now, hop, packet, frame);
+        if hop.is_inside() && (packet.tcp_flags & RST != 0 || self.reset(now, hop, packet, frame)) {
             self.end_flow(place);
         }
     }
@@ -117,9 +121,17 @@ impl<'p> Datapath<'p> {
         told > 0
     }
 
-    /// A segment without data.
-    fn send_segment(&mut self, now: Instant, hop: Hop, tuple: Tuple, seq: u32, ack: u32, flags: u8) {
-        let Some(mut frame) = self.pool.take(PortId::LOCAL) else { return };
+    /// A segment without data. False if no frame is free.
+    fn send_segment(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        tuple: Tuple,
+        seq: u32,
+        ack: u32,
+        flags: u8,
+    ) -> bool {
+        let Some(mut frame) = self.pool.take(PortId::LOCAL) else { return false };
         frame.clear(Frame::IP_HEADROOM);
         let mut bytes = [0; HEADER_LEN + TCP_HEADER_LEN];
         write_header(&mut bytes, HEADER_LEN + TCP_HEADER_LEN, TCP, tuple.source, tuple.destination);
@@ -135,9 +147,11 @@ impl<'p> Datapath<'p> {
             + u32::from((TCP_HEADER_LEN as u16).to_be());
         let sum = checksum::of(segment, pseudo);
         segment[16..18].copy_from_slice(&sum.to_ne_bytes());
-        if frame.extend(&bytes) {
+        let fits = frame.extend(&bytes);
+        if fits {
             self.send_own(now, hop, tuple.destination, frame);
         }
+        fits
     }
 }
 

@@ -6,8 +6,9 @@ use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header, VlanTag};
 use gatelet_wire::pppoe::{Code, Packet, TagKind, TagSet, Writer};
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
-use crate::server::{Plan, Server};
+use crate::server::{CLIENT_ADDRESS, Plan, Server};
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a mood of its own")]
 pub(crate) struct Concentrator {
@@ -26,6 +27,8 @@ pub(crate) struct Concentrator {
     pub(crate) max_frame_len: usize,
     pub(crate) refuses_with: Option<&'static str>,
     pub(crate) auth: Vec<gatelet_proto::ppp::auth::AuthMethod>,
+    /// What the next session gets.
+    pub(crate) client_address: Ipv4Address,
     pub(crate) sessions: BTreeMap<u16, Session>,
     pub(crate) next_id: u16,
     /// The PADTs it got.
@@ -53,6 +56,7 @@ impl Concentrator {
             max_frame_len: 1600,
             refuses_with: None,
             auth: Plan::default().auth,
+            client_address: CLIENT_ADDRESS,
             sessions: BTreeMap::new(),
             next_id: u16::from(number) * 0x100 + 1,
             padts: Vec::new(),
@@ -99,7 +103,12 @@ impl Concentrator {
         let id = self.next_id;
         self.next_id += 1;
         let asked = TagSet::parse(packet).expect("readable").max_payload.filter(|_| self.jumbo);
-        let plan = Plan { mru: asked.unwrap_or(1492), auth: self.auth.clone(), ..Plan::default() };
+        let plan = Plan {
+            mru: asked.unwrap_or(1492),
+            auth: self.auth.clone(),
+            address: self.client_address,
+            ..Plan::default()
+        };
         let mut server = Server::new(plan);
         server.open(now);
         self.sessions.insert(id, Session { client: header.source, server, data: Vec::new() });

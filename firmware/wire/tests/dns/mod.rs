@@ -96,6 +96,13 @@ fn records_of_all_sections() {
     );
     assert_eq!(records("response-unknown-type"), [row(Answer, "example.org", Type(65_000), 300, "3 octets")]);
     assert_eq!(
+        records("response-dname"),
+        [
+            row(Answer, "example.org", Type::DNAME, 3600, "example.net"),
+            row(Answer, "www.example.org", Type::CNAME, 3600, "www.example.net"),
+        ]
+    );
+    assert_eq!(
         records("response-mx-srv"),
         [
             row(Answer, "example.org", Type::MX, 3600, "7 octets"),

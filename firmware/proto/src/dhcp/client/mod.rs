@@ -200,6 +200,14 @@ impl Client {
         }
     }
 
+    /// The address whose [check](Event::Check) is awaited.
+    pub const fn checking(&self) -> Option<Ipv4Address> {
+        match &self.state {
+            State::Holding { phase: Holding::Checking { .. }, lease, .. } => Some(lease.address.address()),
+            _ => None,
+        }
+    }
+
     /// When the lease ends; `None` if there is none, or it is for ever.
     pub fn expires_at(&self) -> Option<Instant> {
         match &self.state {

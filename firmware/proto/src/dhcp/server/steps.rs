@@ -221,7 +221,12 @@ impl Server<'_> {
         let Some(lease) = self.leases.get_mut(place) else { return Err(Dropped::Exhausted) };
         let before = lease.record();
         let is_renewal = lease.is_bound() && lease.key == request.key && lease.address == address;
-        let state = State::Bound { until: deadline(now, lease_seconds), lease_seconds };
+        let granted = State::Bound { until: deadline(now, lease_seconds), lease_seconds };
+        let state = match lease.state {
+            // A shorter lease than before: the client may never hear of it, and believe in the longer one.
+            State::Bound { until, .. } if is_renewal && until > deadline(now, lease_seconds) => lease.state,
+            _ => granted,
+        };
         let (key, mac) = (request.key, request.mac);
         // Some say their name in a DISCOVER only.
         let host_name =

@@ -97,7 +97,7 @@ impl Forwarder<'_> {
             return Ok(());
         }
         let is_failure = matches!(rcode, Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED);
-        // Those above 15 are about EDNS, and nothing a client could do with (RFC 6891 §9).
+        // Those above 15 are about EDNS, and nothing a client could do anything with.
         if is_failure || rcode.0 > 15 {
             // One that was given up already does not end the wait for the one asked since.
             if matches!(outstanding.phase, Phase::Await { upstream: last, .. } if last == upstream) {

@@ -302,6 +302,14 @@ impl Forwarder<'_> {
             };
             let place = self.waiters.iter().position(|waiter| waiter.0.as_ref().is_some_and(is_due))?;
             let waiting = self.waiters.get_mut(place)?.0.take()?;
+            let outstanding = *self.outstanding(waiting.slot)?;
+            if outstanding.is_under_way()
+                && self.cache.find(now, &outstanding.key(), self.config.stale_max_s).is_none()
+            {
+                // What is stale has made room for something else meanwhile: back to waiting.
+                self.waiters.get_mut(place)?.0 = Some(Waiting { wants_stale: false, ..waiting });
+                continue;
+            }
             let composed = self.compose_answer(now, &waiting, buffer);
             self.collect();
             let transmit = self.composed(waiting.client, composed);
