@@ -320,11 +320,6 @@ impl<'p> Router<'p> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
         {
-            if let HopKind::Wan(wan) = passed.from.kind()
-                && let Some(wan) = self.wans.get_mut(usize::from(wan.0))
-            {
-                wan.note_traffic(now);
-            }
             return Some((Egress::Port(passed.to), frame));
         }
         self.handle_other_frame(now, port, frame)
@@ -439,7 +434,11 @@ impl<'p> Router<'p> {
         if matches!(self.shutdown, Shutdown::UnderWay(until) if until <= now) {
             self.shutdown = Shutdown::Overdue;
         }
-        for wan in &mut self.wans {
+        for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
+            if let Some(datapath) = &self.datapath {
+                // Before it decides whether the line is idle.
+                wan.note_traffic(datapath.traffic(Hop::wan(id)).last);
+            }
             wan.handle_timeout(now, &mut self.rng);
         }
         if let Some(datapath) = &mut self.datapath {

@@ -123,6 +123,7 @@ fn plug() -> Checked {
 
 /// A machine in the LAN.
 pub(crate) struct Host {
+    /// Told to the DHCP server, too.
     name: &'static str,
     /// Keeps the namespaces.
     holder: Child,
@@ -201,8 +202,12 @@ impl Host {
     /// Asks for an address with udhcpc and uses what it gets.
     pub(crate) fn udhcpc(&self) -> Result<Lease, String> {
         let script = self.script("udhcpc", UDHCPC)?;
+        let name = format!("hostname:{}", self.name);
         // -n: fail when nobody answers; -q: end when somebody did.
-        self.run("udhcpc", &["-f", "-n", "-q", "-t", "5", "-T", "1", "-i", "eth0", "-s", &script])?;
+        self.run(
+            "udhcpc",
+            &["-f", "-n", "-q", "-t", "5", "-T", "1", "-i", "eth0", "-x", &name, "-s", &script],
+        )?;
         self.lease()
     }
 
@@ -222,8 +227,10 @@ impl Host {
         let file =
             |kind: &str| self.folder.join(format!("{}.dhclient.{kind}", self.name)).display().to_string();
         let script = self.script("dhclient", DHCLIENT)?;
-        let (leases, process) = (file("leases"), file("pid"));
-        let words = [what, "-cf", "/dev/null", "-lf", &leases, "-pf", &process, "-sf", &script, "eth0"];
+        let (leases, process, config) = (file("leases"), file("pid"), file("conf"));
+        fs::write(&config, format!("send host-name \"{}\";\n", self.name))
+            .map_err(|error| format!("{config}: {error}"))?;
+        let words = [what, "-cf", &config, "-lf", &leases, "-pf", &process, "-sf", &script, "eth0"];
         Ok(words.map(str::to_owned).to_vec())
     }
 

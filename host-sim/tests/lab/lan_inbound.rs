@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::dialing::sessions_gone;
 use crate::lan::{FORWARDED, Lan, SERVED};
+use crate::lan_services::expect;
 use crate::lan_traffic::provide;
 use crate::machine::output;
 use crate::throughput::INTERNET_HOST;
@@ -109,6 +110,8 @@ pub(crate) fn another_address(lab: &mut Lab) -> Checked {
     ensure(seen.trim() == lan.public.to_string(), || {
         format!("the internet host sees {seen}, the line has {}", lan.public)
     })?;
+    // A name that was not asked for before, so that the answer comes over the line.
+    expect(&lan.one, &["www.msftncsi.com", "A"], "NOERROR", INTERNET_HOST)?;
     let forwarded = lab.isp.command(&format!(
         "sh ip netns exec inet curl -sS -m 5 http://{}:{}/",
         lan.public,

@@ -51,22 +51,26 @@ pub(crate) fn dns(lab: &mut Lab) -> Checked {
     }
     // With the cookie and the EDNS options that dig sends, and without any.
     expect(&lan.two, &["+noedns", "captive.apple.com", "A"], "NOERROR", "192.0.2.80")?;
+    // The hosts themselves, by the names they told the DHCP server.
+    let one = lan.one.udhcpc()?.address.to_string();
+    expect(&lan.two, &["one.lan", "A"], "NOERROR", &one)?;
+    expect(&lan.two, &["-x", &one], "NOERROR", "one.lan.")?;
     let body = lan.two.curl(5, "http://probe.isp.test/success.txt")?;
     ensure(body == "success\n", || format!("by name: {body}"))?;
     lab.lan = Some(lan);
     Ok(())
 }
 
-/// `dig` at the server that DHCP named: the status and the address.
-fn expect(host: &Host, question: &[&str], status: &str, address: &str) -> Checked {
+/// `dig` at the server that DHCP named: the status, and what the answer ends in.
+pub(crate) fn expect(host: &Host, question: &[&str], status: &str, end: &str) -> Checked {
     let text = host.run("dig", &[&["+tries=2", "+time=2"], question].concat())?;
     let answered =
         text.contains(&format!("status: {status},")) && text.contains(&format!("SERVER: {ROUTER}#53"));
-    let found = address.is_empty()
-        || text.lines().any(|line| !line.starts_with(';') && line.split_whitespace().last() == Some(address));
+    let found = end.is_empty()
+        || text.lines().any(|line| !line.starts_with(';') && line.split_whitespace().last() == Some(end));
     if answered && found {
         Ok(())
     } else {
-        fail(format!("dig {question:?}: {status} {address} is expected:\n{text}"))
+        fail(format!("dig {question:?}: {status} {end} is expected:\n{text}"))
     }
 }

@@ -270,15 +270,23 @@ impl<'a> FlowTable<'a> {
         (0..).zip(self.flows.iter()).filter(|(_, flow)| flow.protocol != 0)
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn hash(&self, tuple: &Tuple, protocol: u8, hop: Hop) -> u32 {
         self.key.hash([tuple.source, tuple.destination, tuple.ports, u32::from(protocol) | hop.bits()])
     }
 
     /// The flow of a packet with this tuple that arrives at `hop`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn find(&self, tuple: &Tuple, protocol: u8, hop: Hop) -> Option<(u16, Direction)> {
-        let hash = self.hash(tuple, protocol, hop);
+        self.find_inline(tuple, protocol, hop)
+    }
+
+    /// [`find`](Self::find), for the one place where a call costs too much.
+    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
+    #[inline(always)]
+    pub(crate) fn find_inline(&self, tuple: &Tuple, protocol: u8, hop: Hop) -> Option<(u16, Direction)> {
+        let hash =
+            self.key.hash([tuple.source, tuple.destination, tuple.ports, u32::from(protocol) | hop.bits()]);
         let found = self.index.find(hash, |place| {
             let Some(flow) = self.flows.get(usize::from(place & PLACE)) else { return false };
             let (known, at) =
