@@ -58,10 +58,7 @@ fn connections_through_another_address_are_reset() {
     let elicited = house.lan_packets();
     let mut said: Vec<_> = elicited.iter().map(|packet| words(packet)).collect();
     said.sort_unstable();
-    assert_eq!(
-        said,
-        ["TCP 192.0.2.80:80 > 192.168.1.10:5000 A", "TCP 192.0.2.80:80 > 192.168.1.11:5001 A"]
-    );
+    assert_eq!(said, ["TCP 192.0.2.80:80 > 192.168.1.10:5000 A", "TCP 192.0.2.80:80 > 192.168.1.11:5001 A"]);
     // The answer gets its RST, in the window.
     let dropped = house.dropped_by(|house| {
         house.lan_sends(ANN, &tcp((ANN, 5000), (WEB, 80), ACK));
