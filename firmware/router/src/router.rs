@@ -695,7 +695,8 @@ impl<'p> Router<'p> {
         let wan = self.wans.get_mut(usize::from(id.0)).ok_or(Dropped::NetworkDown)?;
         let port = wan.port();
         if self.datapath.is_some() && frame.bytes().first().is_some_and(|first| first >> 4 == 4) {
-            let arrival = Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None, to_group: false };
+            let arrival =
+                Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None, to_group: false };
             return self.pass(now, arrival, frame);
         }
         wan.pppoe_mut().ok_or(Dropped::NetworkDown)?.handle_ip_packet(&mut frame)?;
@@ -803,9 +804,17 @@ impl<'p> Router<'p> {
         };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
+<<<<<<< HEAD
             let arrival =
                 Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false };
             return self.pass(now, arrival, ip);
+=======
+            return self.pass(
+                now,
+                Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false },
+                ip,
+            );
+>>>>>>> main
         }
         if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {
             wan.count_received(ip.len());

@@ -61,10 +61,7 @@ fn connections_through_another_address_are_reset() {
     said.sort_unstable();
     said.dedup();
     assert_eq!(elicited.len(), 4);
-    assert_eq!(
-        said,
-        ["TCP 192.0.2.80:80 > 192.168.1.10:5000 A", "TCP 192.0.2.80:80 > 192.168.1.11:5001 A"]
-    );
+    assert_eq!(said, ["TCP 192.0.2.80:80 > 192.168.1.10:5000 A", "TCP 192.0.2.80:80 > 192.168.1.11:5001 A"]);
     // The answer gets its RST, in the window.
     let dropped = house.dropped_by(|house| {
         house.lan_sends(ANN, &tcp((ANN, 5000), (WEB, 80), ACK));

@@ -1,8 +1,6 @@
 //! Rules, and what is dropped before any rule is asked: RFC 2827, RFC 1812 §5.3, RFC 6890, RFC 7126.
 
-use gatelet_router::{
-    Action, DatapathEvent, Dropped, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone,
-};
+use gatelet_router::{Action, DatapathEvent, Dropped, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, VlanTag};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
@@ -167,9 +165,14 @@ fn sources_that_may_be() {
 #[test]
 fn destinations_that_are_not_forwarded() {
     let mut house = House::new();
-    for to in [[224, 0, 0, 251], [239, 255, 255, 250], [255, 255, 255, 255], [0, 1, 2, 3], [127, 0, 0, 1], [
-        192, 168, 1, 255,
-    ]] {
+    for to in [
+        [224, 0, 0, 251],
+        [239, 255, 255, 250],
+        [255, 255, 255, 255],
+        [0, 1, 2, 3],
+        [127, 0, 0, 1],
+        [192, 168, 1, 255],
+    ] {
         let to = Ipv4Address::from(to);
         let dropped = house.dropped_by(|house| house.lan_sends(ANN, &udp((ANN, 5000), (to, 1900), b"x")));
         assert_eq!(dropped, [(Dropped::Group, 1)], "{to}");
@@ -225,9 +228,21 @@ fn broken_packets() {
         ("IPv6", changed(|bytes| bytes[0] = 0x65), Dropped::NotIp),
         ("a header of 16", changed(|bytes| bytes[0] = 0x44), Dropped::Malformed),
         ("a header longer than all", changed(|bytes| bytes[0] = 0x4F), Dropped::Malformed),
-        ("longer than its frame", changed(|bytes| bytes[2..4].copy_from_slice(&[0, 200])), Dropped::Malformed),
-        ("shorter than its header", changed(|bytes| bytes[2..4].copy_from_slice(&[0, 19])), Dropped::Malformed),
-        ("no room for UDP", edited(good(), |bytes| bytes[2..4].copy_from_slice(&[0, 27])), Dropped::Malformed),
+        (
+            "longer than its frame",
+            changed(|bytes| bytes[2..4].copy_from_slice(&[0, 200])),
+            Dropped::Malformed,
+        ),
+        (
+            "shorter than its header",
+            changed(|bytes| bytes[2..4].copy_from_slice(&[0, 19])),
+            Dropped::Malformed,
+        ),
+        (
+            "no room for UDP",
+            edited(good(), |bytes| bytes[2..4].copy_from_slice(&[0, 27])),
+            Dropped::Malformed,
+        ),
         (
             "no room for TCP",
             edited(good(), |bytes| {

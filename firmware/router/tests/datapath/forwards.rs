@@ -130,7 +130,12 @@ fn hairpin_through_a_forward() {
 /// The port of a forward is nobody else's, and what its host sends from there comes from the forward's port.
 #[test]
 fn a_forwards_port_is_its_hosts() {
-    let mut house = house_with(Forward { protocol: Protocol::Udp, ports: PortRange::one(6881), host_port: 6881, ..to_bob() });
+    let mut house = house_with(Forward {
+        protocol: Protocol::Udp,
+        ports: PortRange::one(6881),
+        host_port: 6881,
+        ..to_bob()
+    });
     house.lan_sends(ANN, &udp((ANN, 6881), (WEB, 53), b"x"));
     let sent = house.internet_packets();
     assert_ne!(sent[0][20..22], 6881_u16.to_be_bytes());
@@ -143,7 +148,12 @@ fn a_forwards_port_is_its_hosts() {
         ["UDP 192.0.2.80:53 > 192.168.1.11:6881", "UDP 198.51.100.9:53 > 192.168.1.11:6881"]
     );
     // With another port inside: still the forward's outside.
-    let mut house = house_with(Forward { protocol: Protocol::Udp, ports: PortRange::one(700), host_port: 6881, ..to_bob() });
+    let mut house = house_with(Forward {
+        protocol: Protocol::Udp,
+        ports: PortRange::one(700),
+        host_port: 6881,
+        ..to_bob()
+    });
     house.lan_sends(BOB, &udp((BOB, 6881), (WEB, 53), b"x"));
     assert_eq!(house.internet_got(), ["UDP 100.64.0.7:700 > 192.0.2.80:53"]);
     house.check_tables();

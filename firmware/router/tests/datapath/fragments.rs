@@ -4,7 +4,8 @@ use gatelet_router::Dropped;
 
 use crate::house::{ANN, BOB, FAR, House, OURS, WEB};
 use crate::packets::{
-    ACK, SYN, dont_fragment, edited, fragment, fragments, ip_with, reassembled, tcp_with, udp, with_ttl, words,
+    ACK, SYN, dont_fragment, edited, fragment, fragments, ip_with, reassembled, tcp_with, udp, with_ttl,
+    words,
 };
 
 fn big(len: usize) -> Vec<u8> {

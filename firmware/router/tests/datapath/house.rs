@@ -268,7 +268,11 @@ impl House {
             Egress::Port(WAN_PORT) => self.sent_on_wan(&bytes),
             Egress::Port(port) => panic!("no such port: {port:?}"),
             stack => {
-                if self.lenient { check_header(&bytes) } else { check(&bytes) }
+                if self.lenient {
+                    check_header(&bytes)
+                } else {
+                    check(&bytes)
+                }
                 self.stack_inbox.push((stack, bytes));
             }
         }

@@ -185,9 +185,7 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     let packet = Ipv4Packet::new_unchecked(bytes);
     let (from, to) = (packet.src_addr(), packet.dst_addr());
     let payload = bytes.get(usize::from(packet.header_len())..).unwrap_or_default();
-    let port = |at: usize| {
-        payload.get(at..at + 2).map_or(0, |port| u16::from_be_bytes([port[0], port[1]]))
-    };
+    let port = |at: usize| payload.get(at..at + 2).map_or(0, |port| u16::from_be_bytes([port[0], port[1]]));
     let part = match (packet.frag_offset(), packet.more_frags()) {
         (0, false) => String::new(),
         (offset, true) => format!(" part {offset}+"),

@@ -8,7 +8,8 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::house::{ANN, BOB, CAT, FAR, GATEWAY, House, OURS, WEB};
 use crate::packets::{
-    ACK, FIN, RST, SYN, edited, fragments, icmp_error, ip, ping, pong, tcp_with, udp, with_ttl, without_checksum,
+    ACK, FIN, RST, SYN, edited, fragments, icmp_error, ip, ping, pong, tcp_with, udp, with_ttl,
+    without_checksum,
 };
 
 #[derive(Debug, Clone)]
@@ -18,7 +19,10 @@ enum Op {
     LanStack(Vec<u8>),
     WanStack(Vec<u8>),
     /// An error about the packet that left last, from outside or inside.
-    Complain { from_lan: bool, quoted: usize },
+    Complain {
+        from_lan: bool,
+        quoted: usize,
+    },
     Wait(u64),
     Rule(bool),
     Forward(bool),
@@ -137,7 +141,11 @@ fn perform(house: &mut House, op: &Op, last: &[u8]) -> Left {
         Op::Complain { .. } => {}
         Op::Wait(millis) => house.run_for(Duration::from_millis(*millis)),
         Op::Rule(true) => {
-            let rule = Rule { protocol: Protocol::Udp, destination_ports: PortRange::one(5003), ..Rule::new(Zone::Lan, Zone::Wan, Action::Reject) };
+            let rule = Rule {
+                protocol: Protocol::Udp,
+                destination_ports: PortRange::one(5003),
+                ..Rule::new(Zone::Lan, Zone::Wan, Action::Reject)
+            };
             house.router.add_rule(rule);
         }
         Op::Rule(false) => house.router.clear_rules(),

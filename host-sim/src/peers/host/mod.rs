@@ -179,7 +179,13 @@ impl<'a> Machine<'a> {
         if let Some(lease) = fixed {
             body.configure(lease);
         }
-        Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: Some(Instant::ZERO) }
+        Self {
+            body,
+            servers: Servers::default(),
+            running: Vec::new(),
+            begun: 0,
+            wake_at: Some(Instant::ZERO),
+        }
     }
 
     /// Many in one, without a link layer: it answers for every address it is asked for. `address` is where its own
