@@ -804,17 +804,11 @@ impl<'p> Router<'p> {
         };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
-<<<<<<< HEAD
-            let arrival =
-                Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false };
-            return self.pass(now, arrival, ip);
-=======
             return self.pass(
                 now,
                 Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false },
                 ip,
             );
->>>>>>> main
         }
         if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {
             wan.count_received(ip.len());
