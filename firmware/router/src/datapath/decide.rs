@@ -36,15 +36,14 @@ impl<'p> Datapath<'p> {
     ) -> Result<Found<'p>, Dropped> {
         let hop = arrival.hop;
         // A RST or an answer opens nothing.
-        let is_answer = packet.protocol == ICMP && !packet.is_icmp_query()
-            || packet.protocol == ICMP && matches!(packet.icmp_type, 0 | 14 | 16 | 18);
-        let is_answer = is_answer || packet.tcp_flags & RST != 0;
-        let is_pong = packet.protocol == ICMP && packet.icmp_type == 0;
-        if is_answer && hop.is_stack() && (is_pong || self.answers_lan(hop, packet)) {
-            return self.send_answer(now, hop, packet, frame).map(Found::Done);
-        }
-        if is_answer {
-            return Err(Dropped::NoFlow);
+        let is_icmp_answer = !packet.is_icmp_query() || matches!(packet.icmp_type, 0 | 14 | 16 | 18);
+        if packet.protocol == ICMP && is_icmp_answer || packet.tcp_flags & RST != 0 {
+            let is_own = self.answers_lan(hop, packet) || self.answers_ping(hop, packet);
+            return if is_own {
+                self.send_answer(now, hop, packet, frame).map(Found::Done)
+            } else {
+                Err(Dropped::NoFlow)
+            };
         }
         let planned = if hop.is_inside() {
             self.plan_outward(now, arrival, packet, &frame)
@@ -523,6 +522,14 @@ impl<'p> Datapath<'p> {
     /// Whether a stack of ours speaks to the LAN: what it answers there needs no flow, since nothing is translated.
     pub(super) fn answers_lan(&self, from: Hop, packet: &Packet) -> bool {
         from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
+    }
+
+    /// Whether a WAN's own stack answers a ping, under its own address.
+    fn answers_ping(&self, from: Hop, packet: &Packet) -> bool {
+        packet.protocol == ICMP
+            && packet.icmp_type == 0
+            && matches!(from.kind(), HopKind::Stack(_))
+            && self.interface(from).address == Some(packet.source)
     }
 
     /// An answer of a stack of ours, to a packet that it got without a flow: echo reply, RST, ICMP error.
