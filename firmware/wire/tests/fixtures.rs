@@ -9,7 +9,7 @@ use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
 use gatelet_wire::pppoe::{self, Packet, Tag, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Malformed};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Malformed, http, tls};
 
 const CONCENTRATOR: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x01]);
 const ROUTER: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x0a]);
@@ -684,7 +684,7 @@ fn mschapv2_failure() {
 /// A fixture nobody reads is a claim nobody checks.
 #[test]
 fn every_fixture_is_tested() {
-    let tests = include_str!("fixtures.rs");
+    let tests = concat!(include_str!("fixtures.rs"), include_str!("probes.rs"));
     for name in fixture::all() {
         let (_, case) = name.split_once('/').unwrap();
         let short = case
@@ -711,6 +711,13 @@ fn read(group: &str, case: &str, octets: &[u8]) -> Result<(), Malformed> {
             Some("success") => Success::parse(octets).map(drop),
             _ => Failure::parse(octets).map(drop),
         },
+        "http" if case == "get" => Ok(()),
+        "http" => {
+            let mut reader = http::ResponseReader::new();
+            reader.push(octets).and_then(|_| reader.close()).map(drop)
+        }
+        "tls" if case.contains("client-hello") => tls::ClientHello::parse(octets).map(drop),
+        "tls" => tls::Answer::parse(octets)?.map(drop).ok_or(Malformed::Truncated),
         _ => {
             let (protocol, information) = ppp::parse(octets)?;
             let control = Control::parse(information)?;
@@ -761,6 +768,10 @@ fn every_error_has_words() {
         Malformed::UnknownCode,
         Malformed::FieldLength,
         Malformed::Text,
+        Malformed::StatusLine,
+        Malformed::HeadTooLong,
+        Malformed::ChunkSize,
+        Malformed::NotTls,
     ];
     let mut words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     words.sort();

@@ -36,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_pap", run: wire::pap, fixtures: Some("pap") },
     Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
+    Target { name: "wire_http", run: wire::http, fixtures: Some("http") },
+    Target { name: "wire_tls", run: wire::tls, fixtures: Some("tls") },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
