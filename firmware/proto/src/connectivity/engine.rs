@@ -115,17 +115,23 @@ enum Plan {
     Watch(u8),
 }
 
-/// 80 to 120 percent.
+/// 0 to 40 percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Jitter(u32);
 
 impl Jitter {
     fn draw(rng: &mut dyn Rng) -> Self {
-        Self(80 + rng.next_u32() % 41)
+        Self(rng.next_u32() % 41)
     }
 
-    fn of(self, duration: Duration) -> Duration {
-        duration * self.0 / 100
+    /// 80 to 120 percent of it.
+    fn around(self, duration: Duration) -> Duration {
+        duration * (80 + self.0) / 100
+    }
+
+    /// 60 to 100 percent of it.
+    fn below(self, duration: Duration) -> Duration {
+        duration * (60 + self.0) / 100
     }
 }
 
@@ -373,7 +379,7 @@ impl<'a> Engine<'a> {
             let cost = if plan == Plan::Full { FULL_COST } else { WATCH_COST };
             let later = if is_fresh && self.skips < SKIPS_MAX {
                 self.skips += 1;
-                Some(now + jitter.of(ONLINE_INTERVAL))
+                Some(now + jitter.around(ONLINE_INTERVAL))
             } else {
                 self.budget.allows(now, cost).err()
             };
@@ -438,7 +444,6 @@ impl<'a> Engine<'a> {
         };
         if !is_as_before {
             self.state = State::Resting { until: now, plan: Plan::Full, is_urgent: true };
-            self.round.stop();
             return;
         }
         let portal = self.round.portal.take();
@@ -463,7 +468,6 @@ impl<'a> Engine<'a> {
             self.backoff = 0;
         }
         self.note_health(now, matches!(verdict, Verdict::Online | Verdict::Partial { .. }));
-        self.round.stop();
         let is_dead = verdict == Verdict::Offline { stage: Stage::Route };
         self.publish(now, verdict, true);
         self.note_death(now, is_dead);
@@ -486,7 +490,7 @@ impl<'a> Engine<'a> {
                 self.backoff = 0;
                 let is_due = self.full_at.is_none_or(|at| now >= at + FULL_INTERVAL);
                 let plan = if is_due { Plan::Full } else { self.next_to_watch(now) };
-                (now + jitter.of(ONLINE_INTERVAL), plan)
+                (now + jitter.around(ONLINE_INTERVAL), plan)
             }
             (Verdict::Portal { .. }, Some(row)) => {
                 let is_active = self.lan_active_at.is_some_and(|at| now < at + LAN_ACTIVE);
@@ -505,7 +509,7 @@ impl<'a> Engine<'a> {
     fn back_off(&mut self, jitter: Jitter) -> Duration {
         let wait = BACKOFF_FIRST * (1 << self.backoff.min(10));
         self.backoff = self.backoff.saturating_add(1);
-        jitter.of(wait.min(BACKOFF_MOST)).min(BACKOFF_MOST)
+        jitter.below(wait.min(BACKOFF_MOST))
     }
 
     /// The probes of a round take turns.

@@ -72,10 +72,10 @@ impl Round {
         let known =
             |transport| resolvers.clone().map(move |resolver| What::KnownName { resolver, transport });
         let all = known(Transport::Udp)
+            .chain(known(Transport::Tcp))
             .chain(http.iter().map(|row| What::Http { row: *row }))
             .chain(tls.iter().map(|row| What::Tls { row: *row }))
-            .chain(resolvers.clone().map(|resolver| What::RandomName { resolver }))
-            .chain(known(Transport::Tcp));
+            .chain(resolvers.clone().map(|resolver| What::RandomName { resolver }));
         for what in all {
             round.push(Check::new(what, None));
         }
@@ -95,15 +95,17 @@ impl Round {
         debug_assert!(pushed.is_ok(), "more checks than CHECKS_MAX");
     }
 
+    /// Whether all is heard that matters. What a resolver says by TCP matters only if none is right by UDP; otherwise it
+    /// is noted when it comes.
     pub(super) fn is_over(&self) -> bool {
-        self.checks.iter().all(|check| check.finding.is_some())
-    }
-
-    /// Nobody is waited for any more.
-    pub(super) fn stop(&mut self) {
-        for check in &mut self.checks {
-            check.task = None;
-        }
+        let is_right_by_udp = self.checks.iter().any(|check| {
+            let is_udp = matches!(check.what, What::KnownName { transport: Transport::Udp, .. });
+            is_udp && matches!(check.finding, Some((Finding::DnsRight, _)))
+        });
+        let is_optional = |check: &Check| {
+            is_right_by_udp && matches!(check.what, What::KnownName { transport: Transport::Tcp, .. })
+        };
+        self.checks.iter().all(|check| check.finding.is_some() || is_optional(check))
     }
 
     pub(super) fn running(&self) -> usize {
