@@ -151,6 +151,16 @@ pub(crate) fn network(name: &str) -> Option<Network> {
             Transport::Udp => Reply::Silent,
             Transport::Tcp => honest_name(name, family),
         }),
+        "partial-dns-forged-by-udp" => Network {
+            dns: |_, transport, name, family| match transport {
+                Transport::Udp => one(gateway(family)),
+                Transport::Tcp => honest_name(name, family),
+            },
+            tcp: |to| {
+                let is_gateway = to.address == gateway(Family::Ipv4) || to.address == gateway(Family::Ipv6);
+                if is_gateway { at_gateway(to, || ok(PAGE.as_bytes())) } else { honest_tcp(to) }
+            },
+        },
         "partial-https-dropped" => {
             portal(|to| if to.port == 443 { Meeting::Dropped } else { honest_tcp(to) })
         }

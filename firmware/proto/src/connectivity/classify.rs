@@ -45,6 +45,11 @@ impl Answer {
         matches!(self, Self::Redirected | Self::AuthenticationRequired | Self::OtherBody)
     }
 
+    /// Whether it may show one: the redirect to oneself as well.
+    pub(super) const fn is_sign(self) -> bool {
+        self.is_portal() || matches!(self, Self::RedirectedHome)
+    }
+
     /// Whether it says in so many words where the page is: such an interceptor wants to be found.
     pub const fn names_portal(self) -> bool {
         matches!(self, Self::Redirected | Self::AuthenticationRequired)

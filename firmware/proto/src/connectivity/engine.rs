@@ -1,95 +1,65 @@
-//! The engine: when to look, what follows from it, when to look again.
+//! The engine: what it is told, what it wants done, what it knows.
+//!
+//! Its other parts: when it looks in [`super::schedule`], what follows from that in [`super::decide`].
 
 use core::net::IpAddr;
 
 use heapless::{Deque, Vec};
 use rand_core::Rng;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 
+use super::Config;
 use super::budget::Budget;
 use super::check::{Finding, RESOLVERS_MAX, What};
 use super::classify::Answer;
-use super::event::{Activity, CaptivePortalUri, Counters, Dropped, Event};
+use super::decide::MILESTONES;
+use super::event::{CaptivePortalUri, Counters, Dropped, Event};
 use super::health::Health;
 use super::probes::Probe;
 use super::region::ROWS_MAX;
 use super::round::{Round, Scope};
+use super::schedule::Jitter;
 use super::task::{Outcome, Task, TaskId};
-use super::verdict::{Stage, Verdict};
-use super::{Config, Family};
-
-/// A round without an answer of any resolver by then looks at addresses themselves.
-const ANCHORS_AFTER: Duration = Duration::from_secs(1);
-/// A verdict is there by then, if only a provisional one.
-const PROVISIONAL_AFTER: Duration = Duration::from_secs(3);
-/// A round that says "on line" does not wait for stragglers any longer.
-const SETTLED_AFTER: Duration = Duration::from_secs(4);
-/// The verdict is final by then.
-const FINAL_AFTER: Duration = Duration::from_secs(15);
-const MILESTONES: [Duration; 4] = [ANCHORS_AFTER, PROVISIONAL_AFTER, SETTLED_AFTER, FINAL_AFTER];
-
-/// Between two checks while on line.
-const ONLINE_INTERVAL: Duration = Duration::from_secs(300);
-/// Checks in a row that traffic may stand in for. A portal lets some traffic through as well.
-const SKIPS_MAX: u8 = 6;
-/// Traffic that came back this long ago still proves something.
-const TRAFFIC_FRESH: Duration = Duration::from_secs(60);
-/// Between two full rounds while on line; one probe is asked in between.
-const FULL_INTERVAL: Duration = Duration::from_secs(3 * 3_600);
-/// Between two checks that stalled traffic asks for.
-const STALLED_INTERVAL: Duration = Duration::from_secs(30);
-/// Between two checks while a portal is up and somebody is about to sign in.
-const PORTAL_INTERVAL: Duration = Duration::from_secs(8);
-/// A LAN host is active for this long.
-const LAN_ACTIVE: Duration = Duration::from_secs(60);
-/// Between two checks otherwise: this, doubling,
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
-/// to this.
-const BACKOFF_MOST: Duration = Duration::from_secs(600);
-/// What a full round costs, in octets, by and large: 6 probes, 2 TLS servers, 9 questions.
-const FULL_COST: u32 = 16_000;
-/// What one probe costs.
-const WATCH_COST: u32 = 1_500;
-/// Rounds in a row that nothing came back in, after which the session is called dead.
-const DEAD_ROUNDS: u8 = 2;
-/// Unless traffic came back within this time.
-const DEAD_QUIET: Duration = Duration::from_secs(30);
+use super::verdict::Verdict;
 
 /// The engine of one WAN and one family. See [the module](super) for how it is driven.
 #[derive(Debug)]
 pub struct Engine<'a> {
-    config: Config<'a>,
-    resolvers: Vec<IpAddr, RESOLVERS_MAX>,
-    state: State,
+    pub(super) config: Config<'a>,
+    pub(super) resolvers: Vec<IpAddr, RESOLVERS_MAX>,
+    pub(super) state: State,
     /// The round under way, or the last: the evidence.
-    round: Round,
-    next_id: u32,
+    pub(super) round: Round,
+    pub(super) next_id: u32,
 
-    verdict: Verdict,
-    is_final: bool,
-    decided_at: Option<Instant>,
-    captive_portal: Option<CaptivePortalUri>,
+    pub(super) verdict: Verdict,
+    pub(super) is_final: bool,
+    pub(super) decided_at: Option<Instant>,
+    pub(super) captive_portal: Option<CaptivePortalUri>,
 
-    http_health: [Health; ROWS_MAX],
-    tls_health: [Health; ROWS_MAX],
+    pub(super) http_health: [Health; ROWS_MAX],
+    pub(super) tls_health: [Health; ROWS_MAX],
     /// A probe that was good, and where it was.
-    remembered: Option<(u8, IpAddr)>,
-    budget: Budget,
+    pub(super) remembered: Option<(u8, IpAddr)>,
+    pub(super) budget: Budget,
 
-    backoff: u8,
-    dead_rounds: u8,
-    skips: u8,
-    watched: u8,
-    full_at: Option<Instant>,
-    lan_active_at: Option<Instant>,
-    traffic_at: Option<Instant>,
+    pub(super) backoff: u8,
+    pub(super) dead_rounds: u8,
+    /// Checks that traffic has stood in for.
+    pub(super) skips: u8,
+    /// Checks that stalled traffic asked for, and found nothing.
+    pub(super) alarms: u8,
+    pub(super) watched: u8,
+    pub(super) full_at: Option<Instant>,
+    pub(super) lan_active_at: Option<Instant>,
+    pub(super) traffic_at: Option<Instant>,
 
-    counters: Counters,
-    events: Deque<Event, 16>,
+    pub(super) counters: Counters,
+    pub(super) events: Deque<Event, 16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// The line is down.
     Down,
     Resting {
@@ -109,30 +79,10 @@ enum State {
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
+pub(super) enum Plan {
     Full,
     /// One probe: is it still as it was?
     Watch(u8),
-}
-
-/// 0 to 40 percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Jitter(u32);
-
-impl Jitter {
-    fn draw(rng: &mut dyn Rng) -> Self {
-        Self(rng.next_u32() % 41)
-    }
-
-    /// 80 to 120 percent of it.
-    fn around(self, duration: Duration) -> Duration {
-        duration * (80 + self.0) / 100
-    }
-
-    /// 60 to 100 percent of it.
-    fn below(self, duration: Duration) -> Duration {
-        duration * (60 + self.0) / 100
-    }
 }
 
 impl<'a> Engine<'a> {
@@ -155,6 +105,7 @@ impl<'a> Engine<'a> {
             backoff: 0,
             dead_rounds: 0,
             skips: 0,
+            alarms: 0,
             watched: 0,
             full_at: None,
             lan_active_at: None,
@@ -256,7 +207,7 @@ impl<'a> Engine<'a> {
 
     fn reset(&mut self, now: Instant) {
         self.round = Round::NONE;
-        (self.backoff, self.dead_rounds, self.skips) = (0, 0, 0);
+        (self.backoff, self.dead_rounds, self.skips, self.alarms) = (0, 0, 0, 0);
         (self.full_at, self.traffic_at) = (None, None);
         self.publish(now, Verdict::Unknown, true);
     }
@@ -270,25 +221,6 @@ impl<'a> Engine<'a> {
     pub fn check_now(&mut self, now: Instant) {
         if let State::Resting { .. } = self.state {
             self.state = State::Resting { until: now, plan: Plan::Full, is_urgent: true };
-        }
-    }
-
-    /// Takes note of what the datapath sees.
-    pub fn handle_activity(&mut self, now: Instant, activity: Activity) {
-        match activity {
-            Activity::LanActive => self.lan_active_at = Some(now),
-            Activity::TrafficReturns => self.traffic_at = Some(now),
-            Activity::TrafficStalled => self.traffic_at = None,
-        }
-        let since_last = |interval: Duration| now.max(self.round.started + interval);
-        let hurried = match (activity, &self.verdict) {
-            (Activity::LanActive, Verdict::Portal { .. })
-            | (Activity::TrafficReturns, Verdict::Offline { .. }) => Some(since_last(PORTAL_INTERVAL)),
-            (Activity::TrafficStalled, Verdict::Online) => Some(since_last(STALLED_INTERVAL)),
-            _ => None,
-        };
-        if let (State::Resting { until, .. }, Some(hurried)) = (&mut self.state, hurried) {
-            *until = hurried.min(*until);
         }
     }
 
@@ -306,8 +238,7 @@ impl<'a> Engine<'a> {
         if self.verdict == Verdict::Online {
             self.budget.spend(now, octets);
         }
-        let scope =
-            Scope { region: self.config.region, family: self.config.family, resolvers: &self.resolvers };
+        let scope = scope(&self.config, &self.resolvers);
         let taken = self.round.take(now, scope, id, outcome);
         if let Err(dropped) = taken {
             self.counters.count(dropped);
@@ -356,8 +287,7 @@ impl<'a> Engine<'a> {
         if self.round.running() >= usize::from(self.config.in_flight.max(1)) {
             return None;
         }
-        let scope =
-            Scope { region: self.config.region, family: self.config.family, resolvers: &self.resolvers };
+        let scope = scope(&self.config, &self.resolvers);
         let task = self.round.next_task(now, scope, TaskId(self.next_id));
         match &task {
             Some(_) => self.next_id = self.next_id.wrapping_add(1),
@@ -372,227 +302,16 @@ impl<'a> Engine<'a> {
         self.events.pop_front()
     }
 
-    fn begin(&mut self, now: Instant, rng: &mut dyn Rng, plan: Plan, is_urgent: bool) {
-        let jitter = Jitter::draw(rng);
-        if self.verdict == Verdict::Online && !is_urgent {
-            let is_fresh = self.traffic_at.is_some_and(|at| now < at + TRAFFIC_FRESH);
-            let cost = if plan == Plan::Full { FULL_COST } else { WATCH_COST };
-            let later = if is_fresh && self.skips < SKIPS_MAX {
-                self.skips += 1;
-                Some(now + jitter.around(ONLINE_INTERVAL))
-            } else {
-                self.budget.allows(now, cost).err()
-            };
-            if let Some(until) = later {
-                self.state = State::Resting { until, plan, is_urgent: false };
-                return;
-            }
-        }
-        self.skips = 0;
-        self.round = match plan {
-            Plan::Watch(row) => Round::watch(now, row),
-            Plan::Full => {
-                self.full_at = Some(now);
-                let Config { region, family, .. } = self.config;
-                let http = region.pick(family, &self.http_health, now);
-                let tls = region.pick_tls(family, &self.tls_health, now);
-                Round::full(now, rng, Scope { region, family, resolvers: &self.resolvers }, &http, &tls)
-            }
-        };
-        self.state = State::Checking { plan, milestone: 0, jitter };
-    }
-
-    /// Looks at what there is, and at the clock.
-    fn progress(&mut self, now: Instant) {
-        let State::Checking { plan, milestone, jitter } = &mut self.state else { return };
-        let (plan, jitter) = (*plan, *jitter);
-        let age = now - self.round.started;
-        let is_past = |after: &Duration| age >= *after;
-        *milestone = MILESTONES.iter().filter(|after| is_past(after)).count();
-        if let Plan::Watch(row) = plan {
-            if self.round.is_over() || age >= FINAL_AFTER {
-                self.watched(now, row, jitter);
-            }
-            return;
-        }
-        let scope =
-            Scope { region: self.config.region, family: self.config.family, resolvers: &self.resolvers };
-        if age >= ANCHORS_AFTER || self.round.is_over() {
-            self.round.add_anchors(scope, self.remembered);
-        }
-        let tally = self.round.tally(self.config.region);
-        let verdict = tally.judge(self.round.portal.as_ref().map(|(url, _)| url));
-        let is_settled = age >= SETTLED_AFTER && verdict == Verdict::Online && tally.is_settled();
-        if self.round.is_over() || is_settled || age >= FINAL_AFTER {
-            self.finish(now, verdict, jitter);
-        } else if age >= PROVISIONAL_AFTER {
-            self.publish(now, verdict, false);
-        }
-    }
-
-    /// A single probe has been looked at.
-    fn watched(&mut self, now: Instant, row: u8, jitter: Jitter) {
-        let check = self.round.checks.first();
-        let answer = match check.and_then(|check| check.finding) {
-            Some((Finding::Http(answer), _)) => Some(answer),
-            _ => None,
-        };
-        let is_as_before = match &self.verdict {
-            Verdict::Online => answer == Some(Answer::Good),
-            Verdict::Portal { .. } => answer.is_some_and(Answer::is_portal),
-            _ => false,
-        };
-        if !is_as_before {
-            self.state = State::Resting { until: now, plan: Plan::Full, is_urgent: true };
-            return;
-        }
-        let portal = self.round.portal.take();
-        let verdict = match portal {
-            Some((url, row)) if self.verdict != Verdict::Online => {
-                self.round.portal = Some((url.clone(), row));
-                Verdict::Portal { url }
-            }
-            _ => self.verdict.clone(),
-        };
-        if answer == Some(Answer::Good) {
-            self.note_health(now, false);
-        }
-        self.publish(now, verdict, true);
-        self.rest(now, Some(row), jitter);
-    }
-
-    /// A full round is over.
-    fn finish(&mut self, now: Instant, verdict: Verdict, jitter: Jitter) {
-        let is_same = self.is_final && self.verdict.is_same_as(&verdict);
-        if !is_same {
-            self.backoff = 0;
-        }
-        self.note_health(now, matches!(verdict, Verdict::Online | Verdict::Partial { .. }));
-        let is_dead = verdict == Verdict::Offline { stage: Stage::Route };
-        self.publish(now, verdict, true);
-        self.note_death(now, is_dead);
-        let row = self.round.portal.as_ref().map(|(_, row)| *row);
-        self.rest(now, row, jitter);
-    }
-
-    fn note_death(&mut self, now: Instant, is_dead: bool) {
-        self.dead_rounds = if is_dead { self.dead_rounds.saturating_add(1) } else { 0 };
-        let is_quiet = self.traffic_at.is_none_or(|at| now >= at + DEAD_QUIET);
-        if self.dead_rounds >= DEAD_ROUNDS && is_quiet && self.config.family == Family::Ipv4 {
-            self.tell(Event::NoTraffic);
-        }
-    }
-
-    /// When to look again, at what.
-    fn rest(&mut self, now: Instant, portal_row: Option<u8>, jitter: Jitter) {
-        let (until, plan) = match (&self.verdict, portal_row) {
-            (Verdict::Online, _) => {
-                self.backoff = 0;
-                let is_due = self.full_at.is_none_or(|at| now >= at + FULL_INTERVAL);
-                let plan = if is_due { Plan::Full } else { self.next_to_watch(now) };
-                (now + jitter.around(ONLINE_INTERVAL), plan)
-            }
-            (Verdict::Portal { .. }, Some(row)) => {
-                let is_active = self.lan_active_at.is_some_and(|at| now < at + LAN_ACTIVE);
-                let until = if is_active {
-                    now.max(self.round.started + PORTAL_INTERVAL)
-                } else {
-                    now + self.back_off(jitter)
-                };
-                (until, Plan::Watch(row))
-            }
-            _ => (now + self.back_off(jitter), Plan::Full),
-        };
-        self.state = State::Resting { until, plan, is_urgent: false };
-    }
-
-    fn back_off(&mut self, jitter: Jitter) -> Duration {
-        let wait = BACKOFF_FIRST * (1 << self.backoff.min(10));
-        self.backoff = self.backoff.saturating_add(1);
-        jitter.below(wait.min(BACKOFF_MOST))
-    }
-
-    /// The probes of a round take turns.
-    fn next_to_watch(&mut self, now: Instant) -> Plan {
-        let rows = self.config.region.pick(self.config.family, &self.http_health, now);
-        self.watched = self.watched.wrapping_add(1);
-        let turn = usize::from(self.watched).checked_rem(rows.len()).unwrap_or(0);
-        rows.get(turn).map_or(Plan::Full, |row| Plan::Watch(*row))
-    }
-
-    /// Keeps what the round says of single probes. Failures count only if `others_succeed`.
-    fn note_health(&mut self, now: Instant, others_succeed: bool) {
-        let is_good =
-            |finding: Finding| matches!(finding, Finding::Http(Answer::Good) | Finding::ServerHello);
-        let goods = |is_http: bool| {
-            let of_kind =
-                self.round.checks.iter().filter(|check| matches!(check.what, What::Http { .. }) == is_http);
-            of_kind.filter(|check| check.finding.is_some_and(|(finding, _)| is_good(finding))).count()
-        };
-        let (http_goods, tls_goods) = (goods(true), goods(false));
-        let started = self.round.started;
-        let mut changes: Vec<Event, 8> = Vec::new();
-        for check in &self.round.checks {
-            let (row, health, is_alone) = match check.what {
-                What::Http { row } => (row, &mut self.http_health, http_goods >= 2),
-                What::Tls { row } => (row, &mut self.tls_health, tls_goods >= 1),
-                _ => continue,
-            };
-            let Some(health) = health.get_mut(usize::from(row)) else { continue };
-            let change = match check.finding {
-                Some((finding, at)) if is_good(finding) => {
-                    if let (What::Http { .. }, Some(address)) = (check.what, check.address) {
-                        self.remembered = Some((row, address));
-                    }
-                    let took = at - check.began_at.unwrap_or(started);
-                    health.succeeded(now, took).then_some(Event::ProbeRestored { row })
-                }
-                _ if others_succeed && is_alone => {
-                    health.failed_alone(now).then_some(Event::ProbeDemoted { row })
-                }
-                _ => None,
-            };
-            if let (What::Http { .. }, Some(change)) = (check.what, change) {
-                let _ = changes.push(change);
-            }
-        }
-        for change in changes {
-            self.tell(change);
-        }
-    }
-
-    /// Makes a verdict known, with its effects. A provisional one that says nothing new is none.
-    fn publish(&mut self, now: Instant, verdict: Verdict, is_final: bool) {
-        let is_same = self.verdict.is_same_as(&verdict);
-        if is_same && !is_final {
-            return;
-        }
-        let (was_frozen, was_relaxed) = (self.freezes_dns_cache(), self.portal_name().is_some());
-        let is_news = !is_same || !self.is_final;
-        self.verdict = verdict;
-        self.is_final = is_final;
-        self.decided_at = Some(now);
-        if !is_news {
-            return;
-        }
-        self.tell(Event::VerdictChanged { is_final });
-        match (was_frozen, self.freezes_dns_cache()) {
-            (false, true) => self.tell(Event::DnsCacheFrozen),
-            (true, false) => self.tell(Event::DnsCacheThawed),
-            _ => {}
-        }
-        match (was_relaxed, self.portal_name().is_some()) {
-            (_, true) if !is_same => self.tell(Event::RebindRelaxed),
-            (true, false) => self.tell(Event::RebindRestored),
-            _ => {}
-        }
-    }
-
     /// The queue has room for what one call can cause, and is drained after each.
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         let told = self.events.push_back(event);
         debug_assert!(told.is_ok(), "events are to be polled after every call");
     }
+}
+
+/// Whom a round looks at and may ask. No method: the round itself is borrowed beside it.
+pub(super) fn scope<'r, 'a>(config: &Config<'a>, resolvers: &'r [IpAddr]) -> Scope<'r, 'a> {
+    Scope { region: config.region, family: config.family, resolvers }
 }
 
 /// What one check said.

@@ -25,12 +25,14 @@
 mod budget;
 mod check;
 mod classify;
+mod decide;
 mod engine;
 mod event;
 mod health;
 pub mod probes;
 mod region;
 mod round;
+mod schedule;
 mod sentences;
 mod task;
 mod url;

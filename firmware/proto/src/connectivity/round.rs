@@ -220,10 +220,8 @@ impl Round {
 
     /// 0: it has been right. 1, 2: not asked yet. 3: it does not answer. 4: it lies.
     fn distrust(&self, resolver: u8, transport: Transport) -> u8 {
-        if self.lies(resolver) {
-            return 4;
-        }
         match (self.known(resolver, transport), transport) {
+            (Some(Finding::DnsWrong(_)), _) => 4,
             (Some(Finding::DnsRight), _) => 0,
             (None, Transport::Udp) => 1,
             (None, Transport::Tcp) => 2,
@@ -240,10 +238,9 @@ impl Round {
             .map(|(finding, _)| finding)
     }
 
-    /// Whether the resolver has the known name wrong.
-    fn lies(&self, resolver: u8) -> bool {
-        let is_wrong = |transport| matches!(self.known(resolver, transport), Some(Finding::DnsWrong(_)));
-        is_wrong(Transport::Udp) || is_wrong(Transport::Tcp)
+    /// Whether the resolver has the known name wrong, asked in this way.
+    fn lies(&self, (resolver, transport): (u8, Transport)) -> bool {
+        matches!(self.known(resolver, transport), Some(Finding::DnsWrong(_)))
     }
 
     /// Takes the outcome of a task.
@@ -285,8 +282,7 @@ impl Round {
                 let answer = classify(probe, &response);
                 let is_http = matches!(check.what, What::Http { .. });
                 let is_better = answer.names_portal() && !self.portal_is_named;
-                let is_sign = answer.is_portal() || answer == Answer::RedirectedHome;
-                if is_http && is_sign && (self.portal.is_none() || is_better) {
+                if is_http && answer.is_sign() && (self.portal.is_none() || is_better) {
                     self.portal = portal_url(probe, &response).map(|url| (url, row));
                     self.portal_is_named = answer.names_portal();
                 }
@@ -301,7 +297,32 @@ impl Round {
             _ => return Err(Dropped::Mismatch),
         };
         self.found(now, index, scope, finding);
+        self.repeat_misled(scope);
         Ok(())
+    }
+
+    /// A check that a lying resolver misled begins again, once somebody is known to be honest.
+    fn repeat_misled(&mut self, scope: Scope<'_, '_>) {
+        for index in 0..self.checks.len() {
+            let Some(check) = self.checks.get(index) else { continue };
+            let is_bad = !matches!(
+                check.finding,
+                None | Some((Finding::Http(Answer::Good | Answer::Injected) | Finding::ServerHello, _))
+            );
+            let is_misled = check.resolver.is_some_and(|resolver| self.lies(resolver));
+            let is_other_honest = self
+                .choose_resolver(index, scope)
+                .is_some_and(|(resolver, transport)| self.distrust(resolver, transport) == 0);
+            if !(is_bad && is_misled && is_other_honest) {
+                continue;
+            }
+            let Some(check) = self.checks.get_mut(index) else { continue };
+            (check.finding, check.address, check.began_at) = (None, None, None);
+            let what = check.what;
+            if self.portal.as_ref().is_some_and(|(_, row)| what == What::Http { row: *row }) {
+                (self.portal, self.portal_is_named) = (None, false);
+            }
+        }
     }
 
     /// Gives up what nobody has reported on in time.
@@ -317,9 +338,9 @@ impl Round {
     /// A probe's name has an address. A liar's is not taken while another resolver may be better.
     fn resolved(&mut self, index: usize, scope: Scope<'_, '_>, address: IpAddr) {
         let resolver = self.checks.get(index).and_then(|check| check.resolver);
-        let is_lie = resolver.is_some_and(|(resolver, _)| self.lies(resolver));
+        let is_lie = resolver.is_some_and(|resolver| self.lies(resolver));
         let is_another_better =
-            self.choose_resolver(index, scope).is_some_and(|(resolver, _)| !self.lies(resolver));
+            self.choose_resolver(index, scope).is_some_and(|resolver| !self.lies(resolver));
         if let Some(check) = self.checks.get_mut(index)
             && !(is_lie && is_another_better)
         {
@@ -361,7 +382,7 @@ impl Round {
             match check.what {
                 What::Http { row } => {
                     let is_misled =
-                        check.resolver.is_some_and(|(resolver, _)| self.lies(resolver)) && is_some_honest;
+                        check.resolver.is_some_and(|resolver| self.lies(resolver)) && is_some_honest;
                     let has_body = region.row(row).is_some_and(|probe| probe.expect != Expect::NoContent);
                     count_http(&mut tally.http, check, finding, is_misled, has_body);
                 }

@@ -273,6 +273,6 @@ impl Tally {
     const fn is_dns_impaired(&self) -> bool {
         let dns = &self.dns;
         let is_by_tcp_only = dns.is_right_by_tcp && !dns.is_right && !dns.lies;
-        dns.invents || dns.lies && dns.is_right || is_by_tcp_only
+        dns.invents || dns.lies && (dns.is_right || dns.is_right_by_tcp) || is_by_tcp_only
     }
 }
