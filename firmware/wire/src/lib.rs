@@ -3,9 +3,9 @@
 //! authentication packets (RFC 1334, 1994, 2759), and what connectivity probes say and hear of HTTP/1.1
 //! (RFC 9112) and TLS (RFC 8446).
 //!
-//! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
-//! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
-//! [`BufferTooSmall`].
+//! No time, no heap, and no state but that of a response read in pieces; no input makes it panic.
+//! Parsing borrows from the input and answers [`Malformed`]; emitting writes into a buffer the caller
+//! lends and answers the length or [`BufferTooSmall`].
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -9,6 +9,7 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod connectivity;
 pub mod flash;
 pub mod input;
 pub mod ppp;
@@ -43,5 +44,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
     Target { name: "wan_machine", run: router::operations, fixtures: None },
+    Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
 ];

@@ -295,3 +295,20 @@ fn the_evidence_is_whole() {
         assert!(!matches!(finding, Finding::Failed(_)));
     }
 }
+
+/// A laboratory, or a carrier's cache: all probes behind one address, the known name not there. A page is then a portal's.
+#[test]
+fn names_behind_one_address_are_no_forgery() {
+    let mut run = Run::new(Region::Global, Family::Ipv4);
+    let network = Network {
+        dns: |_, _, name, _| {
+            let is_known = probes::TABLE.iter().any(|probe| probe.host == name);
+            let here = IpAddr::from([192, 0, 2, 80]);
+            if is_known { Reply::Addresses(vec![here]) } else { Reply::NoSuchName }
+        },
+        tcp: |to| (network("portal-200").expect("there").tcp)(to),
+    };
+    run.line_up();
+    run.decide(&network);
+    assert_eq!(class(&run), "portal");
+}

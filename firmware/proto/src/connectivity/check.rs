@@ -187,3 +187,38 @@ pub(super) fn is_not_public(address: IpAddr) -> bool {
 pub(super) fn first_of(addresses: &[IpAddr], family: Family) -> Option<IpAddr> {
     addresses.iter().copied().find(|address| address.is_ipv4() == (family == Family::Ipv4))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_no_public_name_has() {
+        for (text, expected) in [
+            ("10.0.0.1", true),
+            ("172.31.255.255", true),
+            ("172.32.0.0", false),
+            ("192.168.1.1", true),
+            ("127.0.0.1", true),
+            ("0.0.0.0", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("100.128.0.1", false),
+            ("198.18.0.1", true),
+            ("198.20.0.1", false),
+            ("224.0.0.1", true),
+            ("255.255.255.255", true),
+            ("203.0.113.1", false),
+            ("::", true),
+            ("::1", true),
+            ("fe80::1", true),
+            ("fd00::1", true),
+            ("ff02::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:203.0.113.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_not_public(text.parse().expect("an address")), expected, "{text}");
+        }
+    }
+}

@@ -186,3 +186,98 @@ fn indices(ids: &[&str]) -> Vec<u8, ROWS_MAX> {
         .map(|index| index as u8)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec as List;
+
+    use smoltcp::time::Duration;
+
+    use super::*;
+
+    const NOW: Instant = Instant::from_micros_const(1_000_000_000);
+    const FRESH: [Health; ROWS_MAX] = [Health::NEW; ROWS_MAX];
+
+    fn ids(region: Region<'static>, rows: &[u8]) -> List<&'static str> {
+        rows.iter().filter_map(|row| region.row(*row)).map(|probe| probe.id).collect()
+    }
+
+    fn picked(region: Region<'static>, family: Family, health: &[Health; ROWS_MAX]) -> List<&'static str> {
+        ids(region, &region.pick(family, health, NOW))
+    }
+
+    fn row(id: &str) -> usize {
+        probes::TABLE.iter().position(|probe| probe.id == id).expect("a row")
+    }
+
+    #[test]
+    fn who_is_asked_where_at_first() {
+        use Family::{Ipv4, Ipv6};
+        for (region, family, expected) in [
+            (Region::Cn, Ipv4, &["xiaomi", "huawei", "vivo", "apple", "ms", "honor"][..]),
+            (Region::Cn, Ipv6, &["apple", "ms-v6", "ustc"]),
+            (Region::Global, Ipv4, &["apple", "ms", "google-cc", "cloudflare", "firefox", "ubuntu"]),
+            (Region::Global, Ipv6, &["apple", "ms-v6", "google-cc", "cloudflare", "firefox"]),
+            (Region::Auto, Ipv4, &["xiaomi", "huawei", "vivo", "apple", "ms", "cloudflare"]),
+            (Region::Auto, Ipv6, &["apple", "ms-v6", "ustc", "cloudflare", "firefox"]),
+        ] {
+            assert_eq!(picked(region, family, &FRESH), expected, "{} {}", region.name(), family.name());
+        }
+        let tls = |region: Region<'static>, family| ids(region, &region.pick_tls(family, &FRESH, NOW));
+        assert_eq!(tls(Region::Cn, Ipv4), ["baidu", "qualcomm-cn"]);
+        assert_eq!(tls(Region::Cn, Ipv6), ["ustc", "apple"]);
+        assert_eq!(tls(Region::Global, Ipv4), ["graphene", "kuketz"]);
+        assert_eq!(tls(Region::Global, Ipv6), ["fedora", "apple"]);
+        assert_eq!(tls(Region::Auto, Ipv4), ["baidu", "graphene"]);
+    }
+
+    #[test]
+    fn who_is_demoted_comes_last() {
+        let mut health = FRESH;
+        for _ in 0..2 {
+            health[row("xiaomi")].failed_alone(NOW);
+        }
+        assert_eq!(
+            picked(Region::Cn, Family::Ipv4, &health),
+            ["huawei", "vivo", "apple", "ms", "honor", "oppo"]
+        );
+        assert_eq!(picked(Region::Auto, Family::Ipv4, &health)[..4], ["huawei", "vivo", "apple", "ms"]);
+        // With nobody else left, better the demoted than none.
+        for _ in 0..2 {
+            health[row("apple")].failed_alone(NOW);
+        }
+        assert_eq!(picked(Region::Cn, Family::Ipv6, &health), ["ms-v6", "ustc", "apple"]);
+        // His place is another brand's of the same house.
+        health[row("baidu")].failed_alone(NOW);
+        health[row("baidu")].failed_alone(NOW);
+        let tls = Region::Cn.pick_tls(Family::Ipv4, &health, NOW);
+        assert_eq!(ids(Region::Cn, &tls), ["qualcomm-cn", "ustc"]);
+    }
+
+    /// Abroad, what answers fast comes to be asked first, and who was tried longest ago keeps getting a chance.
+    #[test]
+    fn auto_learns_who_answers_fast() {
+        let mut health = FRESH;
+        let answers = |id: &str| match id {
+            "cloudflare" | "firefox" | "ubuntu" => 20,
+            "apple" | "ms" | "ms-edge" => 30,
+            _ => 400,
+        };
+        let mut now = NOW;
+        let mut tried = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            now += Duration::from_secs(10_800);
+            for index in Region::Auto.pick(Family::Ipv4, &health, now) {
+                let id = probes::TABLE[usize::from(index)].id;
+                health[usize::from(index)].succeeded(now, Duration::from_millis(answers(id)));
+                tried.insert(id);
+            }
+        }
+        let mut first = picked(Region::Auto, Family::Ipv4, &health);
+        first.truncate(PROBES_MAX - 1);
+        assert_eq!(first.iter().filter(|id| answers(id) < 100).count(), 5, "{first:?}");
+        assert!(tried.len() >= 8, "{tried:?}");
+    }
+}

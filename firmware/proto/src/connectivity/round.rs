@@ -72,10 +72,10 @@ impl Round {
         let known =
             |transport| resolvers.clone().map(move |resolver| What::KnownName { resolver, transport });
         let all = known(Transport::Udp)
+            .chain(resolvers.clone().map(|resolver| What::RandomName { resolver }))
             .chain(known(Transport::Tcp))
             .chain(http.iter().map(|row| What::Http { row: *row }))
-            .chain(tls.iter().map(|row| What::Tls { row: *row }))
-            .chain(resolvers.clone().map(|resolver| What::RandomName { resolver }));
+            .chain(tls.iter().map(|row| What::Tls { row: *row }));
         for what in all {
             round.push(Check::new(what, None));
         }
@@ -141,18 +141,19 @@ impl Round {
         scope: Scope<'_, 'a>,
         id: TaskId,
     ) -> Option<Task<'a>> {
+        let end = self.started + TASKS_END;
+        if now >= end {
+            return None;
+        }
         loop {
             let is_anchor = |check: &Check| matches!(check.what, What::Anchor { .. }) && check.is_waiting();
-            let index = self
-                .checks
-                .iter()
-                .position(is_anchor)
-                .or_else(|| self.checks.iter().position(Check::is_waiting))?;
+            let is_ready = |check: &Check| check.is_waiting() && self.is_due(check.what);
+            let first = |is: &dyn Fn(&Check) -> bool| self.checks.iter().position(is);
+            let index = first(&is_anchor).or_else(|| first(&is_ready))?;
             let Some(kind) = self.task_of(index, scope) else {
                 self.checks.get_mut(index)?.conclude(now, Finding::Failed(Failure::Unreachable));
                 continue;
             };
-            let end = self.started + TASKS_END;
             let check = self.checks.get_mut(index)?;
             let began_at = *check.began_at.get_or_insert(now);
             let (connect_by, give_up_at) = match (&kind, check.what) {
@@ -165,9 +166,22 @@ impl Round {
                     (now + CONNECT_TIMEOUT, now + CONNECT_TIMEOUT + ANSWER_TIMEOUT)
                 }
             };
+            if now >= give_up_at {
+                // A further attempt at a name that waited for its turn until its time was up.
+                check.conclude(now, Finding::Failed(Failure::AnswerTimeout));
+                continue;
+            }
             let (connect_by, give_up_at) = (connect_by.min(end), give_up_at.min(end));
             check.task = Some(Running { id, give_up_at });
             return Some(Task { id, kind, connect_by, give_up_at });
+        }
+    }
+
+    /// A resolver is asked for a name that nobody has once it has answered at all.
+    fn is_due(&self, what: What) -> bool {
+        match what {
+            What::RandomName { resolver } => self.known(resolver, Transport::Udp).is_some(),
+            _ => true,
         }
     }
 
@@ -361,6 +375,16 @@ impl Round {
         } else {
             check.conclude(now, finding);
         }
+        // A resolver that does not answer what it must know need not be asked for what nobody knows.
+        let what = self.checks.get(index).map(|check| check.what);
+        if let (Some(What::KnownName { resolver, transport: Transport::Udp }), Finding::Failed(_)) =
+            (what, finding)
+        {
+            let random = What::RandomName { resolver };
+            for check in self.checks.iter_mut().filter(|check| check.what == random && check.is_waiting()) {
+                check.conclude(now, finding);
+            }
+        }
     }
 
     /// What the findings so far add up to.
@@ -391,8 +415,8 @@ impl Round {
                         tally.tls.good += 1;
                         tally.tls.independent += u8::from(self.is_independent(region, row));
                     }
-                    // Without an address there is nothing to look at, and nothing was seen.
-                    Some(Finding::NoAddress) => {}
+                    // Without an address nothing was seen of TLS: that is DNS's matter.
+                    Some(_) if check.address.is_none() => {}
                     Some(_) => tally.tls.failed += 1,
                     None => tally.tls.pending += 1,
                 },
@@ -416,7 +440,7 @@ impl Round {
         }
         tally.dns.is_done |= tally.dns.is_right;
         tally.dns.invents = invented > 0 && invented == heard;
-        tally.dns.is_suspicious = self.has_suspicious_addresses();
+        tally.dns.is_suspicious = self.has_suspicious_addresses(tally.dns.invents);
         tally
     }
 
@@ -430,8 +454,8 @@ impl Round {
         })
     }
 
-    /// Several operators' names have one address, or a name has one that is nobody's on the Internet.
-    fn has_suspicious_addresses(&self) -> bool {
+    /// A name has an address that is nobody's on the Internet; or all have one, and so do names that do not exist.
+    fn has_suspicious_addresses(&self, invents: bool) -> bool {
         let is_http = |check: &&Check| matches!(check.what, What::Http { .. });
         let mut addresses = self.checks.iter().filter(is_http).filter_map(|check| check.address);
         let Some(first) = addresses.next() else { return false };
@@ -443,7 +467,7 @@ impl Round {
             are_one &= address == first;
             is_private |= is_not_public(address);
         }
-        is_private || others > 0 && are_one
+        is_private || invents && others > 0 && are_one
     }
 }
 

@@ -164,7 +164,7 @@ pub(super) struct Dns {
     pub(super) lies: bool,
     /// Every resolver that was heard gives an address to a name that has none, and one was.
     pub(super) invents: bool,
-    /// Names of several operators have one address, or addresses that are nobody's on the Internet.
+    /// Probes' names have addresses that are nobody's on the Internet, or all have the one that invented names have.
     pub(super) is_suspicious: bool,
     /// The questions by UDP are over.
     pub(super) is_done: bool,
@@ -274,5 +274,133 @@ impl Tally {
         let dns = &self.dns;
         let is_by_tcp_only = dns.is_right_by_tcp && !dns.is_right && !dns.lies;
         dns.invents || dns.lies && (dns.is_right || dns.is_right_by_tcp) || is_by_tcp_only
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clean network: six operators, two TLS servers.
+    const CLEAN: Tally = Tally {
+        http: Http { asked: 6, good: 6, good_bodies: 2, ..Http::NONE },
+        tls: Tls { good: 2, independent: 1, failed: 0, pending: 0 },
+        dns: Dns {
+            is_right: true,
+            is_right_by_tcp: true,
+            lies: false,
+            invents: false,
+            is_suspicious: false,
+            is_done: true,
+        },
+        is_alive: true,
+    };
+    const LIE: Dns = Dns { is_right: false, is_right_by_tcp: false, lies: true, invents: true, ..CLEAN.dns };
+    const NO_TLS: Tls = Tls { good: 0, independent: 0, failed: 2, pending: 0 };
+    const NONE_GOOD: Http = Http { good: 0, good_bodies: 0, ..CLEAN.http };
+
+    fn url() -> Url {
+        Url::parse("http://portal.test/").expect("a URL")
+    }
+
+    /// Each rule, and the smallest step to its other side.
+    #[test]
+    fn the_rules() {
+        let http = |http: Http| Tally { http, ..CLEAN };
+        let portal = || Verdict::Portal { url: url() };
+        let partial = |impaired| Verdict::Partial { impaired };
+        let offline = |stage| Verdict::Offline { stage };
+        let dead = Tally { http: NONE_GOOD, tls: NO_TLS, dns: Dns::default(), is_alive: false };
+        for (tally, expected, why) in [
+            (CLEAN, Verdict::Online, "clean"),
+            (
+                http(Http { good_bodies: 0, injected: 1, ..CLEAN.http }),
+                Verdict::Hijacked,
+                "no body is unharmed",
+            ),
+            (http(Http { injected: 1, ..CLEAN.http }), Verdict::Online, "one operator's body has changed"),
+            (http(Http { named: 1, ..CLEAN.http }), Verdict::Online, "one operator against the rest"),
+            (http(Http { pages: 1, ..CLEAN.http }), Verdict::Online, "the same with a page"),
+            (http(Http { named: 2, ..CLEAN.http }), portal(), "two operators"),
+            (http(Http { named: 1, pages: 1, ..CLEAN.http }), portal(), "two operators, in two ways"),
+            (http(Http { named: 1, good: 1, ..CLEAN.http }), portal(), "against one only"),
+            (
+                Tally { tls: Tls { independent: 0, ..CLEAN.tls }, ..http(Http { named: 1, ..CLEAN.http }) },
+                portal(),
+                "nobody independent speaks TLS",
+            ),
+            (
+                Tally { dns: LIE, ..http(Http { pages: 6, ..NONE_GOOD }) },
+                Verdict::Hijacked,
+                "pages, forged DNS",
+            ),
+            (Tally { dns: LIE, ..http(Http { named: 1, pages: 5, ..NONE_GOOD }) }, portal(), "it has a name"),
+            (Tally { dns: LIE, ..CLEAN }, Verdict::Hijacked, "every name forged, the probes let through"),
+            (
+                Tally { dns: Dns { invents: false, ..LIE }, ..CLEAN },
+                Verdict::Online,
+                "the known name has moved",
+            ),
+            (
+                Tally { dns: Dns { is_suspicious: true, ..CLEAN.dns }, ..http(NONE_GOOD) },
+                Verdict::Hijacked,
+                "private addresses, and nothing good",
+            ),
+            (
+                Tally { dns: Dns { is_suspicious: true, ..CLEAN.dns }, ..CLEAN },
+                Verdict::Online,
+                "a cache of the carrier's own",
+            ),
+            (http(Http { good: 2, ..CLEAN.http }), Verdict::Online, "a quorum"),
+            (http(Http { good: 1, ..CLEAN.http }), partial(Impairment::Operators), "no quorum"),
+            (http(Http { asked: 1, good: 1, ..CLEAN.http }), Verdict::Online, "all there are"),
+            (Tally { tls: NO_TLS, ..CLEAN }, partial(Impairment::Https), "no TLS"),
+            (Tally { tls: Tls { good: 1, failed: 1, ..NO_TLS }, ..CLEAN }, Verdict::Online, "one TLS server"),
+            (Tally { tls: Tls::default(), ..CLEAN }, Verdict::Online, "no TLS server to look at"),
+            (
+                Tally { dns: Dns { invents: true, ..CLEAN.dns }, ..CLEAN },
+                partial(Impairment::Dns),
+                "names that do not exist",
+            ),
+            (Tally { dns: Dns { lies: true, ..CLEAN.dns }, ..CLEAN }, partial(Impairment::Dns), "one liar"),
+            (
+                Tally { dns: Dns { is_right: false, ..CLEAN.dns }, ..CLEAN },
+                partial(Impairment::Dns),
+                "by TCP only",
+            ),
+            (
+                Tally { dns: Dns { is_right_by_tcp: false, ..CLEAN.dns }, ..CLEAN },
+                Verdict::Online,
+                "by UDP only",
+            ),
+            (http(Http { home: 2, ..NONE_GOOD }), portal(), "all redirect within their sites"),
+            (http(Http { home: 2, ..CLEAN.http }), Verdict::Online, "some do"),
+            (http(Http { furthest: Stage::Tcp, ..NONE_GOOD }), partial(Impairment::Http), "TLS only"),
+            (Tally { http: Http::NONE, ..CLEAN }, Verdict::Unknown, "nobody was asked"),
+            (dead, offline(Stage::Route), "nothing"),
+            (Tally { is_alive: true, ..dead }, offline(Stage::Dns), "something"),
+            (
+                Tally { http: Http { furthest: Stage::Tcp, ..NONE_GOOD }, ..dead },
+                offline(Stage::Tcp),
+                "names",
+            ),
+            (
+                Tally { http: Http { furthest: Stage::Http, ..NONE_GOOD }, ..dead },
+                offline(Stage::Http),
+                "TCP",
+            ),
+        ] {
+            assert_eq!(tally.judge(Some(&url())), expected, "{why}");
+        }
+        let unnamed = http(Http { named: 6, ..NONE_GOOD });
+        assert_eq!(unnamed.judge(None), Verdict::Hijacked, "no place to send anybody to");
+    }
+
+    #[test]
+    fn two_portals_are_one_if_their_host_is() {
+        let portal = |text: &str| Verdict::Portal { url: Url::parse(text).expect("a URL") };
+        assert!(portal("http://portal.test/a?1").is_same_as(&portal("http://portal.test/a?2")));
+        assert!(!portal("http://portal.test/").is_same_as(&portal("http://other.test/")));
+        assert!(!portal("http://portal.test/").is_same_as(&Verdict::Online));
     }
 }
