@@ -34,6 +34,7 @@ mod region;
 mod round;
 mod schedule;
 mod sentences;
+mod tally;
 mod task;
 mod url;
 mod verdict;
