@@ -4,11 +4,13 @@ use gatelet_wire::BufferTooSmall;
 use gatelet_wire::dhcpv4::{self, OptionCode};
 use gatelet_wire::dns::{self, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
+use gatelet_wire::http::{BODY_MAX, LOCATION_MAX, Progress, ResponseReader};
 use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, Writer, chap, ipcp, ipv6cp, pap};
 use gatelet_wire::pppoe::{self, Packet, TagKind, TagSet};
+use gatelet_wire::tls::{ANSWER_MAX, Answer, CLIENT_HELLO_MAX, ClientHello};
 
 /// What writing may add to what was read: a Msg-Length, a retry flag, a header around an option.
 const MARGIN: usize = 64;
@@ -282,6 +284,57 @@ fn dns_name(name: &NameBuf) {
     assert!(text.is_ascii());
     if is_plain && !text.contains('\\') {
         assert_eq!(NameBuf::from_text(&text).as_ref(), Ok(name));
+}
+
+/// An HTTP response, whole and octet by octet.
+pub fn http(stream: &[u8]) {
+    let mut whole = ResponseReader::new();
+    let mut parts = ResponseReader::new();
+    let pushed = whole.push(stream);
+    let last = stream.iter().map(|octet| parts.push(&[*octet])).last().unwrap_or(Ok(Progress::More));
+    assert_eq!(pushed, last, "pieces make no difference");
+    assert_eq!(whole.response(), parts.response());
+
+    let before = whole.response().map(|response| (response.status, response.body.to_vec()));
+    let closed = whole.close();
+    assert_ne!(closed, Ok(Progress::More), "nothing comes after the end");
+    assert_eq!(whole.push(b"HTTP/1.1 204 No Content\r\n\r\n"), closed, "the end is final");
+    let after = whole.response();
+    assert_eq!(after.is_some(), closed.is_ok());
+    let Some(response) = after else { return };
+    assert_eq!(before, Some((response.status, response.body.to_vec())), "the end adds nothing");
+    assert!(response.status >= 200 || response.status == 101, "{}", response.status);
+    assert!(response.body.len() <= BODY_MAX.min(stream.len()));
+    let location = response.location.unwrap_or_default();
+    assert!(location.len() <= LOCATION_MAX && !location.contains(&b'\n'));
+    assert!(!response.location_is_cut || location.len() == LOCATION_MAX);
+}
+
+/// The first octets of a TLS stream, from a server or a client.
+pub fn tls(octets: &[u8]) {
+    if let Ok(hello) = ClientHello::parse(octets) {
+        let is_a_name = hello.server_name.is_none_or(|name| (1..=253).contains(&name.len()));
+        let mut buffer = [0xA5; CLIENT_HELLO_MAX];
+        let written = hello.emit(&mut buffer);
+        assert_eq!(written.is_ok(), is_a_name);
+        if let Ok(len) = written {
+            assert_eq!(ClientHello::parse(&buffer[..len]), Ok(hello));
+        }
+    }
+    let answer = Answer::parse(octets);
+    match answer {
+        Ok(Some(answer)) => {
+            let written = emitted(octets, |buffer| answer.emit(buffer));
+            assert_eq!(Answer::parse(&written), Ok(Some(answer)));
+        }
+        Ok(None) => assert!(octets.len() < ANSWER_MAX, "more is never needed than there is room for"),
+        // What is refused is not taken when more of it has come.
+        Err(_) => assert!(Answer::parse(&[octets, &[0; 8]].concat()).is_err()),
+    }
+    for cut in 0..octets.len() {
+        if let Ok(Some(early)) = Answer::parse(&octets[..cut]) {
+            assert_eq!(answer, Ok(Some(early)), "what follows the answer changes nothing");
+        }
     }
 }
 
