@@ -9,6 +9,7 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod datapath;
 pub mod dhcp;
 pub mod dns;
 pub mod connectivity;
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
     Target { name: "wan_machine", run: router::operations, fixtures: None },
+    Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
