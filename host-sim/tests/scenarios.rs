@@ -73,6 +73,7 @@ scenarios! {
     nat_timeouts "nat-timeouts"
     redial_same_address "redial-same-address"
     redial_other_address "redial-other-address"
+    lan_power_cut "lan-power-cut"
     port_forward "port-forward"
     hairpin "hairpin"
     wan_clash "wan-clash"

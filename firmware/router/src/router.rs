@@ -320,11 +320,6 @@ impl<'p> Router<'p> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
         {
-            if let HopKind::Wan(wan) = passed.from.kind()
-                && let Some(wan) = self.wans.get_mut(usize::from(wan.0))
-            {
-                wan.note_traffic(now);
-            }
             return Some((Egress::Port(passed.to), frame));
         }
         self.handle_other_frame(now, port, frame)
@@ -380,7 +375,7 @@ impl<'p> Router<'p> {
     /// Takes an IP packet of the router's own stack on the LAN, and answers the frame that is to be sent for it. Its maker has
     /// left [`Frame::IP_HEADROOM`] in front.
     pub fn handle_lan_packet(&mut self, now: Instant, frame: Frame<'p>) -> Option<(Egress, Frame<'p>)> {
-        let arrival = Arrival { hop: Hop::LAN_STACK, at: 0, room: frame.len(), mac: None };
+        let arrival = Arrival { hop: Hop::LAN_STACK, at: 0, room: frame.len(), mac: None, to_group: false };
         let routed = self.pass(now, arrival, frame);
         self.sent(routed)
     }
@@ -439,7 +434,11 @@ impl<'p> Router<'p> {
         if matches!(self.shutdown, Shutdown::UnderWay(until) if until <= now) {
             self.shutdown = Shutdown::Overdue;
         }
-        for wan in &mut self.wans {
+        for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
+            if let Some(datapath) = &self.datapath {
+                // Before it decides whether the line is idle.
+                wan.note_traffic(datapath.traffic(Hop::wan(id)).last);
+            }
             wan.handle_timeout(now, &mut self.rng);
         }
         if let Some(datapath) = &mut self.datapath {
@@ -660,7 +659,8 @@ impl<'p> Router<'p> {
             }
             ethernet::IPV4 => {
                 let (at, room) = (header.len(), payload.len());
-                let arrival = Arrival { hop: Hop::LAN, at, room, mac: Some(header.source) };
+                let to_group = !header.destination.is_unicast();
+                let arrival = Arrival { hop: Hop::LAN, at, room, mac: Some(header.source), to_group };
                 self.pass(now, arrival, frame)
             }
             _ => Err(Dropped::OtherEtherType),
@@ -695,7 +695,8 @@ impl<'p> Router<'p> {
         let wan = self.wans.get_mut(usize::from(id.0)).ok_or(Dropped::NetworkDown)?;
         let port = wan.port();
         if self.datapath.is_some() && frame.bytes().first().is_some_and(|first| first >> 4 == 4) {
-            let arrival = Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None };
+            let arrival =
+                Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None, to_group: false };
             return self.pass(now, arrival, frame);
         }
         wan.pppoe_mut().ok_or(Dropped::NetworkDown)?.handle_ip_packet(&mut frame)?;
@@ -736,7 +737,8 @@ impl<'p> Router<'p> {
             self.refresh(now);
             return taken.map(|()| None);
         }
-        self.pass(now, Arrival { hop, at, room, mac: Some(header.source) }, frame)
+        let to_group = !header.destination.is_unicast();
+        self.pass(now, Arrival { hop, at, room, mac: Some(header.source), to_group }, frame)
     }
 
     fn route_wan_frame(
@@ -802,7 +804,11 @@ impl<'p> Router<'p> {
         };
         let id = WanId(index as u8);
         if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
-            return self.pass(now, Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None }, ip);
+            return self.pass(
+                now,
+                Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false },
+                ip,
+            );
         }
         if let Some(wan) = self.wans.get_mut(index).and_then(Line::pppoe_mut) {
             wan.count_received(ip.len());

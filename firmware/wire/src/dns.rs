@@ -361,6 +361,8 @@ pub fn set_flags(message: &mut [u8], flags: Flags) {
 /// Lets every record but an OPT, whose TTL is none, have the TTL that `age` makes of its own, in
 /// seconds. `age` is not shown what RFC 2181 §8 calls zero: a TTL with its first bit set.
 ///
+/// A name whose pointer leads into a TTL is another afterwards, or none: [`Message::check`] tells.
+///
 /// # Errors
 /// The first unreadable record's; those before it are changed by then.
 pub fn rewrite_ttls(message: &mut [u8], mut age: impl FnMut(Section, u32) -> u32) -> Result<(), Malformed> {

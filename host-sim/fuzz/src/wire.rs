@@ -238,10 +238,14 @@ pub fn dns(bytes: &[u8]) {
     }
 
     let mut aged = bytes.to_vec();
-    dns::rewrite_ttls(&mut aged, |_, ttl| ttl / 2).expect("checked");
+    let _ = dns::rewrite_ttls(&mut aged, |_, ttl| ttl / 2);
     dns::set_id(&mut aged, !message.id());
     dns::set_flags(&mut aged, Flags(!message.flags().0));
-    assert_eq!(Message::parse(&aged).expect("as before").check().map(|it| it.end), Ok(layout.end));
+    // A pointer may lead into a TTL: then a name is another now, or none. Records stay where they are.
+    if let Ok(changed) = Message::parse(&aged).expect("as before").check() {
+        assert_eq!(changed.end, layout.end);
+    }
+    let mut aged = bytes.to_vec();
     let len = dns::cut_opt(&mut aged, &layout);
     let cut = Message::parse(&aged[..len]).expect("as before").check().expect("as before");
     assert_eq!((cut.opt, cut.end), (None, len));

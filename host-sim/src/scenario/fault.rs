@@ -451,7 +451,7 @@ impl Fault {
                 let what = match mood {
                     DnsMood::Silent => "the first DNS server falls silent",
                     DnsMood::Failing => "the first DNS server fails",
-                    _ => "the first DNS server takes its time",
+                    _ => "the DNS servers take their time",
                 };
                 self.tell(network, Actor::Internet, Tone::Bad, what);
                 set_dns(network, *mood);
@@ -566,7 +566,7 @@ impl Fault {
             }
             Action::Dns(_) => {
                 set_dns(network, DnsMood::Well);
-                (Actor::Internet, "the first DNS server is well again".to_owned())
+                (Actor::Internet, "the DNS servers are well again".to_owned())
             }
             _ => return,
         };
@@ -581,7 +581,11 @@ impl Fault {
 
 fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
     if let Some(internet) = &mut network.internet {
-        internet.dns[0] = mood;
+        // One fails; all of them are slow where the way to them is.
+        internet.dns = match mood {
+            DnsMood::Slow(_) | DnsMood::Well => [mood; 2],
+            DnsMood::Silent | DnsMood::Failing => [mood, DnsMood::Well],
+        };
     }
 }
 

@@ -62,6 +62,7 @@ library! {
     "nat-timeouts"
     "redial-same-address"
     "redial-other-address"
+    "lan-power-cut"
     "port-forward"
     "hairpin"
     "wan-clash"

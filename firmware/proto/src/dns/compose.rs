@@ -43,7 +43,7 @@ pub(super) fn compose(
     let opt_len = if form.edns.is_some() { OPT_LEN + options.len() } else { 0 };
     let room = limit.checked_sub(opt_len)?;
 
-    let (keep, is_cut) = if layout.end <= room {
+    let (mut keep, is_cut) = if layout.end <= room {
         (layout.end, false)
     } else if layout.additional <= room {
         // Nobody asked for those (RFC 2181 §9).
@@ -53,9 +53,23 @@ pub(super) fn compose(
     };
     let out = buffer.get_mut(..keep)?;
     out.copy_from_slice(message.get(..keep)?);
-    if keep < layout.end {
-        let from = if is_cut { Section::Answer } else { Section::Additional };
-        dns::cut_from(out, &layout, from);
+    if is_cut {
+        dns::cut_from(out, &layout, Section::Answer);
+    } else if keep < layout.end {
+        dns::cut_from(out, &layout, Section::Additional);
+    }
+    if let Ok(Some(question)) = parsed.question() {
+        let name = form.case.applied_to(question.name.to_buf());
+        out.get_mut(HEADER_LEN..HEADER_LEN + name.as_bytes().len())?.copy_from_slice(name.as_bytes());
+    }
+    let aged = rewrite_ttls(out, |_, ttl| {
+        if treatment.is_stale { ttl.min(STALE_TTL_S) } else { ttl.saturating_sub(treatment.age_s) }
+    });
+    // A server may have let the pointer of a name lead into a TTL: then the name is another by now, or
+    // none.
+    if aged.is_err() || Message::parse(out).and_then(|message| message.check().map(drop)).is_err() {
+        keep = dns::cut_from(out, &layout, Section::Answer);
+        rcode = Rcode::SERVFAIL;
     }
     let mut flags = parsed.flags().only(Flags::AUTHORITATIVE);
     if is_cut {
@@ -75,14 +89,6 @@ pub(super) fn compose(
         .with_rcode(rcode);
     dns::set_id(out, form.id);
     dns::set_flags(out, flags);
-    if let Ok(Some(question)) = parsed.question() {
-        let name = form.case.applied_to(question.name.to_buf());
-        out.get_mut(HEADER_LEN..HEADER_LEN + name.as_bytes().len())?.copy_from_slice(name.as_bytes());
-    }
-    rewrite_ttls(out, |_, ttl| {
-        if treatment.is_stale { ttl.min(STALE_TTL_S) } else { ttl.saturating_sub(treatment.age_s) }
-    })
-    .ok()?;
     let Some(edns) = form.edns else { return Some(keep) };
     let opt = Opt {
         udp_payload_size: UDP_PAYLOAD_SIZE,

@@ -75,8 +75,9 @@ impl EchoMonitor {
     }
 
     /// Anything was received.
-    pub(super) const fn note_received(&mut self, now: Instant) {
-        self.last_received = now;
+    pub(super) fn note_received(&mut self, now: Instant) {
+        // The datapath tells late of what it saw earlier.
+        self.last_received = self.last_received.max(now);
     }
 
     /// An Echo-Reply was received.

@@ -137,6 +137,45 @@ fn what_was_given_up_longest_ago_is_given_away_first() {
     assert_eq!(lan.join(host(3)), Some(addresses[3]), "the last one was kept for who had it");
 }
 
+/// 10,000 hosts that say they have an address, and want to keep it.
+#[test]
+fn renewals_of_ten_thousand_strangers() {
+    let mut lan = Lan::new(config());
+    lan.join_at(PC, at(150));
+    for number in 0..10_000 {
+        let address = at(u8::try_from(128 + number % 127).unwrap());
+        let request = said(host(number), MessageType::Request);
+        let _ = lan.say(&if number % 2 == 0 { request.having(address) } else { request.asking_for(address) });
+        lan.run_for(Duration::from_millis(600));
+        if number % 1_000 == 999 {
+            lan.say(&said(PC, MessageType::Request).having(at(150))).expect("it renews");
+            assert_eq!((lan.last().kind(), lan.last().yiaddr()), (MessageType::Ack, at(150)));
+        }
+    }
+    assert_eq!(lan.server.leases().count(), 32, "as many as there are places");
+    assert!(lan.server.counters().dropped(Dropped::Exhausted) > 0);
+    assert_eq!(lan.server.lookup_address(at(150)).map(gatelet_proto::dhcp::server::Lease::mac), Some(PC));
+}
+
+/// Of two hosts that remember an address, the one that has it is the only one that is remembered.
+#[test]
+fn an_address_is_remembered_once() {
+    let mut lan = Lan::with_places(Config { first: at(200), last: at(201), ..config() }, 4);
+    let first = lan.join(PC).expect("an address");
+    let second = lan.join(TV).expect("the other");
+    lan.say(&said(TV, MessageType::Release).having(second)).unwrap();
+    lan.run_for_secs(10);
+    lan.say(&said(PC, MessageType::Release).having(first)).unwrap();
+    // A third would get the address given up longest ago, but somebody has it, and the other one too.
+    lan.arp.insert(second, host(99));
+    assert_eq!(lan.join(host(1)), Some(first));
+    lan.say(&said(host(1), MessageType::Release).having(first)).unwrap();
+    // Who had the one that is in use gets the one that two have had by now.
+    assert_eq!(lan.join(TV), Some(first));
+    let remembered: Vec<_> = lan.flash.values().map(|record| record.address()).collect();
+    assert_eq!(remembered, [first], "{:?}", lan.flash);
+}
+
 /// A client that changes its name with each renewal must not wear out the flash.
 #[test]
 fn records_are_written_no_faster_than_flash_can_take() {

@@ -487,6 +487,22 @@ fn a_reserved_address_that_is_in_use_is_not_given() {
     assert_eq!(lan.join(NAS), Some(at(9)));
 }
 
+/// The address a host has becomes its own for good: it keeps it, whatever it called itself.
+#[test]
+fn a_reservation_of_the_address_a_host_has() {
+    let mut lan = Lan::new(config());
+    let named = |said: crate::lan::Said| said.option(OptionCode::CLIENT_IDENTIFIER, b"\xffTV");
+    let address = lan.join_with(TV, named).expect("joined");
+    let mut config = config();
+    reserve(&mut config, TV, address);
+    lan.server.set_config(config).unwrap();
+    lan.settle();
+    lan.say(&named(said(TV, MessageType::Request).having(address))).unwrap();
+    assert_eq!(lan.last().kind(), MessageType::Ack);
+    assert_eq!(lan.join(TV), Some(address));
+    assert_eq!(lan.server.leases().count(), 1);
+}
+
 #[test]
 fn hosts_are_found_by_name() {
     let mut lan = Lan::new(config());
@@ -527,6 +543,18 @@ fn a_lease_is_as_long_as_is_asked_for_within_bounds() {
         let expected: u32 = given;
         assert_eq!(lan.last().value(OptionCode::LEASE_TIME), Some(expected.to_be_bytes().to_vec()));
     }
+}
+
+/// Who asks for less than it had may not hear the answer: what it had is kept for it.
+#[test]
+fn a_lease_does_not_become_shorter() {
+    let mut lan = Lan::new(config());
+    lan.join_at(PC, at(150));
+    let end = lan.server.lookup_address(at(150)).unwrap().expires_at();
+    let shorter = said(PC, MessageType::Request).having(at(150));
+    lan.say(&shorter.option(OptionCode::LEASE_TIME, &600_u32.to_be_bytes())).unwrap();
+    assert_eq!(lan.last().value(OptionCode::LEASE_TIME), Some(600_u32.to_be_bytes().to_vec()));
+    assert_eq!(lan.server.lookup_address(at(150)).unwrap().expires_at(), end);
 }
 
 // ---- What is ignored

@@ -294,6 +294,31 @@ fn edns_is_between_neighbours() {
     assert!(Message::parse(&told).unwrap().check().unwrap().opt.unwrap().options.is_empty());
 }
 
+/// Found by the fuzzer: a name whose pointer leads into a TTL becomes another when that grows old.
+#[test]
+fn a_name_that_reads_a_ttl_is_not_told_when_it_changes() {
+    let mut world = World::new();
+    world.ask(1, "www.example.org", Type::A).unwrap();
+    let asked = world.last_asked();
+    // 65,792 s are the octets 0, 1, 1, 0: behind the first, a name of one label of one octet.
+    let mut bytes = response(&asked.bytes, Flags::default(), |writer| {
+        writer.answer(Type::A, 65_792, &[203, 0, 113, 7]).answer(Type::A, 65_792, &[203, 0, 113, 8]);
+    });
+    let question = 12 + 17 + 4;
+    bytes[question + 16 + 1] = (question + 7) as u8;
+    world.reply(&asked, &bytes).unwrap();
+    world.run_for(Duration::from_secs(1));
+    world.ask(2, "www.example.org", Type::A).unwrap();
+    let told: Vec<_> = world.told.iter().map(|told| show(&told.bytes)).collect();
+    assert_eq!(
+        told,
+        [
+            "NOERROR www.example.org A : A 65792 203.0.113.7 : A 65792 203.0.113.8",
+            "SERVFAIL www.example.org A",
+        ]
+    );
+}
+
 #[test]
 fn unknown_types_pass_untouched() {
     let mut world = World::new();

@@ -100,7 +100,7 @@ impl<'p> Datapath<'p> {
         let mut leaving = Tuple::of(packet);
         let mut mapping = NONE;
         if self.interface(to).masquerades {
-            (leaving, mapping) = self.masquerade(to, packet)?;
+            (leaving, mapping) = self.masquerade(now, to, packet)?;
         }
         Ok(Planned::Flow(Plan { to, leaving, mapping, host: from_neighbour, from_neighbour, to_neighbour }))
     }
@@ -131,21 +131,16 @@ impl<'p> Datapath<'p> {
         }
         let ports = pair(source_port(packet.ports), port);
         let leaving = Tuple { destination: host, ports, ..Tuple::of(packet) };
-        if !self.interface(Hop::LAN).network.contains(host) {
+        let lan = self.interface(Hop::LAN);
+        if !lan.network.contains(host) {
             return Err(Dropped::NoRoute);
         }
-        self.ask_rules(now, hop, Hop::LAN, packet, leaving, frame, Action::Accept)?;
-        let to_neighbour = self.next_hop(now, Hop::LAN, host, NO_NEIGHBOUR)?;
+        let to = if lan.address == Some(host) { Hop::LAN_STACK } else { Hop::LAN };
+        self.ask_rules(now, hop, to, packet, leaving, frame, Action::Accept)?;
+        let to_neighbour = self.next_hop(now, to, host, NO_NEIGHBOUR)?;
         self.check_quota(now, to_neighbour)?;
         let from_neighbour = self.next_hop(now, hop, packet.source, to_neighbour)?;
-        Ok(Planned::Flow(Plan {
-            to: Hop::LAN,
-            leaving,
-            mapping,
-            host: to_neighbour,
-            from_neighbour,
-            to_neighbour,
-        }))
+        Ok(Planned::Flow(Plan { to, leaving, mapping, host: to_neighbour, from_neighbour, to_neighbour }))
     }
 
     /// A packet from the LAN to our own address outside that is meant for a host on the LAN (RFC 4787 REQ-9): its source becomes
@@ -167,7 +162,7 @@ impl<'p> Datapath<'p> {
         }
         let from_neighbour = self.source_account(now, arrival, packet)?;
         let to_neighbour = self.next_hop(now, Hop::LAN, host, from_neighbour)?;
-        let (outside, mapping) = self.masquerade(wan, packet)?;
+        let (outside, mapping) = self.masquerade(now, wan, packet)?;
         let ports = pair(source_port(outside.ports), port);
         let leaving = Tuple { source: outside.source, destination: host, ports };
         Ok(Some(Plan { to: Hop::LAN, leaving, mapping, host: from_neighbour, from_neighbour, to_neighbour }))
@@ -199,7 +194,7 @@ impl<'p> Datapath<'p> {
     }
 
     /// The packet as it leaves `to` under our address there, and the mapping that stands for its source.
-    fn masquerade(&mut self, to: Hop, packet: &Packet) -> Result<(Tuple, u16), Dropped> {
+    fn masquerade(&mut self, now: Instant, to: Hop, packet: &Packet) -> Result<(Tuple, u16), Dropped> {
         let source = self.interface(to).address.ok_or(Dropped::NetworkDown)?;
         let outside = Tuple { source, ..Tuple::of(packet) };
         if !matches!(packet.protocol, TCP | UDP) && !packet.is_icmp_query() {
@@ -213,6 +208,12 @@ impl<'p> Datapath<'p> {
         let mapping = match self.mappings.find_internal(to, protocol, packet.source, port) {
             Some(place) => place,
             None => {
+                if self.mappings.is_full() {
+                    let (place, victim) =
+                        self.flows.give_up(tick(now)).ok_or_else(|| self.table_is_full(now))?;
+                    self.settle(&victim);
+                    self.fragments.forget_flow(place);
+                }
                 let firewall = &self.firewall;
                 let forwarded = firewall.outside(protocol, packet.source, port);
                 let own = packet.source == source;
@@ -259,13 +260,17 @@ impl<'p> Datapath<'p> {
         });
         let Some(place) = opened else {
             self.mappings.release(plan.mapping);
-            if self.tell_full.permit(now) {
-                self.tell(DatapathEvent::FlowTableFull);
-            }
-            return Err(Dropped::FlowTableFull);
+            return Err(self.table_is_full(now));
         };
         self.neighbours.charge(plan.host, 1);
         Ok(place)
+    }
+
+    fn table_is_full(&mut self, now: Instant) -> Dropped {
+        if self.tell_full.permit(now) {
+            self.tell(DatapathEvent::FlowTableFull);
+        }
+        Dropped::FlowTableFull
     }
 
     /// Whether a flow of another epoch would be decided on as it was; it is of this epoch then.
@@ -319,7 +324,11 @@ impl<'p> Datapath<'p> {
             self.neighbours.charge(flow.host, -1);
             self.neighbours.charge(host, 1);
         }
-        let epoch = self.epoch;
+        // While an end cannot be reached, all packets are looked at: the next from there tells its hardware address.
+        let mut ends = [from_neighbour, to_neighbour].into_iter().filter(|end| *end != NO_NEIGHBOUR);
+        let is_reachable =
+            |end| self.neighbours.neighbour(end).is_some_and(|known| known.reachable().is_some());
+        let epoch = if ends.all(is_reachable) { self.epoch } else { flow.epoch };
         if let Some(flow) = self.flows.flow_mut(place) {
             (flow.epoch, flow.host) = (epoch, host);
             (flow.from_neighbour, flow.to_neighbour) = (from_neighbour, to_neighbour);
@@ -349,6 +358,7 @@ impl<'p> Datapath<'p> {
         match self.known_route(from, destination) {
             Some(hop) => hop == to,
             None if !matches!(to.kind(), HopKind::Wan(_)) => false,
+            None if from.is_stack() => true,
             None => self.interface(to).is_up() || self.default_route().is_none(),
         }
     }
@@ -433,6 +443,9 @@ impl<'p> Datapath<'p> {
             return Ok(NO_NEIGHBOUR);
         }
         let place = self.need_neighbour(now, Hop::LAN, packet.source, arrival.mac, NO_NEIGHBOUR)?;
+        if arrival.mac.is_some_and(|mac| self.neighbours.hear(now, place, mac)) {
+            self.release_waiting(now, place);
+        }
         self.check_quota(now, place)?;
         Ok(place)
     }

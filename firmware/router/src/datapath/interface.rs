@@ -340,7 +340,8 @@ impl Framing {
     }
 
     /// [`push`](Self::push) in the place of the header of `at` bytes, for the IP packet of `len` bytes behind it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
+    #[inline(always)]
     pub(crate) fn replace(&self, frame: &mut Frame<'_>, at: usize, len: usize, to: Mac) -> Option<()> {
         match self.kind {
             FramingKind::Ethernet => {
@@ -363,7 +364,8 @@ impl Framing {
     }
 
     /// Writes the header over the first bytes of `frame`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
+    #[inline(always)]
     fn fill<const N: usize>(&self, frame: &mut Frame<'_>, to: Mac, length: u32) -> Option<()> {
         *frame.bytes_mut().first_chunk_mut()? = to.head.to_ne_bytes();
         let words = frame.words_mut::<N>(2)?;
@@ -391,13 +393,19 @@ impl Framing {
     #[inline]
     pub(crate) fn is_ours<const N: usize>(&self, frame: &Frame<'_>) -> Option<usize> {
         let words = frame.words::<N>(2)?;
-        let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
-        let mut differs = u32::from(head ^ self.rx_head) | (words[0] ^ self.rx_words[0]);
-        differs |= (words[2] ^ self.rx_words[2]) & SECOND_HALF;
+        let mut differs = self.not_for_us(frame, words.first_chunk()?)?;
         if N > 3 {
             differs |= (words[N - 1] ^ self.rx_words[N - 1]) & !PRIORITY;
         }
         (differs == 0).then_some(frame.len() - (2 + 4 * N))
+    }
+
+    /// 0, if destination and type of a frame are ours.
+    #[inline]
+    pub(crate) fn not_for_us(&self, frame: &Frame<'_>, words: &[u32; 3]) -> Option<u32> {
+        let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
+        let differs = u32::from(head ^ self.rx_head) | (words[0] ^ self.rx_words[0]);
+        Some(differs | (words[2] ^ self.rx_words[2]) & SECOND_HALF)
     }
 
     /// A session: from its peer alone. Answers how many bytes of IP its LENGTH says.
@@ -406,9 +414,13 @@ impl Framing {
         let words = frame.words::<N>(2)?;
         let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
         let mut differs = u32::from(head ^ self.rx_head);
-        for n in 0..N - 1 {
-            let ignored = if N > 5 && n == 3 { PRIORITY } else { 0 };
-            differs |= (words[n] ^ self.rx_words[n]) & !ignored;
+        // No loop: it would not be unrolled where size counts.
+        differs |= (words[0] ^ self.rx_words[0]) | (words[1] ^ self.rx_words[1]);
+        differs |= words[2] ^ self.rx_words[2];
+        let ignored = if N > 5 { PRIORITY } else { 0 };
+        differs |= (words[3] ^ self.rx_words[3]) & !ignored;
+        if N > 5 {
+            differs |= words[4] ^ self.rx_words[4];
         }
         differs |= (words[N - 1] ^ self.rx_words[N - 1]) & SECOND_HALF;
         if differs != 0 {

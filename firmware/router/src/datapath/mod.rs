@@ -112,6 +112,10 @@ pub struct TableUse {
     pub flows_most: usize,
     /// NAT mappings.
     pub mappings: usize,
+    /// Flows with a mapping, and how many flows the mappings think they have: the same, or something leaks.
+    pub mapped_flows: [usize; 2],
+    /// Flows on the account of a host, and what the accounts add up to: the same, or something leaks.
+    pub host_flows: [usize; 2],
     /// Neighbours.
     pub neighbours: usize,
     /// Entries in both indices: two for each flow and two for each mapping, or something leaks.
@@ -170,8 +174,10 @@ struct Route {
 }
 
 /// IP packets of an interface. Wraps around.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traffic {
+    /// When a packet arrived last, that took the fast path.
+    pub(crate) last: Instant,
     pub(crate) received: u32,
     pub(crate) sent: u32,
     pub(crate) received_bytes: u64,
@@ -179,6 +185,8 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    const NONE: Self = Self { last: Instant::ZERO, received: 0, sent: 0, received_bytes: 0, sent_bytes: 0 };
+
     #[inline]
     pub(crate) const fn count_received(&mut self, len: usize) {
         self.received = self.received.wrapping_add(1);
@@ -217,7 +225,6 @@ impl PortHops {
 /// A frame that the fast path has made ready to be sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed {
-    pub(crate) from: Hop,
     pub(crate) to: PortId,
 }
 
@@ -248,7 +255,7 @@ impl<'p> Datapath<'p> {
             defence: Limiter::new(1, Duration::from_secs(10)),
             tell_quota: Limiter::new(1, Duration::from_secs(60)),
             tell_full: Limiter::new(1, Duration::from_secs(60)),
-            traffic: [Traffic::default(); Hop::COUNT],
+            traffic: [Traffic::NONE; Hop::COUNT],
             sweep_at: Instant::ZERO,
             cut: None,
             events: Deque::new(),
@@ -335,8 +342,11 @@ impl<'p> Datapath<'p> {
         let hops = self.ports.get(usize::from(port.0))?;
         let (hop, at, room) = match words[2] >> 16 {
             ETHER_IPV4 => {
-                let interface = self.interfaces.get(hops.ethernet.index())?;
-                (hops.ethernet, ETHERNET_LEN, interface.framing.is_ours::<3>(frame)?)
+                let framing = &self.interfaces.get(hops.ethernet.index())?.framing;
+                if framing.not_for_us(frame, words)? != 0 {
+                    return None;
+                }
+                (hops.ethernet, ETHERNET_LEN, frame.len() - ETHERNET_LEN)
             }
             ETHER_SESSION => {
                 match self.interfaces.get(hops.session.index())?.framing.is_of_session::<5>(frame) {
@@ -346,7 +356,7 @@ impl<'p> Datapath<'p> {
             }
             _ => self.find_hop(port, frame)?,
         };
-        self.fast_packet(tick(now), hop, at, room, frame)
+        self.fast_packet(now, hop, at, room, frame)
     }
 
     /// Whose frame it is, if it has a tag, or is of the second session on its port.
@@ -362,7 +372,7 @@ impl<'p> Datapath<'p> {
     #[inline]
     fn fast_packet(
         &mut self,
-        now: u32,
+        now: Instant,
         from: Hop,
         at: usize,
         room: usize,
@@ -380,7 +390,7 @@ impl<'p> Datapath<'p> {
             return None;
         }
         let tuple = Tuple { source: words[3], destination: words[4], ports: words[5] };
-        let (place, direction) = self.flows.find(&tuple, protocol, from)?;
+        let (place, direction) = self.flows.find_inline(&tuple, protocol, from)?;
         let flow = self.flows.flow_mut(place)?;
         let is_steady = flow.state.is_steady() || protocol == UDP && direction == Direction::Forward;
         if flow.epoch != self.epoch || !is_steady {
@@ -420,7 +430,7 @@ impl<'p> Datapath<'p> {
             }
             _ => return None,
         }
-        flow.seen = now;
+        flow.seen = tick(now);
         let ip_difference = u32::from(flow.ip_difference ^ flip) + ONE_LESS;
         let checksum = !fold(u32::from(!(words[2] >> 16) as u16) + ip_difference);
         words[2] = (words[2] & 0xFFFF | u32::from(checksum) << 16) - 1;
@@ -430,9 +440,11 @@ impl<'p> Datapath<'p> {
         // What was checked above fits, and every frame has the headroom.
         egress.framing.replace(frame, at, len, mac)?;
         let to = egress.port;
-        self.traffic.get_mut(from.index())?.count_received(len);
+        let received = self.traffic.get_mut(from.index())?;
+        received.count_received(len);
+        received.last = now;
         self.traffic.get_mut(to_hop.index())?.count_sent(len);
-        Some(Passed { from, to })
+        Some(Passed { to })
     }
 
     /// The next frame of the datapath's own: what was fragmented or waited, ICMP, ARP.
@@ -479,10 +491,16 @@ impl<'p> Datapath<'p> {
     }
 
     pub(crate) fn table_use(&self) -> TableUse {
+        let flows = |is: fn(&Flow) -> bool| self.flows.iter().filter(|(_, flow)| is(flow)).count();
         TableUse {
             flows: self.flows.len(),
             flows_most: self.flows.capacity(),
             mappings: self.mappings.len(),
+            mapped_flows: [flows(|flow| flow.mapping != flow::NONE), self.mappings.uses()],
+            host_flows: [
+                flows(|flow| flow.host != NO_NEIGHBOUR),
+                self.neighbours.iter().map(|neighbour| usize::from(neighbour.flows)).sum(),
+            ],
             neighbours: self.neighbours.iter().count(),
             index_entries: self.flows.index_len() + self.mappings.index_len(),
             waiting: self.waiting.len(),

@@ -33,7 +33,7 @@ impl Mapping {
         Self { address: 0, port: 0, external_port: 0, flows: NONE, protocol: 0, hop: Hop::LAN };
 }
 
-/// All mappings. A full table refuses: what makes room is that flows end.
+/// All mappings. A full table refuses: what makes room is that flows end, or are given up.
 #[derive(Debug)]
 pub(crate) struct MappingTable<'a> {
     mappings: &'a mut [Mapping],
@@ -59,8 +59,18 @@ impl<'a> MappingTable<'a> {
         self.len as usize
     }
 
+    pub(crate) const fn is_full(&self) -> bool {
+        self.free == NONE
+    }
+
     pub(crate) fn index_len(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many flows use them all together; for soaks.
+    pub(crate) fn uses(&self) -> usize {
+        let used = self.mappings.iter().filter(|mapping| mapping.protocol != 0);
+        used.map(|mapping| usize::from(mapping.flows)).sum()
     }
 
     pub(crate) fn mapping(&self, place: u16) -> Option<&Mapping> {
@@ -102,7 +112,7 @@ impl<'a> MappingTable<'a> {
         wanted: u16,
         is_taken: impl Fn(u16) -> bool,
     ) -> Option<u16> {
-        if self.free == NONE {
+        if self.is_full() {
             return None;
         }
         let free = |port: u16| self.find_external(hop, protocol, port).is_none() && !is_taken(port);

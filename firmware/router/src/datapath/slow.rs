@@ -36,6 +36,8 @@ pub(crate) struct Arrival {
     pub(crate) room: usize,
     /// Its sender on the link, where frames tell.
     pub(crate) mac: Option<EthernetAddress>,
+    /// Whether its frame was for a group of stations (RFC 1812 §5.3.4: not to be forwarded).
+    pub(crate) to_group: bool,
 }
 
 impl<'p> Datapath<'p> {
@@ -46,11 +48,14 @@ impl<'p> Datapath<'p> {
         arrival: Arrival,
         frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
-        let Arrival { hop, at, room, mac } = arrival;
+        let Arrival { hop, at, room, mac, to_group } = arrival;
         let packet = Packet::parse(frame.bytes(), at, room)?;
         self.traffic[hop.index()].count_received(packet.len);
         if hop == Hop::LAN && self.is_for_dhcp(&packet) {
             return self.for_dhcp(&packet, mac, frame);
+        }
+        if to_group {
+            return Err(Dropped::Group);
         }
         self.check_source(hop, &packet)?;
         self.check_destination(hop, packet.destination)?;

@@ -110,7 +110,9 @@ impl<'p> Datapath<'p> {
                 (flow.to, flow.reverse.answer())
             };
             let (seq, ack) = (self.rng.next_u32(), self.rng.next_u32());
+            // Some look at the acknowledgement first, and say nothing about an old one (smoltcp): one of two is not.
             self.send_segment(now, hop, tuple, seq, ack, ACK);
+            self.send_segment(now, hop, tuple, seq, ack ^ 0x8000_0000, ACK);
             told += 1;
             if told == CUT_AT_ONCE {
                 self.cut = Some((place + 1, now + CUT_PAUSE));

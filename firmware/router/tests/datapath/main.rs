@@ -14,14 +14,14 @@ mod concentrator;
 #[expect(dead_code, reason = "it can do more than is asked of it here")]
 mod server;
 
-// mod addresses;
-// mod arp;
-// mod firewall;
-// mod forwards;
-// mod fragments;
+mod addresses;
+mod arp;
+mod firewall;
+mod forwards;
+mod fragments;
 mod icmp;
-// mod local;
+mod local;
 mod mapping;
-// mod properties;
-// mod tables;
+mod properties;
+mod tables;
 mod tcp;

@@ -185,7 +185,7 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     let packet = Ipv4Packet::new_unchecked(bytes);
     let (from, to) = (packet.src_addr(), packet.dst_addr());
     let payload = bytes.get(usize::from(packet.header_len())..).unwrap_or_default();
-    let port = |at: usize| u16::from_be_bytes([payload[at], payload[at + 1]]);
+    let port = |at: usize| payload.get(at..at + 2).map_or(0, |port| u16::from_be_bytes([port[0], port[1]]));
     let part = match (packet.frag_offset(), packet.more_frags()) {
         (0, false) => String::new(),
         (offset, true) => format!(" part {offset}+"),
@@ -221,13 +221,20 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     }
 }
 
+/// Panics unless the IP header's length and checksum hold.
+#[track_caller]
+pub(crate) fn check_header(bytes: &[u8]) {
+    let packet = Ipv4Packet::new_checked(bytes).unwrap_or_else(|_| panic!("unreadable: {bytes:02x?}"));
+    assert_eq!(usize::from(packet.total_len()), bytes.len(), "no padding: {bytes:02x?}");
+    assert!(packet.verify_checksum(), "IP checksum of {bytes:02x?}");
+}
+
 /// Panics unless every length and every checksum of the packet holds.
 #[track_caller]
 pub(crate) fn check(bytes: &[u8]) {
-    let packet = Ipv4Packet::new_checked(bytes).unwrap_or_else(|_| panic!("unreadable: {bytes:02x?}"));
+    check_header(bytes);
+    let packet = Ipv4Packet::new_unchecked(bytes);
     let said = words(bytes);
-    assert_eq!(usize::from(packet.total_len()), bytes.len(), "no padding: {said}");
-    assert!(packet.verify_checksum(), "IP checksum of {said}");
     if packet.frag_offset() == 0 && !packet.more_frags() {
         check_transport(&packet, &said);
     }

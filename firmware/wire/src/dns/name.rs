@@ -27,10 +27,11 @@ impl<'a> Name<'a> {
     /// # Errors
     /// [`Malformed::Truncated`]; [`Malformed::LabelType`] for a length octet of neither kind;
     /// [`Malformed::CompressionPointer`] for a pointer into the header, or not before the place where
-    /// this name, or the part of it that was pointed to last, begins: it could go round in circles
-    /// otherwise; [`Malformed::NameLength`].
+    /// this name, or the part of it that was pointed to last, begins, and for a part that was pointed
+    /// to and does not end before that place either: "a prior occurrence of the same name", and no way
+    /// to go round in circles; [`Malformed::NameLength`].
     pub(super) fn parse(message: &'a [u8], at: usize) -> Result<(Self, usize), Malformed> {
-        let mut cursor = Cursor { message, at, part: at };
+        let mut cursor = Cursor::new(message, at);
         let mut behind = None;
         let mut len = 1;
         loop {
@@ -50,7 +51,7 @@ impl<'a> Name<'a> {
 
     /// Its labels, without the root's.
     pub const fn labels(&self) -> Labels<'a> {
-        Labels(Cursor { message: self.message, at: self.at, part: self.at })
+        Labels(Cursor::new(self.message, self.at))
     }
 
     /// The name on its own.
@@ -104,7 +105,7 @@ impl<'a> Iterator for Labels<'a> {
                 Ok(Step::Label(label)) => return Some(label),
                 Ok(Step::Pointer(_)) => {}
                 Ok(Step::Root) | Err(_) => {
-                    self.0.message = &[];
+                    self.0 = Cursor::new(&[], 0);
                     return None;
                 }
             }
@@ -116,8 +117,10 @@ impl<'a> Iterator for Labels<'a> {
 struct Cursor<'a> {
     message: &'a [u8],
     at: usize,
-    /// Where the part of the name that is being read begins.
+    /// Where the part of the name that is being read begins,
     part: usize,
+    /// and where it must have ended: behind a pointer, where the part before it begins.
+    end: usize,
 }
 
 enum Step<'a> {
@@ -128,27 +131,33 @@ enum Step<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    const fn new(message: &'a [u8], at: usize) -> Self {
+        Self { message, at, part: at, end: message.len() }
+    }
+
     fn step(&mut self) -> Result<Step<'a>, Malformed> {
-        let rest = self.message.get(self.at..).ok_or(Malformed::Truncated)?;
-        let (length, rest) = rest.split_first().ok_or(Malformed::Truncated)?;
+        let is_pointed_to = self.end < self.message.len();
+        let overrun = if is_pointed_to { Malformed::CompressionPointer } else { Malformed::Truncated };
+        let rest = self.message.get(self.at..self.end).ok_or(overrun)?;
+        let (length, rest) = rest.split_first().ok_or(overrun)?;
         match length & POINTER {
             0 if *length == 0 => {
                 self.at += 1;
                 Ok(Step::Root)
             }
             0 => {
-                let label = rest.get(..usize::from(*length)).ok_or(Malformed::Truncated)?;
+                let label = rest.get(..usize::from(*length)).ok_or(overrun)?;
                 self.at += 1 + label.len();
                 Ok(Step::Label(label))
             }
             POINTER => {
-                let low = rest.first().ok_or(Malformed::Truncated)?;
+                let low = rest.first().ok_or(overrun)?;
                 let target = usize::from(u16::from_be_bytes([length & !POINTER, *low]));
                 if target < HEADER_LEN || target >= self.part {
                     return Err(Malformed::CompressionPointer);
                 }
                 let pointer_at = self.at;
-                (self.at, self.part) = (target, target);
+                (self.at, self.part, self.end) = (target, target, self.part);
                 Ok(Step::Pointer(pointer_at))
             }
             _ => Err(Malformed::LabelType),
@@ -190,7 +199,7 @@ impl NameBuf {
     /// [`Malformed::Truncated`], [`Malformed::LabelType`] (also for a pointer),
     /// [`Malformed::NameLength`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut cursor = Cursor { message: bytes, at: 0, part: 0 };
+        let mut cursor = Cursor::new(bytes, 0);
         let mut name = Self::ROOT;
         loop {
             match cursor.step() {
@@ -237,7 +246,7 @@ impl NameBuf {
 
     /// Its labels, without the root's.
     pub fn labels(&self) -> Labels<'_> {
-        Labels(Cursor { message: self.as_bytes(), at: 0, part: 0 })
+        Labels(Cursor::new(self.as_bytes(), 0))
     }
 
     /// Whether it is `other`, where A is a (RFC 4343 §3).

@@ -236,6 +236,7 @@ fn malformed_messages() {
         ("pointer-header", M::CompressionPointer),
         ("pointer-circle", M::CompressionPointer),
         ("pointer-in-question", M::CompressionPointer),
+        ("pointer-runs-on", M::CompressionPointer),
         ("pointer-cut", M::Truncated),
         ("name-256", M::NameLength),
         ("a-size", M::FieldLength),

@@ -3,13 +3,14 @@
 use chacha20::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketStorage};
-use smoltcp::phy::Medium;
+use smoltcp::phy::{Device as _, Medium};
 use smoltcp::socket::{dhcpv4, icmp, tcp, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 use super::device::Device;
 use super::memory::{Memory, Sockets};
+use crate::peers::packet;
 use crate::timeline::Tone;
 
 /// A frame of plain Ethernet without FCS, and a packet in it.
@@ -189,6 +190,14 @@ impl<'a> Body<'a> {
         if !self.quiet || tone == Tone::Bad {
             let what = format!("{}: {what}", self.name);
             self.news.push(News { tag, tone, what, why: why.into() });
+        }
+    }
+
+    /// The IPv4 packet in what has arrived, if there is one.
+    pub(super) fn ipv4<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        match self.device.capabilities().medium {
+            Medium::Ethernet => packet::ipv4_in_frame(bytes),
+            Medium::Ip => Some(bytes),
         }
     }
 

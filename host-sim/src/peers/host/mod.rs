@@ -26,7 +26,7 @@ mod tests;
 
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet};
 
 pub use self::body::{Lease, News, Tally};
 pub use self::lookup::Target;
@@ -106,13 +106,32 @@ pub enum Task {
 impl Task {
     /// Makes it be about this address.
     pub fn retarget(&mut self, address: Ipv4Address) {
+        if let Some(target) = self.target_mut() {
+            *target = Target::Address(address);
+        }
+    }
+
+    fn number(&mut self, number: u64) {
+        let name = match self {
+            Self::Resolve { name } => Some(name),
+            task => match task.target_mut() {
+                Some(Target::Name(name)) => Some(name),
+                _ => None,
+            },
+        };
+        if let Some(name) = name {
+            *name = name.replace('#', &number.to_string());
+        }
+    }
+
+    fn target_mut(&mut self) -> Option<&mut Target> {
         match self {
-            Self::Resolve { .. } => {}
+            Self::Resolve { .. } => None,
             Self::Fetch { target, .. }
             | Self::Stream { target, .. }
             | Self::Ping { target, .. }
             | Self::Hold { target, .. }
-            | Self::Trace { target } => *target = Target::Address(address),
+            | Self::Trace { target } => Some(target),
         }
     }
 }
@@ -142,6 +161,7 @@ pub struct Machine<'a> {
     body: Body<'a>,
     servers: Servers,
     running: Vec<Running>,
+    begun: u64,
     wake_at: Option<Instant>,
 }
 
@@ -159,7 +179,13 @@ impl<'a> Machine<'a> {
         if let Some(lease) = fixed {
             body.configure(lease);
         }
-        Self { body, servers: Servers::default(), running: Vec::new(), wake_at: Some(Instant::ZERO) }
+        Self {
+            body,
+            servers: Servers::default(),
+            running: Vec::new(),
+            begun: 0,
+            wake_at: Some(Instant::ZERO),
+        }
     }
 
     /// Many in one, without a link layer: it answers for every address it is asked for. `address` is where its own
@@ -173,7 +199,7 @@ impl<'a> Machine<'a> {
     ) -> Self {
         let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
         body.configure(Lease { address: Ipv4Cidr::new(address, 0), gateway: address, dns: Vec::new() });
-        Self { body, servers: Servers::default(), running: Vec::new(), wake_at: None }
+        Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
     }
 
     /// Says only what goes wrong from now on.
@@ -206,8 +232,10 @@ impl<'a> Machine<'a> {
         self.servers.ports().any(|open| open == port)
     }
 
-    /// Begins something.
-    pub fn begin(&mut self, now: Instant, task: Task) {
+    /// Begins something. In names `#` is the number of what it has begun so far, so that no answer is known already.
+    pub fn begin(&mut self, now: Instant, mut task: Task) {
+        self.begun += 1;
+        task.number(self.begun);
         self.running.push(match task {
             Task::Resolve { name } => Running::Resolve(Resolve::new(now, name)),
             Task::Fetch { target, port, size, patience } => {
@@ -233,6 +261,11 @@ impl<'a> Machine<'a> {
 
     /// A frame, or a packet, has arrived.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        let is_repeated = |packet| self.servers.knows(&self.body, &packet);
+        let packet = self.body.ipv4(bytes).and_then(|bytes| Ipv4Packet::new_checked(bytes).ok());
+        if packet.is_some_and(is_repeated) {
+            return;
+        }
         self.body.receive(bytes);
         self.wake_at = Some(now);
     }

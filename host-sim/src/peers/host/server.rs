@@ -5,6 +5,7 @@
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
+use smoltcp::wire::{IpEndpoint, IpProtocol, Ipv4Packet, TcpPacket};
 
 use super::body::Body;
 
@@ -71,6 +72,22 @@ impl Servers {
             let (request, head, page) = (Vec::new(), Vec::new(), 0..0);
             self.listeners.push(Listener { service, port, handle, request, head, page });
         }
+    }
+
+    /// Whether a segment is a SYN of a connection that a server has already. smoltcp would give it to another socket that
+    /// listens, and the client would hear of two connections.
+    pub(super) fn knows(&self, body: &Body<'_>, packet: &Ipv4Packet<&[u8]>) -> bool {
+        if packet.next_header() != IpProtocol::Tcp {
+            return false;
+        }
+        let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return false };
+        let client = IpEndpoint::new(packet.src_addr().into(), segment.src_port());
+        let mut sockets = self.listeners.iter().filter(|listener| listener.port == segment.dst_port());
+        segment.syn()
+            && sockets.any(|listener| {
+                let socket = body.sockets.set.get::<tcp::Socket>(listener.handle);
+                socket.is_active() && socket.remote_endpoint() == Some(client)
+            })
     }
 
     /// Whether anything was done that the stack does not know yet.

@@ -201,8 +201,10 @@ impl Attacker {
                 packet::tcp((source, port), (destination, port), TcpControl::Syn, 1, None)
             }
             Attack::DnsGuesses => {
-                let message = forged(&dns::question((random >> 32) as u16, "www.example.net"));
-                packet::udp((DNS[(random & 1) as usize], dns::PORT), (victim, port), &message)
+                // It knows what is being asked: it had somebody at home ask.
+                let (_, mut question) = self.question()?;
+                question[..2].copy_from_slice(&((random >> 32) as u16).to_be_bytes());
+                packet::udp((DNS[(random & 1) as usize], dns::PORT), (victim, port), &forged(&question))
             }
             Attack::DnsStrangers => return self.dns_stranger(victim, number),
         })
@@ -232,18 +234,23 @@ impl Attacker {
     }
 
     fn dns_stranger(&mut self, victim: Ipv4Address, number: u64) -> Option<Vec<u8>> {
-        const UDP_HEADER: usize = 8;
-        let overheard = self.question.as_ref()?;
-        let asked = Ipv4Packet::new_unchecked(overheard);
-        let (ports, question) = asked.payload().split_at_checked(UDP_HEADER)?;
-        let client_port = u16::from_be_bytes([ports[0], ports[1]]);
+        let (client_port, question) = self.question()?;
+        let id = u16::from_be_bytes([question[0], question[1]]);
         let (server, message) = if number.is_multiple_of(2) {
-            (ATTACKER, forged(question))
+            (ATTACKER, forged(&question))
         } else {
-            let id = u16::from_be_bytes([*question.first()?, *question.get(1)?]);
-            (asked.dst_addr(), forged(&dns::question(id, "bank.example")))
+            (DNS[(number / 2 % 2) as usize], forged(&dns::question(id, "bank.example")))
         };
         Some(packet::udp((server, dns::PORT), (victim, client_port), &message))
+    }
+
+    /// The last question that a DNS server was asked, and the port it came from.
+    fn question(&self) -> Option<(u16, Vec<u8>)> {
+        const UDP_HEADER: usize = 8;
+        const DNS_HEADER: usize = 12;
+        let packet = Ipv4Packet::new_unchecked(self.question.as_ref()?);
+        let (ports, question) = packet.payload().split_at_checked(UDP_HEADER)?;
+        (question.len() > DNS_HEADER).then(|| (u16::from_be_bytes([ports[0], ports[1]]), question.to_vec()))
     }
 
     #[cfg(test)]

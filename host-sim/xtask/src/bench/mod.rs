@@ -5,12 +5,14 @@ mod figures;
 mod machine;
 mod size;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::thread;
 
 use crate::run::{Failure, Outcome, cargo, run as run_command, workspace};
 use figures::{Figures, Line};
 use machine::Machine;
+use size::Size;
 
 /// `cargo xtask bench …`
 #[derive(clap::Args)]
@@ -125,7 +127,7 @@ fn compare(recorded: &Figures, now: &Figures) -> Outcome {
         }
     }
     for (target, size) in &now.sizes {
-        judge(format!("{target}: flash"), recorded.sizes.get(target).map(|size| size.flash()), size.flash());
+        judge(format!("{target}: flash"), recorded.sizes.get(target).map(Size::flash), size.flash());
     }
     if cheaper > 0 {
         println!(
@@ -137,7 +139,7 @@ fn compare(recorded: &Figures, now: &Figures) -> Outcome {
     }
     let mut text = format!("figures have risen by more than {TOLERANCE_PERCENT} %:\n");
     if recorded.rustc != now.rustc {
-        text += &format!("(the recorded ones are of rustc {}, this is {})\n", recorded.rustc, now.rustc);
+        let _ = writeln!(text, "(the recorded ones are of rustc {}, this is {})", recorded.rustc, now.rustc);
     }
     Err(text + &failures.join("\n") + "\nIf it is worth it: cargo xtask bench --update")
 }

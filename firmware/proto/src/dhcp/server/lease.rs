@@ -29,8 +29,12 @@ impl ClientKey {
                 }
                 Self::collect(0x80, md5.finalize())
             }
-            _ => Self::collect(0, [0, 0].into_iter().chain(mac.0)),
+            _ => Self::by_hardware(mac),
         }
+    }
+
+    pub(super) fn by_hardware(mac: EthernetAddress) -> Self {
+        Self::collect(0, [0, 0].into_iter().chain(mac.0))
     }
 
     /// The first 8 octets, with the bit set that tells an identifier from a hardware address.

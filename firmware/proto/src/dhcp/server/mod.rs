@@ -47,7 +47,7 @@ use gatelet_wire::{EthernetAddress, Ipv4Address};
 use heapless::{Deque, String, Vec};
 use smoltcp::time::{Duration, Instant};
 
-use lease::{State, seconds};
+use lease::{ClientKey, State, seconds};
 use pending::{Bucket, Pending, Quarantined, Stage};
 use request::{Answer, Request};
 
@@ -154,7 +154,11 @@ impl<'a> Server<'a> {
         self.quarantine.retain(|quarantined| config.is_host(quarantined.address));
         for index in 0..self.leases.len() {
             let Some(lease) = self.leases.get_mut(index) else { break };
-            if lease.is_free() || self.config.permits(lease.address, lease.mac) {
+            if lease.is_free() {
+                continue;
+            }
+            if self.config.permits(lease.address, lease.mac) {
+                self.know_by_hardware_if_reserved(index);
                 continue;
             }
             let withdrawn = Event::Withdrawn { address: lease.address, mac: lease.mac };
@@ -379,6 +383,20 @@ impl<'a> Server<'a> {
             MessageType::Offer | MessageType::Ack | MessageType::Nak | MessageType::Unknown(_) => {
                 Err(Dropped::MessageType)
             }
+        }
+    }
+
+    /// A host with a reservation goes by its hardware address; one that just got it may have come by
+    /// another name.
+    fn know_by_hardware_if_reserved(&mut self, index: usize) {
+        let Some(mac) = self.leases.get(index).map(|lease| lease.mac) else { return };
+        let key = ClientKey::by_hardware(mac);
+        if self.config.reserved_for(mac).is_some()
+            && self.place_of(key).is_none()
+            && let Some(lease) = self.leases.get_mut(index)
+        {
+            lease.key = key;
+            lease.is_changed = true;
         }
     }
 

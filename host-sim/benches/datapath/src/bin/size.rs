@@ -1,5 +1,5 @@
 //! The router alone on a bare board, to be weighed (`cargo xtask bench`): two Ethernet ports, a `PPPoE` WAN and the LAN
-//! behind it, and a loop that asks for everything the router can do. It runs nowhere.
+//! behind it, and a loop that drives all of them. No embassy, no sockets, no drivers. It runs nowhere.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -24,10 +24,10 @@ mod image {
     #[unsafe(no_mangle)]
     extern "C" fn _start() -> ! {
         let frames = FramePool::<NoopRawMutex, 16>::new();
+        let mut tables = TableSpace::<1024, 32>::new();
         let mut router = Router::new(frames.pool(), black_box([0; 32]));
         router.add_port(LAN, black_box(LAN_MAC), 1514);
         router.add_port(WAN, black_box(WAN_MAC), 1514);
-        let mut tables = TableSpace::<1024, 32>::new();
         router.lend_tables(tables.lend());
         router.add_lan(now(), LanConfig::new(LAN, Ipv4Cidr::new(black_box(LAN_ADDRESS), 24)));
         let Some(credentials) = Credentials::new(black_box("user"), black_box("secret")) else { halt() };
@@ -69,6 +69,9 @@ mod image {
             while let Some((wan, ledger)) = router.poll_store(now()) {
                 black_box(&ledger);
                 router.handle_stored(now(), wan, black_box(true));
+            }
+            while let Some(lease) = router.poll_lease(now()) {
+                black_box(&lease);
             }
             while let Some(event) = router.poll_event() {
                 black_box(&event);

@@ -1,0 +1,172 @@
+//! What is bounded: flows, mappings, accounts. Who goes first, and who never.
+
+use gatelet_router::{DatapathEvent, Dropped};
+use smoltcp::wire::Ipv4Address;
+
+use crate::house::{ANN, BOB, CAT, House, OURS, WEB};
+use crate::packets::{ACK, SYN, tcp, udp};
+
+fn establish(house: &mut House, host: Ipv4Address, port: u16) {
+    house.lan_sends(host, &tcp((host, port), (WEB, 80), SYN));
+    house.internet_sends(&tcp((WEB, 80), (OURS, port), SYN | ACK));
+    house.lan_sends(host, &tcp((host, port), (WEB, 80), ACK));
+    assert_eq!((house.lan_got().len(), house.internet_got().len()), (1, 2));
+}
+
+fn is_established(house: &mut House, port: u16) -> bool {
+    house.internet_sends(&tcp((WEB, 80), (OURS, port), ACK));
+    !house.lan_got().is_empty()
+}
+
+/// A quarter of all, unless it is told otherwise.
+#[test]
+fn a_host_has_its_quota() {
+    let mut house = House::new();
+    let dropped = house.dropped_by(|house| {
+        for port in 0..100 {
+            house.lan_sends(ANN, &udp((ANN, 2000 + port), (WEB, 53), b"x"));
+        }
+    });
+    assert_eq!(dropped, [(Dropped::HostQuota, 84)]);
+    assert_eq!(house.flows(), 16);
+    assert_eq!(house.events, [DatapathEvent::HostQuota { address: ANN }]);
+    // Others are not concerned, and its own flows go on.
+    house.lan_sends(BOB, &udp((BOB, 5000), (WEB, 53), b"x"));
+    house.lan_sends(ANN, &udp((ANN, 2000), (WEB, 53), b"x"));
+    assert_eq!(house.internet_got().len(), 18);
+    assert!(house.router.set_host_quota(20));
+    let dropped = house.dropped_by(|house| {
+        for port in 0..10 {
+            house.lan_sends(ANN, &udp((ANN, 3000 + port), (WEB, 53), b"x"));
+        }
+    });
+    assert_eq!(dropped, [(Dropped::HostQuota, 6)]);
+    house.run_secs(400);
+    assert_eq!(house.flows(), 0);
+    house.check_tables();
+    house.lan_sends(ANN, &udp((ANN, 2000), (WEB, 53), b"x"));
+    assert_eq!(house.flows(), 1);
+}
+
+/// SYNs by the thousand, from one host and from all: no established connection goes, and everybody can open another.
+#[test]
+fn a_flood_takes_nobodys_connection() {
+    let mut house = House::new();
+    for (n, host) in [ANN, BOB, CAT].into_iter().enumerate() {
+        for port in 0..5 {
+            establish(&mut house, host, 5000 + 10 * n as u16 + port);
+        }
+    }
+    let flooder = Ipv4Address::new(192, 168, 1, 66);
+    let flood = |house: &mut House, host: Ipv4Address, ports: std::ops::Range<u16>| {
+        for port in ports {
+            house.lan_sends(host, &tcp((host, port), (WEB, 81), SYN));
+        }
+        house.internet_got();
+        house.check_tables();
+    };
+    let dropped = house.dropped_by(|house| flood(house, flooder, 10_000..12_000));
+    assert_eq!(dropped, [(Dropped::HostQuota, 1984)]);
+    // All of them together fill the table.
+    for n in 67..75 {
+        flood(&mut house, Ipv4Address::new(192, 168, 1, n), 10_000..10_100);
+    }
+    assert_eq!(house.flows(), 64);
+    for host in [ANN, BOB, CAT] {
+        house.lan_sends(host, &tcp((host, 7000), (WEB, 80), SYN));
+        assert_eq!(house.internet_got().len(), 1, "{host}");
+    }
+    for port in (0..5).flat_map(|port| [5000 + port, 5010 + port, 5020 + port]) {
+        assert!(is_established(&mut house, port), "{port}");
+    }
+    house.check_tables();
+}
+
+/// Nothing but established connections: a new one is refused, and told about.
+#[test]
+fn a_table_full_of_connections() {
+    let mut house = House::with(None, 16);
+    assert!(house.router.set_host_quota(100));
+    for port in 5000..5016 {
+        establish(&mut house, ANN, port);
+    }
+    let dropped = house.dropped_by(|house| house.lan_sends(BOB, &tcp((BOB, 7000), (WEB, 80), SYN)));
+    assert_eq!(dropped, [(Dropped::FlowTableFull, 1)]);
+    assert_eq!(house.events, [DatapathEvent::FlowTableFull]);
+    assert_eq!(house.table_use().mappings, 16, "its mapping is gone again");
+    assert!((5000..5016).all(|port| is_established(&mut house, port)));
+    house.check_tables();
+}
+
+/// The order in which flows are given up: expired, unanswered and half-open, answered UDP; of each, the oldest.
+#[test]
+fn who_goes_first() {
+    let mut house = House::with(None, 16);
+    assert!(house.router.set_host_quota(100));
+    // Fourteen answered ones, the last of them the oldest; an unanswered one; a connection.
+    for port in (5000..5014).rev() {
+        house.lan_sends(ANN, &udp((ANN, port), (WEB, 53), b"x"));
+        house.internet_sends(&udp((WEB, 53), (OURS, port), b"x"));
+        house.run_secs(3);
+    }
+    house.lan_sends(ANN, &udp((ANN, 6000), (WEB, 53), b"x"));
+    assert_eq!((house.lan_got().len(), house.internet_got().len()), (14, 15));
+    establish(&mut house, ANN, 7000);
+    assert_eq!(house.flows(), 16);
+    let answers = |house: &mut House, port| {
+        house.internet_sends(&udp((WEB, 53), (OURS, port), b"x"));
+        !house.lan_got().is_empty()
+    };
+    // Answered at once, so that the next one is not taken for it.
+    let another = |house: &mut House, port| {
+        house.lan_sends(BOB, &udp((BOB, port), (WEB, 53), b"x"));
+        house.internet_sends(&udp((WEB, 53), (OURS, port), b"x"));
+        assert_eq!((house.internet_got().len(), house.lan_got().len()), (1, 1));
+        house.check_tables();
+    };
+    another(&mut house, 8000);
+    assert!(!answers(&mut house, 6000), "the unanswered one");
+    another(&mut house, 8001);
+    another(&mut house, 8002);
+    assert!(!answers(&mut house, 5013) && !answers(&mut house, 5012), "the oldest two");
+    assert!(answers(&mut house, 5011) && answers(&mut house, 5000));
+    assert!(is_established(&mut house, 7000));
+}
+
+/// Flows and mappings come and go by the thousand, and nothing is left of them.
+#[test]
+fn nothing_leaks() {
+    let mut house = House::with(None, 1024);
+    assert!(house.router.set_host_quota(1000));
+    for round in 0..5_u16 {
+        for n in 0..3000_u16 {
+            let port = 1024 + round * 3000 + n;
+            house.lan_sends(ANN, &udp((ANN, port), (WEB, 53 + n % 7), b"x"));
+        }
+        house.internet_got();
+        house.check_tables();
+        house.run_secs(u64::from(round) * 100);
+    }
+    house.run_secs(400);
+    house.check_tables();
+    assert_eq!((house.flows(), house.table_use().mappings, house.table_use().index_entries), (0, 0, 0));
+}
+
+/// Sixty-five thousand changes of the rules later, the numbers of their epochs come again.
+#[test]
+fn epochs_come_round() {
+    use gatelet_router::{Action, Prefix, Rule, Zone};
+    use smoltcp::wire::Ipv4Cidr;
+    let mut house = House::new();
+    establish(&mut house, ANN, 5000);
+    let ann = Prefix::Ipv4(Ipv4Cidr::new(ANN, 32));
+    assert!(house.router.add_rule(Rule { source: ann, ..Rule::new(Zone::Lan, Zone::Wan, Action::Drop) }));
+    for _ in 0..65_534 {
+        house.router.set_dmz(None);
+    }
+    for _ in 0..3 {
+        house.router.set_dmz(None);
+        let dropped = house.dropped_by(|house| house.lan_sends(ANN, &tcp((ANN, 5000), (WEB, 80), ACK)));
+        assert_eq!(dropped, [(Dropped::Rule, 1)]);
+    }
+}
