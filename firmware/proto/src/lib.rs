@@ -12,4 +12,5 @@ pub mod dns;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
+pub mod sntp;
 pub mod text;

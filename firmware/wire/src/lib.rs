@@ -1,6 +1,7 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
 //! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
-//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132) and DNS (RFC 1035, 6891).
+//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DNS (RFC 1035, 6891) and
+//! SNTP (RFC 5905).
 //!
 //! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
 //! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
@@ -11,6 +12,7 @@
 pub mod dhcpv4;
 pub mod dns;
 pub mod ethernet;
+pub mod ntp;
 pub mod ppp;
 pub mod pppoe;
 

@@ -7,6 +7,7 @@ mod fixture;
 use fixture::load;
 use gatelet_wire::dhcpv4::{self, Header, Message, MessageType, OptionCode, Route};
 use gatelet_wire::ethernet::{self, VlanTag};
+use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
@@ -27,6 +28,26 @@ fn emitted(emit: impl Fn(&mut [u8]) -> Result<usize, BufferTooSmall>) -> Vec<u8>
         assert_eq!(emit(&mut vec![0xA5; short]), Err(BufferTooSmall), "{short} of {len} octets");
     }
     buffer[..len].to_vec()
+}
+
+// ---- SNTP
+
+#[test]
+fn ntp_packets() {
+    let answer = |name: &str| ntp::Answer::parse(&load(&format!("ntp/{name}")));
+    let normal = answer("answer").unwrap();
+    assert_eq!((normal.leap, normal.version, normal.mode, normal.stratum), (0, 4, 4, 2));
+    assert_eq!((normal.origin, normal.unix_seconds()), (0x0123_4567_89AB_CDEF, 1_795_597_200));
+    let kiss = answer("kiss-of-death").unwrap();
+    assert_eq!((kiss.stratum, &kiss.reference_id), (0, b"RATE"));
+    // 2036-02-07 06:28:16 UTC is 2,085,978,496.
+    assert_eq!(answer("era-1").unwrap().unix_seconds(), 2_085_978_506);
+    assert_eq!(answer("malformed-truncated"), Err(Malformed::Truncated));
+    assert_eq!(answer("malformed-version"), Err(Malformed::Version));
+    let request = emitted(|buffer| ntp::emit_request(buffer, 0x0123_4567_89AB_CDEF));
+    let read = ntp::Answer::parse(&request).unwrap();
+    assert_eq!((read.version, read.mode, read.transmit), (4, 3, 0x0123_4567_89AB_CDEF));
+    assert!(request[1..40].iter().all(|octet| *octet == 0));
 }
 
 // ---- Ethernet

@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "wire_dhcpv4", run: wire::dhcpv4, fixtures: Some("dhcpv4") },
     Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
+    Target { name: "wire_ntp", run: wire::ntp, fixtures: Some("ntp") },
     Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },

@@ -4,6 +4,7 @@ use gatelet_wire::BufferTooSmall;
 use gatelet_wire::dhcpv4::{self, OptionCode};
 use gatelet_wire::dns::{self, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
+use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, Writer, chap, ipcp, ipv6cp, pap};
@@ -145,6 +146,18 @@ pub fn mschapv2(bytes: &[u8]) {
     if let Ok(failure) = Failure::parse(bytes) {
         assert_eq!(Failure::parse(&emitted(bytes, |buffer| failure.emit(buffer))), Ok(failure));
     }
+}
+
+/// An SNTP packet.
+pub fn ntp(bytes: &[u8]) {
+    let Ok(answer) = ntp::Answer::parse(bytes) else { return };
+    assert!(bytes.len() >= ntp::PACKET_LEN && answer.leap <= 3 && answer.mode <= 7);
+    // From 1968 to 2104: 68 years on either side of the new era's beginning.
+    let era: i64 = 2_085_978_496;
+    let seconds = answer.unix_seconds().cast_signed();
+    assert!((era - (1 << 31)..era + (1 << 31)).contains(&seconds));
+    let written = emitted_with_margin(bytes, 0, |buffer| ntp::emit_request(buffer, answer.transmit));
+    assert_eq!(ntp::Answer::parse(&written).expect("just written").transmit, answer.transmit);
 }
 
 /// A DHCPv4 message: header, options, the values that are more than octets.
