@@ -2,7 +2,7 @@
 
 use gatelet_wire::BufferTooSmall;
 use gatelet_wire::dhcpv4::{self, OptionCode};
-use gatelet_wire::dns::{self, Flags, Message, NameBuf, Section, Type};
+use gatelet_wire::dns::{self, Class, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::http::{BODY_MAX, LOCATION_MAX, Progress, ResponseReader};
 use gatelet_wire::ntp;
@@ -207,8 +207,28 @@ pub fn dns(bytes: &[u8]) {
         assert!(bytes.starts_with(name.as_bytes()));
         dns_name(&name);
     }
-    let Ok(message) = Message::parse(bytes) else { return };
-    let Ok(layout) = message.check() else { return };
+    if let Ok(text) = core::str::from_utf8(bytes)
+        && let Ok(name) = NameBuf::from_text(text)
+    {
+        assert_eq!(name.labels().map(|label| label.len() + 1).sum::<usize>() + 1, name.as_bytes().len());
+        dns_name(&name);
+    }
+    let mut changed = bytes.to_vec();
+    dns::set_id(&mut changed, 0x1234);
+    let Ok(message) = Message::parse(bytes) else {
+        assert_eq!(changed, bytes, "without a header there is no ID");
+        return;
+    };
+    assert_eq!((&changed[..2], &changed[2..]), (&[0x12, 0x34][..], &bytes[2..]));
+    let Ok(layout) = message.check() else {
+        // What is wrong is wrong the second time, too, and ends it.
+        let records = message.records().map(|records| records.map(|record| record.is_err()).collect());
+        let records: Vec<_> = records.unwrap_or_default();
+        assert!(records.iter().rev().skip(1).all(|is_err| !is_err));
+        let _ = dns::rewrite_ttls(&mut changed, |_, ttl| ttl);
+        return;
+    };
+    dns_writer(bytes, layout.end);
     let order = [dns::HEADER_LEN, layout.answers, layout.authority, layout.additional, layout.end];
     assert!(order.is_sorted() && layout.end <= bytes.len());
 
@@ -223,8 +243,18 @@ pub fn dns(bytes: &[u8]) {
         let record = record.expect("checked");
         let name = record.name.to_buf();
         assert!(record.name.eq_ignore_ascii_case(&name));
+        assert_eq!(
+            (format!("{:?}", record.name), record.name.to_string()),
+            (format!("{name:?}"), name.to_string())
+        );
         if record.kind == Type::OPT {
-            writer.opt(&layout.opt.expect("there is one"));
+            let opt = layout.opt.expect("there is one");
+            assert_eq!(opt.rcode(message.flags().rcode()).0 >> 4, opt.extended_rcode.into());
+            if let Some(error) = opt.extended_error() {
+                let option = error.to_option();
+                assert!(opt.options.windows(2).any(|code| code == &option[4..]));
+            }
+            writer.opt(&opt);
         } else if matches!(record.kind, Type::A | Type::AAAA) {
             assert!(record.address().is_some());
             writer.record(record.section, &name, record.kind, record.class, record.ttl, record.data);
@@ -269,6 +299,22 @@ pub fn dns(bytes: &[u8]) {
         let cut = Message::parse(&aged[..len]).expect("as before").check().expect("as before");
         assert_eq!(cut.end, len);
     }
+}
+
+/// A message can be gone on with, in its order and no other.
+fn dns_writer(bytes: &[u8], len: usize) {
+    let mut buffer = [bytes, &[0xA5; 64]].concat();
+    let message = Message::parse(bytes).expect("checked");
+    let counts =
+        [Section::Answer, Section::Authority, Section::Additional].map(|it| message.record_count(it));
+    let mut writer = dns::Writer::resume(&mut buffer, len).expect("a header");
+    let written = writer.record(Section::Additional, &NameBuf::ROOT, Type::TXT, Class::IN, 0, b"x").finish();
+    assert_eq!(written.is_ok(), counts[2] < u16::MAX);
+    assert_eq!(writer.answer(Type::A, 0, &[0; 4]).finish(), Err(BufferTooSmall), "that section is over");
+    let mut writer = dns::Writer::resume(&mut buffer, len).expect("a header");
+    assert_eq!(writer.answer(Type::TXT, 0, &vec![0; 65_536]).finish(), Err(BufferTooSmall));
+    let is_whole = dns::Writer::resume(&mut buffer[..len - 1], len).is_ok();
+    assert!(!is_whole && dns::tcp_prefix(65_536).is_none());
 }
 
 /// A name survives being shown, compared and changed.
