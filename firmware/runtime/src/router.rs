@@ -186,6 +186,10 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             router.handle_stored(now, wan, false);
         }
     }
+    while !gatelet.leases.is_full() {
+        let Some(lease) = router.poll_lease(now) else { break };
+        let _ = gatelet.leases.try_send(lease);
+    }
     let mut told = Told::default();
     while let Some(event) = router.poll_event() {
         match &event {

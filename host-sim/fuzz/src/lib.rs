@@ -12,6 +12,7 @@
 pub mod datapath;
 pub mod dhcp;
 pub mod dns;
+pub mod connectivity;
 pub mod flash;
 pub mod input;
 pub mod ppp;
@@ -41,7 +42,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "wire_dhcpv4", run: wire::dhcpv4, fixtures: Some("dhcpv4") },
     Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
+    Target { name: "wire_ntp", run: wire::ntp, fixtures: Some("ntp") },
     Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },
+    Target { name: "wire_http", run: wire::http, fixtures: Some("http") },
+    Target { name: "wire_tls", run: wire::tls, fixtures: Some("tls") },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
@@ -50,5 +54,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
+    Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
 ];
