@@ -50,18 +50,27 @@ impl<'p> Datapath<'p> {
         } else {
             self.plan_inward(now, arrival, packet, &frame)
         };
-        let plan = match planned? {
-            Planned::Flow(plan) => plan,
+        let opened = match planned {
             // Nothing there puts fragments together, and a part must not be taken for a whole.
-            Planned::Local(_) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
-            Planned::Local(stack) => return self.deliver(stack, packet, frame).map(Found::Done),
+            Ok(Planned::Local(_)) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
+            Ok(Planned::Local(stack)) => return deliver(stack, packet, frame).map(Found::Done),
+            Ok(Planned::Flow(plan)) => self.open(now, hop, packet, &plan).inspect_err(|_| {
+                // The mapping was made for this flow, unless others hold it.
+                self.mappings.hold(plan.mapping);
+                self.mappings.release(plan.mapping);
+            }),
+            Err(reason) => Err(reason),
         };
-        let place = self.open(now, arrival.hop, packet, &plan).inspect_err(|_| {
-            // The mapping was made for this flow, unless others hold it.
-            self.mappings.hold(plan.mapping);
-            self.mappings.release(plan.mapping);
-        })?;
-        Ok(Found::Flow(place, Direction::Forward, frame))
+        match opened {
+            Ok(place) => Ok(Found::Flow(place, Direction::Forward, frame)),
+            Err(reason) => {
+                if hop == Hop::LAN && is_shortage(reason) {
+                    // RFC 5508 REQ-8: better than a host that waits.
+                    self.send_error(now, hop, packet, &frame, ErrorKind::Prohibited);
+                }
+                Err(reason)
+            }
+        }
     }
 
     /// A packet from the LAN, or from a stack of the router's.
@@ -512,13 +521,6 @@ impl<'p> Datapath<'p> {
         }
     }
 
-    fn deliver(&mut self, stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
-        let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
-        frame.truncate(packet.at + packet.len);
-        let _ = frame.pull_front(packet.at);
-        Ok(Outcome::Sent(egress, frame))
-    }
-
     /// Whether a stack of ours speaks to the LAN: what it answers there needs no flow, since nothing is translated.
     pub(super) fn answers_lan(&self, from: Hop, packet: &Packet) -> bool {
         from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
@@ -546,6 +548,21 @@ impl<'p> Datapath<'p> {
         let _ = frame.pull_front(packet.at);
         self.send(now, to, neighbour, frame)
     }
+}
+
+fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+    let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
+    frame.truncate(packet.at + packet.len);
+    let _ = frame.pull_front(packet.at);
+    Ok(Outcome::Sent(egress, frame))
+}
+
+/// Whether there is no room for another flow.
+const fn is_shortage(reason: Dropped) -> bool {
+    matches!(
+        reason,
+        Dropped::HostQuota | Dropped::FlowTableFull | Dropped::NoMapping | Dropped::NeighbourTableFull
+    )
 }
 
 enum Planned {
