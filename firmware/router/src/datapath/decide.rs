@@ -213,23 +213,22 @@ impl<'p> Datapath<'p> {
             };
         }
         let (protocol, port) = (packet.protocol, source_port(packet.ports));
-        let mapping = match self.mappings.find_internal(to, protocol, packet.source, port) {
-            Some(place) => place,
-            None => {
-                if self.mappings.is_full() {
-                    let (place, victim) =
-                        self.flows.give_up(tick(now)).ok_or_else(|| self.table_is_full(now))?;
-                    self.settle(&victim);
-                    self.fragments.forget_flow(place);
-                }
-                let firewall = &self.firewall;
-                let forwarded = firewall.outside(protocol, packet.source, port);
-                let own = packet.source == source;
-                let taken = |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
-                let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
-                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
-                created.ok_or(Dropped::NoMapping)?
+        let known = self.mappings.find_internal(to, protocol, packet.source, port);
+        let mapping = if let Some(place) = known {
+            place
+        } else {
+            if self.mappings.is_full() {
+                let (place, victim) = self.flows.give_up(tick(now)).ok_or_else(|| self.table_is_full(now))?;
+                self.settle(&victim);
+                self.fragments.forget_flow(place);
             }
+            let firewall = &self.firewall;
+            let forwarded = firewall.outside(protocol, packet.source, port);
+            let own = packet.source == source;
+            let taken = |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
+            let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
+            let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
+            created.ok_or(Dropped::NoMapping)?
         };
         let external = self.mappings.mapping(mapping).ok_or(Dropped::NoMapping)?.external_port;
         let ports = pair(external, destination_port(packet.ports));
@@ -550,6 +549,7 @@ impl<'p> Datapath<'p> {
     }
 }
 
+/// Gives a packet to a stack of ours, without a flow.
 fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
     let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
     frame.truncate(packet.at + packet.len);

@@ -422,12 +422,12 @@ const TRIES: u16 = 16;
 /// Time in ticks of 2^20 µs (1.05 s), which cost no division.
 #[inline]
 pub(crate) const fn tick(now: Instant) -> u32 {
-    (now.total_micros() >> 20) as u32
+    (now.total_micros().cast_unsigned() >> 20) as u32
 }
 
 /// A timeout of at least so many seconds.
 const fn ticks(seconds: u32) -> u32 {
-    (seconds as u64 * 1_000_000 >> 20) as u32 + 2
+    ((seconds as u64 * 1_000_000) >> 20) as u32 + 2
 }
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
