@@ -269,9 +269,9 @@ impl House {
             Egress::Port(port) => panic!("no such port: {port:?}"),
             stack => {
                 if self.lenient {
-                    check_header(&bytes)
+                    check_header(&bytes);
                 } else {
-                    check(&bytes)
+                    check(&bytes);
                 }
                 self.stack_inbox.push((stack, bytes));
             }
@@ -443,7 +443,9 @@ impl House {
     /// The concentrator ends the session.
     pub(crate) fn drop_line(&mut self) {
         let ids: Vec<_> = self.isp.sessions.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.isp.kick(id));
+        for id in ids {
+            self.isp.kick(id);
+        }
         // Else the next session might be there at once.
         self.isp.alive = false;
         self.settle();
