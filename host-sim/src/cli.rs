@@ -36,7 +36,7 @@ enum Command {
     /// Live a random year with every redial policy and compare them
     Year(year::Args),
     /// Dial a real line over Linux interfaces, in real time
-    Linux(linux::Args),
+    Linux(Box<linux::Args>),
 }
 
 /// Parses the command line and runs what it asks for.

@@ -31,7 +31,10 @@ enum State {
     Off,
     Waiting(Instant),
     /// A request with this cookie is out, or about to be.
-    Asking { cookie: u64, until: Instant },
+    Asking {
+        cookie: u64,
+        until: Instant,
+    },
 }
 
 /// What was ignored. Wraps around.
@@ -90,7 +93,8 @@ impl Client {
             self.counters.unasked = self.counters.unasked.wrapping_add(1);
             return None;
         };
-        let Some(answer) = Answer::parse(packet).ok().filter(|answer| answer.origin == cookie && answer.mode == 4)
+        let Some(answer) =
+            Answer::parse(packet).ok().filter(|answer| answer.origin == cookie && answer.mode == 4)
         else {
             self.counters.unasked = self.counters.unasked.wrapping_add(1);
             return None;
