@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod run;
 mod show;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Run(run::RunArgs),
     /// Live a random year with every redial policy and compare them
     Year(year::Args),
+    /// Send millions of packets through the router alone, over thousands of flows, and look for leaks
+    Soak(soak::Args),
     /// Dial a real line over Linux interfaces, in real time
     Linux(Box<linux::Args>),
 }
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
         Some(Command::List(args)) => run::list(&args),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Year(args)) => year::run(&args),
+        Some(Command::Soak(args)) => soak::run(&args),
         Some(Command::Linux(args)) => linux::run(&args),
         None => run::run(&run::RunArgs::default()),
     }

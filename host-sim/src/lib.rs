@@ -8,6 +8,7 @@
 //! | [`peers`] | access concentrators and what stands behind them |
 //! | [`scenario`] | a world, a script of faults and what is expected, from a TOML file |
 //! | [`timeline`], [`pcap`] | what happened, for people and for Wireshark |
+//! | [`soak`] | millions of packets through the router alone: nothing may leak |
 //! | [`year`] | the same random year against every redial policy |
 //! | [`linux`] | real time, real interfaces |
 //! | [`cli`] | the command line |
@@ -22,6 +23,7 @@ pub mod narrate;
 pub mod pcap;
 pub mod peers;
 pub mod scenario;
+pub mod soak;
 pub mod timeline;
 pub mod world;
 pub mod year;

@@ -7,6 +7,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod connectivity;
 pub mod dhcp;
 pub mod dns;
 pub mod ppp;

@@ -14,7 +14,7 @@ use rand_core::Rng;
 use crate::fmt::{Show, info};
 use crate::{Gatelet, clock};
 
-impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORTS, WANS> {
+impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
     /// Asks the time of day from `servers`, for ever: at once when `wan` comes up, then every six hours. The router is told
     /// ([`Command::WallClock`]). `stack` needs room for two sockets, one of them embassy-net's own for DNS.
     ///

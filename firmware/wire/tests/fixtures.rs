@@ -12,7 +12,7 @@ use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
 use gatelet_wire::pppoe::{self, Packet, Tag, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed, http, tls};
 
 const CONCENTRATOR: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x01]);
 const ROUTER: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x0a]);
@@ -891,7 +891,7 @@ fn dhcpv4_options_that_do_not_fit() {
 /// A fixture nobody reads is a claim nobody checks.
 #[test]
 fn every_fixture_is_tested() {
-    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"));
+    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"), include_str!("probes.rs"));
     for name in fixture::all() {
         let (_, case) = name.split_once('/').unwrap();
         let short = case
@@ -930,6 +930,14 @@ fn read(group: &str, case: &str, octets: &[u8]) -> Result<(), Malformed> {
             Some("success") => Success::parse(octets).map(drop),
             _ => Failure::parse(octets).map(drop),
         },
+        "http" if case == "get" => Ok(()),
+        "http" => {
+            let mut reader = http::ResponseReader::new();
+            reader.push(octets).and_then(|_| reader.close()).map(drop)
+        }
+        "tls" if case.contains("client-hello") => tls::ClientHello::parse(octets).map(drop),
+        "tls" => tls::Answer::parse(octets)?.map(drop).ok_or(Malformed::Truncated),
+        "ntp" => ntp::Answer::parse(octets).map(drop),
         _ => {
             let (protocol, information) = ppp::parse(octets)?;
             let control = Control::parse(information)?;
@@ -990,6 +998,10 @@ fn every_error_has_words() {
         Malformed::CompressionPointer,
         Malformed::NameLength,
         Malformed::Opt,
+        Malformed::StatusLine,
+        Malformed::HeadTooLong,
+        Malformed::ChunkSize,
+        Malformed::NotTls,
     ];
     let mut words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     words.sort();

@@ -12,6 +12,8 @@ pub type Endpoint = (Ipv4Address, u16);
 const IPV4_HEADER: usize = 20;
 const ETHERNET_HEADER: usize = 14;
 const ICMP_HEADER: usize = 8;
+/// What fits into an Ethernet frame (RFC 9293 §3.7.1).
+const MSS: u16 = 1460;
 const HOP_LIMIT: u8 = 64;
 const CHECKSUMS: fn() -> ChecksumCapabilities = ChecksumCapabilities::default;
 
@@ -63,8 +65,20 @@ pub fn udp(from: Endpoint, to: Endpoint, data: &[u8]) -> Vec<u8> {
     ipv4(from.0, to.0, IpProtocol::Udp, Fragment::default(), &payload)
 }
 
-/// A TCP segment without data in an IPv4 packet.
+/// A TCP segment without data in an IPv4 packet; a SYN allows segments that fill an Ethernet frame.
 pub fn tcp(from: Endpoint, to: Endpoint, control: TcpControl, seq: u32, ack: Option<u32>) -> Vec<u8> {
+    tcp_with_mss(from, to, control, seq, ack, MSS)
+}
+
+/// [`tcp`], with the MSS that a SYN allows.
+pub fn tcp_with_mss(
+    from: Endpoint,
+    to: Endpoint,
+    control: TcpControl,
+    seq: u32,
+    ack: Option<u32>,
+    mss: u16,
+) -> Vec<u8> {
     let (source, destination) = (IpAddress::Ipv4(from.0), IpAddress::Ipv4(to.0));
     let repr = TcpRepr {
         src_port: from.1,
@@ -74,7 +88,7 @@ pub fn tcp(from: Endpoint, to: Endpoint, control: TcpControl, seq: u32, ack: Opt
         ack_number: ack.map(|ack| TcpSeqNumber(ack.cast_signed())),
         window_len: 8192,
         window_scale: None,
-        max_seg_size: (control == TcpControl::Syn).then_some(1460),
+        max_seg_size: (control == TcpControl::Syn).then_some(mss),
         sack_permitted: false,
         sack_ranges: [None; 3],
         timestamp: None,
@@ -120,12 +134,23 @@ pub fn ethernet(
     payload: &[u8],
 ) -> Vec<u8> {
     let mut frame = Vec::with_capacity(ETHERNET_HEADER + payload.len());
-    frame.extend_from_slice(destination.as_bytes());
-    frame.extend_from_slice(source.as_bytes());
-    frame.extend_from_slice(&u16::from(kind).to_be_bytes());
+    frame.extend_from_slice(&ethernet_header(source, destination, kind));
     frame.extend_from_slice(payload);
     frame.resize(frame.len().max(60), 0);
     frame
+}
+
+/// Its header.
+pub fn ethernet_header(
+    source: EthernetAddress,
+    destination: EthernetAddress,
+    kind: EthernetProtocol,
+) -> [u8; ETHERNET_HEADER] {
+    let mut header = [0; ETHERNET_HEADER];
+    header[..6].copy_from_slice(destination.as_bytes());
+    header[6..12].copy_from_slice(source.as_bytes());
+    header[12..].copy_from_slice(&u16::from(kind).to_be_bytes());
+    header
 }
 
 /// What a frame, untagged, carries if it is IPv4.
