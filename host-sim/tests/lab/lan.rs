@@ -57,6 +57,8 @@ impl Lan {
         for port in (SERVED..).take(FORWARDED.len()) {
             one.serve(port)?;
         }
+        // Whatever an earlier one has given out.
+        let _ = fs::remove_file(leases(lab, port));
         let (gatelet, public) = router(lab, name, port, record)?;
         Ok(Self { gatelet, one, two, public })
     }
@@ -80,8 +82,7 @@ impl Lan {
 
 /// A router with its address on the line.
 fn router(lab: &Lab, name: &str, port: &str, record: bool) -> Result<(Gatelet, Ipv4Addr), String> {
-    let leases = lab.folder.join(format!("{port}.leases"));
-    let mut options = format!("--lan {port} --leases {} {OPTIONS}", leases.display());
+    let mut options = format!("--lan {port} --leases {} {OPTIONS}", leases(lab, port).display());
     if record {
         let pcap = lab.folder.join(format!("{name}-lan.pcap"));
         options = format!("{options} --lan-pcap {}", pcap.display());
@@ -89,6 +90,11 @@ fn router(lab: &Lab, name: &str, port: &str, record: bool) -> Result<(Gatelet, I
     let dial = Dial { options: &options, record, tun: false, ..Dial::new(&lab.folder, name) };
     let (gatelet, up) = dial.up()?;
     Ok((gatelet, address(&up)?))
+}
+
+/// Where the router at `port` keeps its leases.
+fn leases(lab: &Lab, port: &str) -> PathBuf {
+    lab.folder.join(format!("{port}.leases"))
 }
 
 /// The address of an `up` event.

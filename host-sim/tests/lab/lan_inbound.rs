@@ -153,12 +153,12 @@ fn usable_at_once(lan: &Lan) -> Checked {
 /// has forgotten us.
 pub(crate) fn restart(lab: &mut Lab) -> Checked {
     let lan = lab.lan()?;
-    // An address that the server would not choose for this client: only who remembers gives it again.
+    let (one, two) = (lan.one.udhcpc()?.address, lan.two.udhcpc()?.address);
+    // A new client, and an address that the server would not choose for it: only who remembers gives it again.
     lan.one.ip("link set eth0 address 02:00:5e:00:53:aa")?;
-    let two = lan.two.udhcpc()?.address;
-    let wished =
-        [140, 141].map(|last| Ipv4Addr::new(192, 168, 1, last)).into_iter().find(|address| *address != two);
-    let wished = wished.ok_or("one of two is free")?;
+    let free =
+        (140..).map(|last| Ipv4Addr::new(192, 168, 1, last)).find(|address| ![one, two].contains(address));
+    let wished = free.ok_or("two of so many are taken")?;
     let lease = lan.one.udhcpc_for(wished)?;
     ensure(lease.address == wished, || format!("{wished} is free, and udhcpc got {lease:?}"))?;
     let lan = lan.restart(lab, "lan-again")?;
