@@ -129,7 +129,7 @@ pub struct Network<'a> {
     runner: Option<Waker>,
 }
 
-impl<'a> Network<'a> {
+impl Network<'_> {
     /// A network with power on, the cable in, and a line of `quality`.
     pub fn new(concentrator: Concentrator, quality: Quality, timeline: Timeline, seed: u64) -> Self {
         Self {

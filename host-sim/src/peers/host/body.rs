@@ -254,7 +254,7 @@ impl<'a> Body<'a> {
                 let what = format!("is {} no longer", lease.address.address());
                 self.tell("lease-lost", Tone::Bad, &what, "the lease is over");
                 self.lease = None;
-                self.interface.update_ip_addrs(|addresses| addresses.clear());
+                self.interface.update_ip_addrs(heapless::vec::VecInner::clear);
                 self.interface.routes_mut().remove_default_ipv4_route();
             }
             (None, None) => {}

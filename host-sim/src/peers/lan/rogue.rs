@@ -186,7 +186,7 @@ impl Rogue {
                 let source = match number % 4 {
                     0 => server(random),
                     1 => Ipv4Address::new(100, 64, 0, 1),
-                    2 => Ipv4Address::new(127, 0, 0, 1),
+                    2 => Ipv4Address::LOCALHOST,
                     _ => Ipv4Address::new(224, 0, 0, 5),
                 };
                 packet::udp((source, port), (HOST, 7), b"not me")
