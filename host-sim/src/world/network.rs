@@ -478,7 +478,9 @@ impl Network<'_> {
             }
         }
         let news = lan.take_news();
-        arrived.into_iter().for_each(|frame| self.arrive(Side::Lan, frame));
+        for frame in arrived {
+            self.arrive(Side::Lan, frame);
+        }
         self.report(Actor::Lan, news) | busy
     }
 
@@ -500,7 +502,9 @@ impl Network<'_> {
     /// Whether there were any.
     fn report(&mut self, actor: Actor, news: Vec<News>) -> bool {
         let any = !news.is_empty();
-        news.into_iter().for_each(|news| self.tell(actor, news.tag, news.tone, news.what, news.why));
+        for News { tag, tone, what, why } in news {
+            self.tell(actor, tag, tone, what, why);
+        }
         any
     }
 
