@@ -306,9 +306,10 @@ impl<'p> World<'p> {
         let Some(mut frame) = self.pool.take(port) else { return };
         frame.clear(gatelet_hal::HEADROOM - self.skew);
         if frame.extend(&bytes[..bytes.len().min(1518)])
-            && let Some((egress, frame)) = self.router.handle_frame(self.now, port, frame) {
-                self.sent(egress, &frame, &mut Vec::new());
-            }
+            && let Some((egress, frame)) = self.router.handle_frame(self.now, port, frame)
+        {
+            self.sent(egress, &frame, &mut Vec::new());
+        }
     }
 
     fn stack_says(&mut self, operation: u8, packet: &[u8]) {
