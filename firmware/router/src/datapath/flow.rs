@@ -560,7 +560,7 @@ mod tests {
     #[test]
     fn timeouts_are_never_short() {
         for (protocol, steady, seconds) in [
-            (TCP, true, 7440_u64),
+            (TCP, true, 7440_i64),
             (TCP, false, 240),
             (UDP, true, 300),
             (UDP, false, 300),
@@ -574,7 +574,7 @@ mod tests {
             }
             // Wherever in its tick the last packet came.
             for start in [0, 1, 500_000, 1_048_575, 1_048_576, 123_456_789] {
-                let at = |seconds: u64| Instant::from_micros(start + seconds.cast_signed() * 1_000_000);
+                let at = |seconds: i64| Instant::from_micros(start + seconds * 1_000_000);
                 flow.seen = tick(at(0));
                 assert!(!flow.has_expired(tick(at(seconds))), "{protocol} after {seconds} s");
                 assert!(flow.has_expired(tick(at(seconds + seconds / 10 + 4))), "{protocol}: too long");
