@@ -148,7 +148,8 @@ mod tests {
         }
         put(&mut store, 3, None);
         let (all, _) = loaded(store.into_flash(), 4);
-        let expected: Vec<_> = (0..8).filter(|place| *place != 3).map(|place| (place, record(10 + place as u8))).collect();
+        let expected: Vec<_> =
+            (0..8).filter(|place| *place != 3).map(|place| (place, record(10 + place as u8))).collect();
         assert_eq!(all, expected);
     }
 

@@ -94,7 +94,9 @@ pub struct BadRange;
 
 impl fmt::Display for BadRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("records need at least two whole pages of flash; ledgers, two of 1 KB or more for each WAN")
+        f.write_str(
+            "records need at least two whole pages of flash; ledgers, two of 1 KB or more for each WAN",
+        )
     }
 }
 

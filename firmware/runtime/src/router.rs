@@ -270,11 +270,11 @@ fn publish_names<M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &Router<'_>,
 ) {
     let Some(server) = router.dhcp_server() else { return };
-    let named = server.leases().filter(|lease| !lease.host_name().is_empty());
+    let leases = server.leases().filter(|lease| !lease.host_name().is_empty());
     gatelet.names.lock(|names| {
         let mut names = names.borrow_mut();
         names.clear();
-        for lease in named {
+        for lease in leases {
             let Ok(name) = lease.host_name().try_into() else { continue };
             if names.push((name, lease.address())).is_err() {
                 return;

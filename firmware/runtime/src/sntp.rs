@@ -14,7 +14,7 @@ use rand_core::Rng;
 use crate::fmt::{Show, info};
 use crate::{Gatelet, clock};
 
-impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORTS, WANS> {
+impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
     /// Asks the time of day from `servers`, for ever: at once when `wan` comes up, then every six hours. The router is told
     /// ([`Command::WallClock`]). `stack` needs room for two sockets, one of them embassy-net's own for DNS.
     ///
@@ -34,20 +34,26 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         let mut client = Client::new(u8::try_from(servers.len()).unwrap_or(u8::MAX));
         loop {
             let mut request = [0; PACKET_LEN];
-            if let Some(Outgoing { server, .. }) = client.poll_transmit(clock::now(), &mut rng, &mut request) {
+            if let Some(Outgoing { server, .. }) = client.poll_transmit(clock::now(), &mut rng, &mut request)
+            {
                 socket.close();
                 // A port of its own for each request (RFC 9109).
                 let port = EPHEMERAL + (rng.next_u32() & 0x3FFF) as u16;
                 let name = servers.get(usize::from(server)).copied().unwrap_or_default();
                 let found = stack.dns_query(name, DnsQueryType::A).with_timeout(LOOKUP).await;
-                let address = found.ok().and_then(Result::ok).and_then(|addresses| addresses.first().copied());
+                let address =
+                    found.ok().and_then(Result::ok).and_then(|addresses| addresses.first().copied());
                 match address {
                     Some(address) if socket.bind(port).is_ok() => {
                         let server = IpEndpoint::new(address, PORT);
                         if let Ok(Some(unix_seconds)) =
                             exchange(&socket, &mut client, &request, server).with_timeout(ANSWER).await
                         {
-                            info!("the time of day is {} s since 1970, says {}", Show(unix_seconds), Show(name));
+                            info!(
+                                "the time of day is {} s since 1970, says {}",
+                                Show(unix_seconds),
+                                Show(name)
+                            );
                             self.commands.send(Command::WallClock { unix_seconds }).await;
                         }
                         socket.close();
@@ -90,7 +96,8 @@ async fn exchange(
             continue;
         }
         let told = client.handle_answer(clock::now(), &packet[..len]);
-        let is_over = client.poll_at().is_none_or(|at| at > clock::now() + smoltcp::time::Duration::from_secs(6));
+        let is_over =
+            client.poll_at().is_none_or(|at| at > clock::now() + smoltcp::time::Duration::from_secs(6));
         if told.is_some() || is_over {
             return told;
         }

@@ -891,8 +891,7 @@ fn dhcpv4_options_that_do_not_fit() {
 /// A fixture nobody reads is a claim nobody checks.
 #[test]
 fn every_fixture_is_tested() {
-    let tests =
-        concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"), include_str!("probes.rs"));
+    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"), include_str!("probes.rs"));
     for name in fixture::all() {
         let (_, case) = name.split_once('/').unwrap();
         let short = case

@@ -9,10 +9,10 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod connectivity;
 pub mod datapath;
 pub mod dhcp;
 pub mod dns;
-pub mod connectivity;
 pub mod flash;
 pub mod input;
 pub mod ppp;

@@ -158,7 +158,8 @@ pub fn ntp(bytes: &[u8]) {
     let era: i64 = 2_085_978_496;
     let seconds = answer.unix_seconds().cast_signed();
     assert!((era - (1 << 31)..era + (1 << 31)).contains(&seconds));
-    let written = emitted_with_margin(bytes, 0, |buffer| ntp::emit_request(buffer, answer.transmit));
+    let written =
+        emitted_with_margin(bytes, ntp::PACKET_LEN, |buffer| ntp::emit_request(buffer, answer.transmit));
     assert_eq!(ntp::Answer::parse(&written).expect("just written").transmit, answer.transmit);
 }
 
@@ -330,6 +331,7 @@ fn dns_name(name: &NameBuf) {
     assert!(text.is_ascii());
     if is_plain && !text.contains('\\') {
         assert_eq!(NameBuf::from_text(&text).as_ref(), Ok(name));
+    }
 }
 
 /// An HTTP response, whole and octet by octet.

@@ -229,6 +229,7 @@ pub(crate) struct Passed {
 }
 
 impl<'p> Datapath<'p> {
+    #[expect(clippy::needless_pass_by_value, reason = "what is lent is taken")]
     pub(crate) fn new(pool: Pool<'p>, mut rng: ChaCha8Rng, tables: Tables<'p>) -> Self {
         let flows = FlowTable::new(tables.flows, tables.flow_index, HashKey::random(&mut rng));
         let mappings = MappingTable::new(tables.mappings, tables.mapping_index, HashKey::random(&mut rng));
