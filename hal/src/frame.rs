@@ -71,29 +71,22 @@ impl<'p> Frame<'p> {
         // SAFETY: the types differ in a lifetime only, and `drop`, which alone uses it, runs within it.
         let shelf =
             unsafe { core::mem::transmute::<NonNull<dyn Shelf + 'p>, NonNull<dyn Shelf + 'static>>(shelf) };
+        let meta = Meta { shelf: Some(shelf), start, end: start, index, port };
         // SAFETY: the buffer is ours by the caller's promise, and inside the pool's array.
-        unsafe {
-            (&raw mut (*buffer.as_ptr()).meta).write(Meta {
-                shelf: Some(shelf),
-                start,
-                end: start,
-                index,
-                port,
-            })
-        };
+        unsafe { (&raw mut (*buffer.as_ptr()).meta).write(meta) };
         Self { buffer, pool: PhantomData }
     }
 
     #[inline]
     fn meta(&self) -> &Meta {
         // SAFETY: the buffer is ours until drop, and nobody writes to its `meta` but by `&mut self`.
-        unsafe { &*(&raw const (*self.buffer.as_ptr()).meta) }
+        unsafe { &(*self.buffer.as_ptr()).meta }
     }
 
     #[inline]
     fn meta_mut(&mut self) -> &mut Meta {
         // SAFETY: as in `meta`, and `&mut self` makes this the only reference.
-        unsafe { &mut *(&raw mut (*self.buffer.as_ptr()).meta) }
+        unsafe { &mut (*self.buffer.as_ptr()).meta }
     }
 
     /// The first byte of the buffer.
@@ -161,9 +154,11 @@ impl<'p> Frame<'p> {
         if !position.is_multiple_of(4) || position + 4 * count > usize::from(meta.end) {
             return None;
         }
+        #[expect(clippy::cast_ptr_alignment, reason = "checked above")]
         // SAFETY: `position` is below `end`, which is at most BUFFER_LEN (or it is `end` and nothing is read). The buffer is
         // aligned to four, so a position that is a multiple of four is aligned too.
-        Some(unsafe { self.first().add(position) }.as_ptr().cast::<u32>())
+        let words = unsafe { self.first().add(position) }.as_ptr().cast::<u32>();
+        Some(words)
     }
 
     /// The length of the content in bytes.
@@ -280,11 +275,10 @@ impl<'p> Frame<'p> {
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
-        let Meta { shelf, index, port, .. } = *self.meta();
-        let Some(shelf) = shelf else { return };
+        let &Meta { shelf: Some(home), index, port, .. } = self.meta() else { return };
         // SAFETY: index and port are those `take` was called with, and a frame is dropped once; no reference
         // into the buffer outlives it, because all borrow the frame. The shelf is borrowed for `'p`, which has not ended.
-        unsafe { shelf.as_ref().give_back(index, port) }
+        unsafe { home.as_ref().give_back(index, port) }
     }
 }
 

@@ -7,9 +7,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod connectivity;
 pub mod dhcp;
 pub mod dns;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
+pub mod sntp;
 pub mod text;

@@ -51,9 +51,8 @@ impl<'p> Lan<'p> {
     /// The LAN of `config`, whose leases have `leases` as their memory.
     pub(crate) fn new(config: LanConfig, leases: &'p mut [Lease]) -> Result<Self, server::ConfigError> {
         let serves = config.dhcp.is_some();
-        let server =
-            Server::new(config.dhcp.clone().unwrap_or_else(|| server::Config::new(config.address)), leases)?;
-        Ok(Self { config, server, serves })
+        let dhcp = config.dhcp.clone().unwrap_or_else(|| server::Config::new(config.address));
+        Ok(Self { server: Server::new(dhcp, leases)?, config, serves })
     }
 
     /// Uses other settings.

@@ -209,19 +209,6 @@ impl<'p> Router<'p> {
     /// Adds the LAN, or gives it other settings. False, and nothing has changed, without
     /// [tables](Self::lend_tables), without its port, or with settings that the DHCP server cannot work with.
     pub fn add_lan(&mut self, now: Instant, config: LanConfig) -> bool {
-        let changed = match (&mut self.lan, self.leases.take()) {
-            (Some(lan), _) => lan.set_config(config.clone()),
-            (None, Some(leases)) if config.dhcp.as_ref().is_none_or(|dhcp| dhcp.check().is_ok()) => {
-                Lan::new(config.clone(), leases).map(|lan| self.lan = Some(lan))
-            }
-            (None, leases) => {
-                self.leases = leases;
-                return false;
-            }
-        };
-        if changed.is_err() {
-            return false;
-        }
         let Some(datapath) = &mut self.datapath else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
         let address = Some(word(config.address.address()));
@@ -235,6 +222,18 @@ impl<'p> Router<'p> {
             framing: Framing::ethernet(port.mac, None),
             ..Interface::DOWN
         };
+        let is_good = config.dhcp.as_ref().is_none_or(|dhcp| dhcp.check().is_ok());
+        let changed = match &mut self.lan {
+            Some(known) => known.set_config(config),
+            None if is_good => {
+                let leases = self.leases.take().unwrap_or_default();
+                Lan::new(config, leases).map(|lan| self.lan = Some(lan))
+            }
+            None => return false,
+        };
+        if changed.is_err() {
+            return false;
+        }
         datapath.set_interface(now, Hop::LAN, lan);
         datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });
         datapath.announce(Hop::LAN);
@@ -895,7 +894,7 @@ fn note_news(
         }
     }
     let Some(lan) = lan.map(|lan| lan.config.address) else { return };
-    let overlaps = |cidr: &Ipv4Cidr| Network::of(*cidr).overlaps(&Network::of(lan));
+    let overlaps = |cidr: &Ipv4Cidr| Network::of(*cidr).overlaps(Network::of(lan));
     let clash = networks.into_iter().flatten().find(overlaps);
     if clash != known.clash {
         known.clash = clash;
@@ -909,7 +908,7 @@ fn note_news(
 /// A network for the LAN that is none of `taken`: first those that few others use.
 fn suggestion(taken: &[Option<Ipv4Cidr>]) -> Ipv4Cidr {
     let free = |cidr: &Ipv4Cidr| {
-        taken.iter().flatten().all(|taken| !Network::of(*taken).overlaps(&Network::of(*cidr)))
+        taken.iter().flatten().all(|taken| !Network::of(*taken).overlaps(Network::of(*cidr)))
     };
     let all = [[192, 168, 77, 1], [192, 168, 78, 1], [10, 77, 0, 1], [172, 20, 77, 1]];
     let all = all.map(|address| Ipv4Cidr::new(address.into(), 24));

@@ -173,7 +173,7 @@ struct Desk<'a, R, const QUERIES: usize> {
     changed: Signal<NoopRawMutex, ()>,
 }
 
-impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORTS, WANS> {
+impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
     /// Serves DNS to the LAN, for ever, from the servers that `wan` gives. `rng` is to be one that nobody can guess.
     ///
     /// `lan` and `wan_stack` need room for [`LAN_SOCKETS`](DnsSpace::LAN_SOCKETS) and [`WAN_SOCKETS`](DnsSpace::WAN_SOCKETS)
@@ -384,7 +384,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
             match to {
                 Destination::Client(client) => self.send_to_client(client, message),
                 Destination::Upstream(query) if query.transport == Transport::Udp => {
-                    self.send_upstream(query, message)
+                    self.send_upstream(query, message);
                 }
                 Destination::Upstream(query) => {
                     if self.upstream_tcp.put(message) {

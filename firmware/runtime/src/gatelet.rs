@@ -11,14 +11,16 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
 use gatelet_proto::dhcp::HostName;
+use gatelet_proto::dhcp::server::Store;
 use gatelet_proto::redial::Ledger;
 use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
 use heapless::Vec;
 use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use crate::fmt::{Show, warning};
 use crate::queues::{PortQueues, StackQueues};
-use crate::{IpDevice, LanRunner, LedgerStore, Session, WanRunner, port, router};
+use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
 const WAN_MTU: usize = 1492;
@@ -27,6 +29,8 @@ const LAN_MTU: usize = 1500;
 const COMMANDS: usize = 4;
 /// Events kept for a subscriber that lags; it is told how many it missed beyond them.
 const EVENTS: usize = 32;
+/// Leases that may wait for flash; the router keeps further ones.
+pub(crate) const LEASES: usize = 4;
 /// Hosts that are known by name.
 const NAMES: usize = 64;
 /// How many may listen to events at once: a timeline, a console, the firmware's own logic.
@@ -50,6 +54,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
     pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    /// Leases that are to be kept.
+    pub(crate) leases: Channel<M, Store, LEASES>,
     /// The LAN's hosts that have told DHCP their names.
     pub(crate) names: blocking_mutex::Mutex<M, RefCell<Vec<(HostName, Ipv4Address), NAMES>>>,
     pub(crate) commands: Channel<M, Command, COMMANDS>,
@@ -73,6 +79,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             ports: [const { PortQueues::new() }; PORTS],
             stacks: [const { StackQueues::new() }; WANS],
             lan: StackQueues::new(),
+            leases: Channel::new(),
             names: blocking_mutex::Mutex::new(RefCell::new(Vec::new())),
             commands: Channel::new(),
             events: PubSubChannel::new(),
@@ -100,6 +107,17 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         retain: &mut dyn FnMut(WanId, Ledger),
     ) {
         router::run(self, router, store, Some(retain)).await;
+    }
+
+    /// Keeps the leases of the LAN, for ever: a task of its own, since nobody waits for them. What was kept before this boot is
+    /// given to the router ([`Router::restore_leases`]) before it runs.
+    pub async fn run_leases(&self, store: &mut impl LeaseStore) -> ! {
+        loop {
+            let lease = self.leases.receive().await;
+            if let Err(error) = store.store(&lease).await {
+                warning!("lease {}: {}", Show(lease.place), Show(error));
+            }
+        }
     }
 
     /// Pumps a port's frames, for ever: one task per port.

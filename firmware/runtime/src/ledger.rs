@@ -31,7 +31,7 @@ pub struct StoreError;
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the ledger could not be written: after a reboot the past will be unknown")
+        f.write_str("the record could not be written: after a reboot the past will be unknown")
     }
 }
 
@@ -94,7 +94,9 @@ pub struct BadRange;
 
 impl fmt::Display for BadRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the ledgers need at least two whole pages of flash for each WAN, of 1 KB or more")
+        f.write_str(
+            "records need at least two whole pages of flash; ledgers, two of 1 KB or more for each WAN",
+        )
     }
 }
 
@@ -271,4 +273,4 @@ fn unreadable(wan: WanId) -> Ledger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

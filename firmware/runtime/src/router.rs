@@ -186,6 +186,10 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             router.handle_stored(now, wan, false);
         }
     }
+    while !gatelet.leases.is_full() {
+        let Some(lease) = router.poll_lease(now) else { break };
+        let _ = gatelet.leases.try_send(lease);
+    }
     let mut told = Told::default();
     while let Some(event) = router.poll_event() {
         match &event {
@@ -266,11 +270,11 @@ fn publish_names<M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &Router<'_>,
 ) {
     let Some(server) = router.dhcp_server() else { return };
-    let named = server.leases().filter(|lease| !lease.host_name().is_empty());
+    let leases = server.leases().filter(|lease| !lease.host_name().is_empty());
     gatelet.names.lock(|names| {
         let mut names = names.borrow_mut();
         names.clear();
-        for lease in named {
+        for lease in leases {
             let Ok(name) = lease.host_name().try_into() else { continue };
             if names.push((name, lease.address())).is_err() {
                 return;

@@ -412,10 +412,9 @@ pub fn tcp_message(stream: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
 }
 
+/// `at` is a field of the header.
 fn set_u16(message: &mut [u8], at: usize, value: u16) {
-    if message.len() >= HEADER_LEN
-        && let Some(field) = message.get_mut(at..at + 2)
-    {
-        field.copy_from_slice(&value.to_be_bytes());
+    if let Some(header) = message.first_chunk_mut::<HEADER_LEN>() {
+        header[at..at + 2].copy_from_slice(&value.to_be_bytes());
     }
 }

@@ -1,18 +1,22 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
-//! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072) and
-//! the authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132) and DNS (RFC 1035, 6891).
+//! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072), the
+//! authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DNS (RFC 1035, 6891), SNTP (RFC 5905), and
+//! what connectivity probes say and hear of HTTP/1.1 (RFC 9112) and TLS (RFC 8446).
 //!
-//! No state, no time, no heap; no input makes it panic. Parsing borrows from the input and answers
-//! [`Malformed`]; emitting writes into a buffer the caller lends and answers the length or
-//! [`BufferTooSmall`].
+//! No time, no heap, and no state but that of a response read in pieces; no input makes it panic.
+//! Parsing borrows from the input and answers [`Malformed`]; emitting writes into a buffer the caller
+//! lends and answers the length or [`BufferTooSmall`].
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod dhcpv4;
 pub mod dns;
 pub mod ethernet;
+pub mod http;
+pub mod ntp;
 pub mod ppp;
 pub mod pppoe;
+pub mod tls;
 
 mod cursor;
 
@@ -54,7 +58,8 @@ pub enum Malformed {
     /// A counted field of an authentication packet (name, password, value, message) reaches beyond
     /// the packet, or has a size its algorithm does not know.
     FieldLength,
-    /// MS-CHAPv2: the text of a Success or Failure does not have the form RFC 2759 §5 and §6 ask.
+    /// MS-CHAPv2: the text of a Success or Failure does not have the form RFC 2759 §5 and §6 ask. TLS: a
+    /// server name is no text.
     Text,
     /// DHCP: `op` is neither BOOTREQUEST nor BOOTREPLY (RFC 2131 §2).
     Operation,
@@ -76,6 +81,14 @@ pub enum Malformed {
     NameLength,
     /// DNS: an OPT where none may be (RFC 6891 §6.1.1).
     Opt,
+    /// HTTP: not the status line of an HTTP/1.x response (RFC 9112 §4).
+    StatusLine,
+    /// HTTP: a head longer than [`http::HEAD_MAX`].
+    HeadTooLong,
+    /// HTTP: a chunk's size is no number, or no line end follows the chunk (RFC 9112 §7.1).
+    ChunkSize,
+    /// TLS: not the record or the message that is due (RFC 8446 §5.1).
+    NotTls,
 }
 
 impl Malformed {
@@ -96,7 +109,11 @@ impl Malformed {
             Self::OptionLength => "option of wrong size",
             Self::UnknownCode => "unknown authentication code",
             Self::FieldLength => "field beyond the packet",
-            Self::Text => "unreadable MS-CHAPv2 text",
+            Self::Text => "unreadable text",
+            Self::StatusLine => "no HTTP status line",
+            Self::HeadTooLong => "HTTP head too long",
+            Self::ChunkSize => "invalid HTTP chunk",
+            Self::NotTls => "not a TLS answer",
             Self::Operation => "neither request nor reply",
             Self::HardwareLength => "hardware address beyond its field",
             Self::MagicCookie => "wrong magic cookie",

@@ -7,11 +7,12 @@ mod fixture;
 use fixture::load;
 use gatelet_wire::dhcpv4::{self, Header, Message, MessageType, OptionCode, Route};
 use gatelet_wire::ethernet::{self, VlanTag};
+use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{Authentication, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, chap, ipcp, ipv6cp, lcp, pap};
 use gatelet_wire::pppoe::{self, Packet, Tag, TagKind, TagSet};
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv4Cidr, Malformed, http, tls};
 
 const CONCENTRATOR: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x01]);
 const ROUTER: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0, 0x53, 0x0a]);
@@ -27,6 +28,26 @@ fn emitted(emit: impl Fn(&mut [u8]) -> Result<usize, BufferTooSmall>) -> Vec<u8>
         assert_eq!(emit(&mut vec![0xA5; short]), Err(BufferTooSmall), "{short} of {len} octets");
     }
     buffer[..len].to_vec()
+}
+
+// ---- SNTP
+
+#[test]
+fn ntp_packets() {
+    let answer = |name: &str| ntp::Answer::parse(&load(&format!("ntp/{name}")));
+    let normal = answer("answer").unwrap();
+    assert_eq!((normal.leap, normal.version, normal.mode, normal.stratum), (0, 4, 4, 2));
+    assert_eq!((normal.origin, normal.unix_seconds()), (0x0123_4567_89AB_CDEF, 1_795_597_200));
+    let kiss = answer("kiss-of-death").unwrap();
+    assert_eq!((kiss.stratum, &kiss.reference_id), (0, b"RATE"));
+    // 2036-02-07 06:28:16 UTC is 2,085,978,496.
+    assert_eq!(answer("era-1").unwrap().unix_seconds(), 2_085_978_506);
+    assert_eq!(answer("malformed-truncated"), Err(Malformed::Truncated));
+    assert_eq!(answer("malformed-version"), Err(Malformed::Version));
+    let request = emitted(|buffer| ntp::emit_request(buffer, 0x0123_4567_89AB_CDEF));
+    let read = ntp::Answer::parse(&request).unwrap();
+    assert_eq!((read.version, read.mode, read.transmit), (4, 3, 0x0123_4567_89AB_CDEF));
+    assert!(request[1..40].iter().all(|octet| *octet == 0));
 }
 
 // ---- Ethernet
@@ -870,7 +891,7 @@ fn dhcpv4_options_that_do_not_fit() {
 /// A fixture nobody reads is a claim nobody checks.
 #[test]
 fn every_fixture_is_tested() {
-    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"));
+    let tests = concat!(include_str!("fixtures.rs"), include_str!("dns/mod.rs"), include_str!("probes.rs"));
     for name in fixture::all() {
         let (_, case) = name.split_once('/').unwrap();
         let short = case
@@ -909,6 +930,14 @@ fn read(group: &str, case: &str, octets: &[u8]) -> Result<(), Malformed> {
             Some("success") => Success::parse(octets).map(drop),
             _ => Failure::parse(octets).map(drop),
         },
+        "http" if case == "get" => Ok(()),
+        "http" => {
+            let mut reader = http::ResponseReader::new();
+            reader.push(octets).and_then(|_| reader.close()).map(drop)
+        }
+        "tls" if case.contains("client-hello") => tls::ClientHello::parse(octets).map(drop),
+        "tls" => tls::Answer::parse(octets)?.map(drop).ok_or(Malformed::Truncated),
+        "ntp" => ntp::Answer::parse(octets).map(drop),
         _ => {
             let (protocol, information) = ppp::parse(octets)?;
             let control = Control::parse(information)?;
@@ -969,6 +998,10 @@ fn every_error_has_words() {
         Malformed::CompressionPointer,
         Malformed::NameLength,
         Malformed::Opt,
+        Malformed::StatusLine,
+        Malformed::HeadTooLong,
+        Malformed::ChunkSize,
+        Malformed::NotTls,
     ];
     let mut words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     words.sort();

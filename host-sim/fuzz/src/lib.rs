@@ -9,6 +9,8 @@
 //! what was forgotten.
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
+pub mod connectivity;
+pub mod datapath;
 pub mod dhcp;
 pub mod dns;
 pub mod flash;
@@ -40,13 +42,18 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "wire_dhcpv4", run: wire::dhcpv4, fixtures: Some("dhcpv4") },
     Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
+    Target { name: "wire_ntp", run: wire::ntp, fixtures: Some("ntp") },
     Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },
+    Target { name: "wire_http", run: wire::http, fixtures: Some("http") },
+    Target { name: "wire_tls", run: wire::tls, fixtures: Some("tls") },
     Target { name: "pppoe_discovery", run: pppoe::discovery, fixtures: None },
     Target { name: "ppp_link", run: ppp::link, fixtures: None },
     Target { name: "redial_ledger", run: redial::ledger, fixtures: None },
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
     Target { name: "wan_machine", run: router::operations, fixtures: None },
+    Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
+    Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
 ];

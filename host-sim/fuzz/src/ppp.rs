@@ -242,6 +242,8 @@ pub(crate) struct Peer {
     heard: [Vec<u8>; PROTOCOLS.len()],
     /// The protocols it has sent a Configure-Request of, when it is [obliging](Self::oblige).
     requested: Vec<Protocol>,
+    /// What is added to the last octet of the address that it gives away.
+    pub(crate) address: u8,
 }
 
 impl Peer {
@@ -451,7 +453,7 @@ impl Peer {
             (_, Code::ConfigureRequest) => {
                 let asks_for_address = control.data.starts_with(&[3, 6, 0, 0, 0, 0]);
                 let mut said = if protocol == Protocol::Ipcp && asks_for_address {
-                    vec![written(Code::ConfigureNak, &[3, 6, 100, 64, 0, 9])]
+                    vec![written(Code::ConfigureNak, &[3, 6, 100, 64, 0, 9 + self.address % 4])]
                 } else {
                     vec![written(Code::ConfigureAck, control.data)]
                 };

@@ -2,12 +2,15 @@
 
 use gatelet_wire::BufferTooSmall;
 use gatelet_wire::dhcpv4::{self, OptionCode};
-use gatelet_wire::dns::{self, Flags, Message, NameBuf, Section, Type};
+use gatelet_wire::dns::{self, Class, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
+use gatelet_wire::http::{BODY_MAX, LOCATION_MAX, Progress, ResponseReader};
+use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
 use gatelet_wire::ppp::{self, Code, Control, Protocol, RawOption, Writer, chap, ipcp, ipv6cp, pap};
 use gatelet_wire::pppoe::{self, Packet, TagKind, TagSet};
+use gatelet_wire::tls::{ANSWER_MAX, Answer, CLIENT_HELLO_MAX, ClientHello};
 
 /// What writing may add to what was read: a Msg-Length, a retry flag, a header around an option.
 const MARGIN: usize = 64;
@@ -147,6 +150,19 @@ pub fn mschapv2(bytes: &[u8]) {
     }
 }
 
+/// An SNTP packet.
+pub fn ntp(bytes: &[u8]) {
+    let Ok(answer) = ntp::Answer::parse(bytes) else { return };
+    assert!(bytes.len() >= ntp::PACKET_LEN && answer.leap <= 3 && answer.mode <= 7);
+    // From 1968 to 2104: 68 years on either side of the new era's beginning.
+    let era: i64 = 2_085_978_496;
+    let seconds = answer.unix_seconds().cast_signed();
+    assert!((era - (1 << 31)..era + (1 << 31)).contains(&seconds));
+    let written =
+        emitted_with_margin(bytes, ntp::PACKET_LEN, |buffer| ntp::emit_request(buffer, answer.transmit));
+    assert_eq!(ntp::Answer::parse(&written).expect("just written").transmit, answer.transmit);
+}
+
 /// A DHCPv4 message: header, options, the values that are more than octets.
 pub fn dhcpv4(bytes: &[u8]) {
     let Ok(message) = dhcpv4::Message::parse(bytes) else { return };
@@ -192,8 +208,28 @@ pub fn dns(bytes: &[u8]) {
         assert!(bytes.starts_with(name.as_bytes()));
         dns_name(&name);
     }
-    let Ok(message) = Message::parse(bytes) else { return };
-    let Ok(layout) = message.check() else { return };
+    if let Ok(text) = core::str::from_utf8(bytes)
+        && let Ok(name) = NameBuf::from_text(text)
+    {
+        assert_eq!(name.labels().map(|label| label.len() + 1).sum::<usize>() + 1, name.as_bytes().len());
+        dns_name(&name);
+    }
+    let mut changed = bytes.to_vec();
+    dns::set_id(&mut changed, 0x1234);
+    let Ok(message) = Message::parse(bytes) else {
+        assert_eq!(changed, bytes, "without a header there is no ID");
+        return;
+    };
+    assert_eq!((&changed[..2], &changed[2..]), (&[0x12, 0x34][..], &bytes[2..]));
+    let Ok(layout) = message.check() else {
+        // What is wrong is wrong the second time, too, and ends it.
+        let records = message.records().map(|records| records.map(|record| record.is_err()).collect());
+        let records: Vec<_> = records.unwrap_or_default();
+        assert!(records.iter().rev().skip(1).all(|is_err| !is_err));
+        let _ = dns::rewrite_ttls(&mut changed, |_, ttl| ttl);
+        return;
+    };
+    dns_writer(bytes, layout.end);
     let order = [dns::HEADER_LEN, layout.answers, layout.authority, layout.additional, layout.end];
     assert!(order.is_sorted() && layout.end <= bytes.len());
 
@@ -208,8 +244,18 @@ pub fn dns(bytes: &[u8]) {
         let record = record.expect("checked");
         let name = record.name.to_buf();
         assert!(record.name.eq_ignore_ascii_case(&name));
+        assert_eq!(
+            (format!("{:?}", record.name), record.name.to_string()),
+            (format!("{name:?}"), name.to_string())
+        );
         if record.kind == Type::OPT {
-            writer.opt(&layout.opt.expect("there is one"));
+            let opt = layout.opt.expect("there is one");
+            assert_eq!(opt.rcode(message.flags().rcode()).0 >> 4, opt.extended_rcode.into());
+            if let Some(error) = opt.extended_error() {
+                let option = error.to_option();
+                assert!(opt.options.windows(2).any(|code| code == &option[4..]));
+            }
+            writer.opt(&opt);
         } else if matches!(record.kind, Type::A | Type::AAAA) {
             assert!(record.address().is_some());
             writer.record(record.section, &name, record.kind, record.class, record.ttl, record.data);
@@ -256,6 +302,22 @@ pub fn dns(bytes: &[u8]) {
     }
 }
 
+/// A message can be gone on with, in its order and no other.
+fn dns_writer(bytes: &[u8], len: usize) {
+    let mut buffer = [bytes, &[0xA5; 64]].concat();
+    let message = Message::parse(bytes).expect("checked");
+    let counts =
+        [Section::Answer, Section::Authority, Section::Additional].map(|it| message.record_count(it));
+    let mut writer = dns::Writer::resume(&mut buffer, len).expect("a header");
+    let written = writer.record(Section::Additional, &NameBuf::ROOT, Type::TXT, Class::IN, 0, b"x").finish();
+    assert_eq!(written.is_ok(), counts[2] < u16::MAX);
+    assert_eq!(writer.answer(Type::A, 0, &[0; 4]).finish(), Err(BufferTooSmall), "that section is over");
+    let mut writer = dns::Writer::resume(&mut buffer, len).expect("a header");
+    assert_eq!(writer.answer(Type::TXT, 0, &vec![0; 65_536]).finish(), Err(BufferTooSmall));
+    let is_whole = dns::Writer::resume(&mut buffer[..len - 1], len).is_ok();
+    assert!(!is_whole && dns::tcp_prefix(65_536).is_none());
+}
+
 /// A name survives being shown, compared and changed.
 fn dns_name(name: &NameBuf) {
     assert_eq!(NameBuf::from_bytes(name.as_bytes()).as_ref(), Ok(name));
@@ -269,6 +331,58 @@ fn dns_name(name: &NameBuf) {
     assert!(text.is_ascii());
     if is_plain && !text.contains('\\') {
         assert_eq!(NameBuf::from_text(&text).as_ref(), Ok(name));
+    }
+}
+
+/// An HTTP response, whole and octet by octet.
+pub fn http(stream: &[u8]) {
+    let mut whole = ResponseReader::new();
+    let mut parts = ResponseReader::new();
+    let pushed = whole.push(stream);
+    let last = stream.iter().map(|octet| parts.push(&[*octet])).last().unwrap_or(Ok(Progress::More));
+    assert_eq!(pushed, last, "pieces make no difference");
+    assert_eq!(whole.response(), parts.response());
+
+    let before = whole.response().map(|response| (response.status, response.body.to_vec()));
+    let closed = whole.close();
+    assert_ne!(closed, Ok(Progress::More), "nothing comes after the end");
+    assert_eq!(whole.push(b"HTTP/1.1 204 No Content\r\n\r\n"), closed, "the end is final");
+    let after = whole.response();
+    assert_eq!(after.is_some(), closed.is_ok());
+    let Some(response) = after else { return };
+    assert_eq!(before, Some((response.status, response.body.to_vec())), "the end adds nothing");
+    assert!(response.status >= 200 || response.status == 101, "{}", response.status);
+    assert!(response.body.len() <= BODY_MAX.min(stream.len()));
+    let location = response.location.unwrap_or_default();
+    assert!(location.len() <= LOCATION_MAX && !location.contains(&b'\n'));
+    assert!(!response.location_is_cut || location.len() == LOCATION_MAX);
+}
+
+/// The first octets of a TLS stream, from a server or a client.
+pub fn tls(octets: &[u8]) {
+    if let Ok(hello) = ClientHello::parse(octets) {
+        let is_a_name = hello.server_name.is_none_or(|name| (1..=253).contains(&name.len()));
+        let mut buffer = [0xA5; CLIENT_HELLO_MAX];
+        let written = hello.emit(&mut buffer);
+        assert_eq!(written.is_ok(), is_a_name);
+        if let Ok(len) = written {
+            assert_eq!(ClientHello::parse(&buffer[..len]), Ok(hello));
+        }
+    }
+    let answer = Answer::parse(octets);
+    match answer {
+        Ok(Some(answer)) => {
+            let written = emitted(octets, |buffer| answer.emit(buffer));
+            assert_eq!(Answer::parse(&written), Ok(Some(answer)));
+        }
+        Ok(None) => assert!(octets.len() < ANSWER_MAX, "more is never needed than there is room for"),
+        // What is refused is not taken when more of it has come.
+        Err(_) => assert!(Answer::parse(&[octets, &[0; 8]].concat()).is_err()),
+    }
+    for cut in 0..octets.len() {
+        if let Ok(Some(early)) = Answer::parse(&octets[..cut]) {
+            assert_eq!(answer, Ok(Some(early)), "what follows the answer changes nothing");
+        }
     }
 }
 

@@ -278,25 +278,25 @@ fn parse_network(text: &str) -> Result<Ipv4Cidr, String> {
 }
 
 fn parse_forward(text: &str) -> Result<Forward, String> {
-    let mut parts = text.split(':');
-    let protocol = match parts.next() {
+    let mut words = text.split(':');
+    let protocol = match words.next() {
         Some("tcp") => Protocol::Tcp,
         Some("udp") => Protocol::Udp,
         Some("tcp+udp") => Protocol::TcpUdp,
         _ => return Err("begins with tcp:, udp: or tcp+udp:".into()),
     };
     let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    let ports = parts.next().and_then(|text| {
+    let ports = words.next().and_then(|text| {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         Some(PortRange { first: port(first)?, last: port(last)? })
     });
     let ports = ports.ok_or("after the protocol a port or a range, such as 8080 or 8080-8090")?;
-    let host = parts.next().and_then(|text| text.parse().ok()).ok_or("after the ports an IPv4 address")?;
-    let host_port = match parts.next() {
+    let host = words.next().and_then(|text| text.parse().ok()).ok_or("after the ports an IPv4 address")?;
+    let host_port = match words.next() {
         None => ports.first,
         Some(text) => port(text).ok_or("after the address a port")?,
     };
-    if parts.next().is_some() {
+    if words.next().is_some() {
         return Err("nothing follows the host's port".into());
     }
     let source = Ipv4Cidr::new(Ipv4Addr::UNSPECIFIED, 0);

@@ -154,16 +154,23 @@ impl<'a> Cache<'a> {
         self.insert(now, key, message, 0)
     }
 
-    /// Lets `edit` change the message that was taken in last, and say how long it is then.
-    pub(super) fn edit_newest(&mut self, id: EntryId, edit: impl FnOnce(&mut [u8]) -> Option<usize>) {
-        let Some(stored) = self.entries.get_mut(usize::from(id)).and_then(|entry| entry.0.as_mut()) else {
-            return;
-        };
+    /// Lets `edit` change the message that was taken in last, and say how long it is then. `None` from
+    /// it throws the message away.
+    pub(super) fn edit_newest(
+        &mut self,
+        id: EntryId,
+        edit: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<()> {
+        let stored = self.entries.get_mut(usize::from(id))?.0.as_mut()?;
         let (start, len) = (usize::from(stored.at), usize::from(stored.len));
         let message = self.arena.get_mut(start..start + len).filter(|_| start + len == self.in_use);
         if let Some(shorter) = message.and_then(edit).filter(|shorter| *shorter <= len) {
             stored.len = shorter as u16;
             self.in_use = start + shorter;
+            Some(())
+        } else {
+            self.remove(id);
+            None
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Language {
 }
 
 impl Language {
-    const fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+    pub(crate) const fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
         match self {
             Self::English => english,
             Self::Chinese => chinese,

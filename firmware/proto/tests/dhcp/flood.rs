@@ -172,7 +172,8 @@ fn an_address_is_remembered_once() {
     lan.say(&said(host(1), MessageType::Release).having(first)).unwrap();
     // Who had the one that is in use gets the one that two have had by now.
     assert_eq!(lan.join(TV), Some(first));
-    let remembered: Vec<_> = lan.flash.values().map(|record| record.address()).collect();
+    let remembered: Vec<_> =
+        lan.flash.values().map(gatelet_proto::dhcp::server::LeaseRecord::address).collect();
     assert_eq!(remembered, [first], "{:?}", lan.flash);
 }
 

@@ -100,3 +100,21 @@ fn a_lease_longer_than_possible_is_not_restored() {
     assert_eq!(lan.server.leases().count(), 0);
     assert!(lan.flash.is_empty());
 }
+
+/// Flash that contradicts itself: the first record of an address, and of a name, is the one that counts.
+#[test]
+fn records_that_contradict_each_other() {
+    let record = |mac, address| {
+        let mut lan = Lan::new(config());
+        lan.join_with(mac, |said| said.called("printer").asking_for(address)).expect("joined");
+        lan.flash[&0].clone()
+    };
+    let mut lan = Lan::new(config());
+    lan.flash.insert(0, record(PC, at(150)));
+    lan.flash.insert(1, record(TV, at(150)));
+    lan.flash.insert(2, record(NAS, at(160)));
+    lan.reboot(config(), 32);
+    let left: Vec<_> = lan.server.leases().map(|lease| (lease.mac(), lease.host_name())).collect();
+    assert_eq!(left, [(PC, "printer"), (NAS, "")]);
+    assert_eq!(lan.flash.keys().copied().collect::<Vec<_>>(), [0, 2]);
+}

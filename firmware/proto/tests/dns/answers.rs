@@ -319,6 +319,23 @@ fn a_name_that_reads_a_ttl_is_not_told_when_it_changes() {
     );
 }
 
+/// One above the cap changes at once.
+#[test]
+fn a_name_that_reads_a_ttl_above_the_cap_is_malformed() {
+    let mut world = World::with(Config { ttl_cap_s: 255, ..Config::default() }, &USUAL);
+    world.ask(1, "www.example.org", Type::A).unwrap();
+    let asked = world.last_asked();
+    let mut bytes = response(&asked.bytes, Flags::default(), |writer| {
+        writer.answer(Type::A, 65_792, &[203, 0, 113, 7]).answer(Type::A, 60, &[203, 0, 113, 8]);
+    });
+    let question = 12 + 17 + 4;
+    // The octets 0, 0, 0, 255 now: behind the last there is no end of a pointer.
+    bytes[question + 16 + 1] = (question + 9) as u8;
+    bytes[question + 9] = 0;
+    assert_eq!(world.reply(&asked, &bytes), Err(Dropped::AnswerMalformed));
+    assert_eq!(world.forwarder.cache_usage(), (0, 0));
+}
+
 #[test]
 fn unknown_types_pass_untouched() {
     let mut world = World::new();

@@ -94,6 +94,17 @@ fn it_is_good_for_a_day() {
 }
 
 #[test]
+fn it_needs_no_place() {
+    let mut world = expired();
+    for host in 2..10 {
+        world.ask(host, &format!("www{host}.example.org"), Type::A).unwrap();
+    }
+    assert_eq!(world.ask(1, "mail.example.org", Type::A), Err(Dropped::TableFull));
+    assert_eq!(world.ask(1, NAME, Type::A), Ok(()));
+    assert_eq!(show(&world.last_told().bytes), STALE);
+}
+
+#[test]
 fn what_made_room_before_it_was_told_is_waited_for() {
     let mut world = World::with(Config::default(), &Sizes { entries: 1, ..USUAL });
     world.resolve(1, NAME, 7, 60);

@@ -13,7 +13,7 @@ use super::{Datapath, DatapathEvent};
 use crate::Dropped;
 use crate::router::Egress;
 
-impl<'p> Datapath<'p> {
+impl Datapath<'_> {
     /// Takes an ARP packet that arrived at `hop`. Answers who said that it has the address, for those who want to know whether
     /// an address is in use.
     pub(crate) fn handle_arp(
@@ -129,13 +129,12 @@ impl<'p> Datapath<'p> {
 
     fn act_on(&mut self, now: Instant, change: Change, claimant: EthernetAddress) {
         match change {
-            Change::Nothing => {}
+            Change::Nothing | Change::Moved(_) => {}
             Change::Reachable(place) => self.release_waiting(now, place),
             Change::Gone(place, _) => {
                 self.drop_waiting(place);
                 self.next_epoch();
             }
-            Change::Moved(_) => {}
             Change::Disputed(place) => {
                 let disputed = self.neighbours.neighbour(place).map_or(0, |neighbour| neighbour.address);
                 self.tell(DatapathEvent::NeighbourDisputed { address: address(disputed), mac: claimant });

@@ -36,8 +36,8 @@ impl<'p> Datapath<'p> {
     ) -> Result<Found<'p>, Dropped> {
         let hop = arrival.hop;
         // A RST or an answer opens nothing.
-        let is_answer = packet.protocol == ICMP && !packet.is_icmp_query()
-            || packet.protocol == ICMP && matches!(packet.icmp_type, 0 | 14 | 16 | 18);
+        let is_icmp_answer = !packet.is_icmp_query() || matches!(packet.icmp_type, 0 | 14 | 16 | 18);
+        let is_answer = packet.protocol == ICMP && is_icmp_answer;
         let is_answer = is_answer || packet.tcp_flags & RST != 0;
         let is_pong = packet.protocol == ICMP && packet.icmp_type == 0;
         if is_answer && hop.is_stack() && (is_pong || self.answers_lan(hop, packet)) {
@@ -55,7 +55,7 @@ impl<'p> Datapath<'p> {
             Planned::Flow(plan) => plan,
             // Nothing there puts fragments together, and a part must not be taken for a whole.
             Planned::Local(_) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
-            Planned::Local(stack) => return self.deliver(stack, packet, frame).map(Found::Done),
+            Planned::Local(stack) => return deliver(stack, packet, frame).map(Found::Done),
         };
         let place = self.open(now, arrival.hop, packet, &plan).inspect_err(|_| {
             // The mapping was made for this flow, unless others hold it.
@@ -205,23 +205,22 @@ impl<'p> Datapath<'p> {
             };
         }
         let (protocol, port) = (packet.protocol, source_port(packet.ports));
-        let mapping = match self.mappings.find_internal(to, protocol, packet.source, port) {
-            Some(place) => place,
-            None => {
-                if self.mappings.is_full() {
-                    let (place, victim) =
-                        self.flows.give_up(tick(now)).ok_or_else(|| self.table_is_full(now))?;
-                    self.settle(&victim);
-                    self.fragments.forget_flow(place);
-                }
-                let firewall = &self.firewall;
-                let forwarded = firewall.outside(protocol, packet.source, port);
-                let own = packet.source == source;
-                let taken = |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
-                let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
-                let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
-                created.ok_or(Dropped::NoMapping)?
+        let known = self.mappings.find_internal(to, protocol, packet.source, port);
+        let mapping = if let Some(place) = known {
+            place
+        } else {
+            if self.mappings.is_full() {
+                let (place, victim) = self.flows.give_up(tick(now)).ok_or_else(|| self.table_is_full(now))?;
+                self.settle(&victim);
+                self.fragments.forget_flow(place);
             }
+            let firewall = &self.firewall;
+            let forwarded = firewall.outside(protocol, packet.source, port);
+            let own = packet.source == source;
+            let taken = |port: u16| !own && Some(port) != forwarded && firewall.reserves(protocol, port);
+            let (endpoint, wanted) = ((packet.source, port), forwarded.unwrap_or(port));
+            let created = self.mappings.create(&mut self.rng, to, protocol, endpoint, wanted, taken);
+            created.ok_or(Dropped::NoMapping)?
         };
         let external = self.mappings.mapping(mapping).ok_or(Dropped::NoMapping)?.external_port;
         let ports = pair(external, destination_port(packet.ports));
@@ -513,13 +512,6 @@ impl<'p> Datapath<'p> {
         }
     }
 
-    fn deliver(&mut self, stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
-        let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
-        frame.truncate(packet.at + packet.len);
-        let _ = frame.pull_front(packet.at);
-        Ok(Outcome::Sent(egress, frame))
-    }
-
     /// Whether a stack of ours speaks to the LAN: what it answers there needs no flow, since nothing is translated.
     pub(super) fn answers_lan(&self, from: Hop, packet: &Packet) -> bool {
         from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
@@ -539,6 +531,14 @@ impl<'p> Datapath<'p> {
         let _ = frame.pull_front(packet.at);
         self.send(now, to, neighbour, frame)
     }
+}
+
+/// Gives a packet to a stack of ours, without a flow.
+pub(super) fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+    let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
+    frame.truncate(packet.at + packet.len);
+    let _ = frame.pull_front(packet.at);
+    Ok(Outcome::Sent(egress, frame))
 }
 
 enum Planned {

@@ -422,12 +422,12 @@ const TRIES: u16 = 16;
 /// Time in ticks of 2^20 µs (1.05 s), which cost no division.
 #[inline]
 pub(crate) const fn tick(now: Instant) -> u32 {
-    (now.total_micros() >> 20) as u32
+    (now.total_micros().cast_unsigned() >> 20) as u32
 }
 
 /// A timeout of at least so many seconds.
 const fn ticks(seconds: u32) -> u32 {
-    (seconds as u64 * 1_000_000 >> 20) as u32 + 2
+    ((seconds as u64 * 1_000_000) >> 20) as u32 + 2
 }
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
@@ -442,3 +442,143 @@ const TCP_TRANSITORY_TIMEOUT: u32 = ticks(240);
 const ICMP_TIMEOUT: u32 = ticks(60);
 /// How long a connection that is cut waits for a packet that can be answered by a RST.
 const CUT_TIMEOUT: u32 = ticks(60);
+
+#[cfg(test)]
+mod tests {
+    use chacha20::ChaCha8Rng;
+    use proptest::prelude::*;
+    use rand_core::SeedableRng;
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::datapath::packet::{UDP, pair};
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        /// Of 64 flows that there may be, if it is not there.
+        Insert(u16),
+        Remove(u16),
+        /// Packets both ways, of TCP until it is established.
+        Answer(u16),
+        Pass(u32),
+        Sweep,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            6 => (0..64_u16).prop_map(Op::Insert),
+            2 => (0..64_u16).prop_map(Op::Remove),
+            2 => (0..64_u16).prop_map(Op::Answer),
+            1 => (0..400_u32).prop_map(Op::Pass),
+            1 => Just(Op::Sweep),
+        ]
+    }
+
+    /// The `n`th flow: some share an end with others.
+    fn flow(n: u16, now: u32) -> Flow {
+        let forward = Tuple { source: 1, destination: u32::from(n % 8), ports: pair(n, 80) };
+        let leaving = Tuple { source: 99, ports: pair(1000 + n, 80), ..forward };
+        let protocol = if n % 2 == 0 { TCP } else { UDP };
+        Flow { forward, reverse: leaving.answer(), protocol, to: Hop::LAN_STACK, seen: now, ..Flow::FREE }
+    }
+
+    fn place_of(table: &FlowTable<'_>, flow: &Flow) -> Option<u16> {
+        let (place, direction) = table.find(&flow.forward, flow.protocol, flow.from)?;
+        assert_eq!(direction, Direction::Forward);
+        Some(place)
+    }
+
+    /// What is in the table is what ought to be, and is found both ways.
+    fn check(table: &FlowTable<'_>, known: &BTreeMap<u16, u16>) {
+        assert_eq!((table.len(), table.index_len()), (known.len(), 2 * known.len()));
+        assert_eq!(table.iter().count(), known.len());
+        for n in 0..64 {
+            let flow = flow(n, 0);
+            assert_eq!(place_of(table, &flow), known.get(&n).copied(), "flow {n}");
+            let reverse = table.find(&flow.reverse, flow.protocol, flow.to);
+            assert_eq!(reverse, known.get(&n).map(|place| (*place, Direction::Reverse)), "flow {n}");
+        }
+    }
+
+    proptest! {
+        /// Whatever comes and goes: each flow is found by its two keys and by no other, no place is lost, no established
+        /// connection is given up.
+        #[test]
+        fn the_index_knows_what_is_there(
+            ops in prop::collection::vec(op(), 1..300),
+            seed in any::<u64>(),
+            buckets in 1..17_usize,
+        ) {
+            let (mut flows, mut buckets) = ([Flow::FREE; 16], std::vec![Bucket::EMPTY; buckets]);
+            let key = HashKey::random(&mut ChaCha8Rng::seed_from_u64(seed));
+            let mut table = FlowTable::new(&mut flows, &mut buckets, key);
+            let mut known = BTreeMap::new();
+            let mut now = 1_000_000;
+            for op in ops {
+                match op {
+                    Op::Insert(n) if !known.contains_key(&n) => {
+                        let mut gone = Vec::new();
+                        let place = table.insert(flow(n, now), now, |place, flow| {
+                            gone.push((place, flow.protocol == TCP && flow.state.is_steady() && !flow.has_expired(now)));
+                        });
+                        for (place, is_established) in gone {
+                            prop_assert!(!is_established);
+                            known.retain(|_, at| *at != place);
+                        }
+                        if let Some(place) = place {
+                            known.insert(n, place);
+                        }
+                    }
+                    Op::Insert(n) | Op::Answer(n) => {
+                        if let Some(flow) = known.get(&n).and_then(|place| table.flow_mut(*place)) {
+                            flow.seen = now;
+                            flow.state.note(flow.protocol, Direction::Reverse, ACK);
+                            flow.state.note(flow.protocol, Direction::Forward, ACK);
+                        }
+                    }
+                    Op::Remove(n) => {
+                        let removed = known.remove(&n).and_then(|place| table.remove(place));
+                        prop_assert!(removed.is_none_or(|removed| removed.forward == flow(n, 0).forward));
+                    }
+                    Op::Pass(ticks) => now += ticks,
+                    Op::Sweep => {
+                        let mut most = 16;
+                        while let Some(place) = table.next_expired(now, &mut most) {
+                            prop_assert!(table.remove(place).is_some());
+                            known.retain(|_, at| *at != place);
+                        }
+                        prop_assert!(table.iter().all(|(_, flow)| !flow.has_expired(now)));
+                    }
+                }
+                check(&table, &known);
+            }
+        }
+    }
+
+    /// RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-2: never sooner than so many seconds.
+    #[test]
+    fn timeouts_are_never_short() {
+        for (protocol, steady, seconds) in [
+            (TCP, true, 7440_u64),
+            (TCP, false, 240),
+            (UDP, true, 300),
+            (UDP, false, 300),
+            (ICMP, false, 60),
+            (47, true, 300),
+        ] {
+            let mut flow = Flow { protocol, mapping: 0, ..Flow::FREE };
+            if steady {
+                flow.state.note(protocol, Direction::Reverse, ACK);
+                flow.state.note(protocol, Direction::Forward, ACK);
+            }
+            // Wherever in its tick the last packet came.
+            for start in [0, 1, 500_000, 1_048_575, 1_048_576, 123_456_789] {
+                let at = |seconds: u64| Instant::from_micros(start + seconds as i64 * 1_000_000);
+                flow.seen = tick(at(0));
+                assert!(!flow.has_expired(tick(at(seconds))), "{protocol} after {seconds} s");
+                assert!(flow.has_expired(tick(at(seconds + seconds / 10 + 4))), "{protocol}: too long");
+            }
+        }
+    }
+}

@@ -143,22 +143,22 @@ impl Network {
     }
 
     #[inline]
-    pub(crate) const fn contains(&self, address: u32) -> bool {
+    pub(crate) const fn contains(self, address: u32) -> bool {
         address & self.mask == self.address
     }
 
     /// Whether they have addresses in common.
-    pub(crate) const fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) const fn overlaps(self, other: Self) -> bool {
         self.contains(other.address) || other.contains(self.address)
     }
 
     /// Whether `address` is the network's own or its broadcast address. Networks of two or one have neither (RFC 3021).
-    pub(crate) fn is_edge(&self, address: u32) -> bool {
+    pub(crate) fn is_edge(self, address: u32) -> bool {
         let host = address & !self.mask;
         u32::from_be(self.mask) < 0xFFFF_FFFE && self.contains(address) && (host == 0 || host == !self.mask)
     }
 
-    pub(crate) fn broadcast(&self) -> u32 {
+    pub(crate) fn broadcast(self) -> u32 {
         self.address | !self.mask
     }
 }
@@ -185,13 +185,16 @@ impl Mac {
     pub(crate) const ZERO: Self = Self { head: 0, tail: 0 };
 
     pub(crate) const fn of(address: EthernetAddress) -> Self {
-        let [a, b, c, d, e, f] = address.0;
-        Self { head: u16::from_ne_bytes([a, b]), tail: u32::from_ne_bytes([c, d, e, f]) }
+        let [first, second, rest @ ..] = address.0;
+        Self { head: u16::from_ne_bytes([first, second]), tail: u32::from_ne_bytes(rest) }
     }
 
     pub(crate) const fn address(self) -> EthernetAddress {
-        let ([a, b], [c, d, e, f]) = (self.head.to_ne_bytes(), self.tail.to_ne_bytes());
-        EthernetAddress([a, b, c, d, e, f])
+        let mut octets = [0; 6];
+        let (head, tail) = octets.split_at_mut(2);
+        head.copy_from_slice(&self.head.to_ne_bytes());
+        tail.copy_from_slice(&self.tail.to_ne_bytes());
+        EthernetAddress(octets)
     }
 }
 
@@ -370,9 +373,7 @@ impl Framing {
         *frame.bytes_mut().first_chunk_mut()? = to.head.to_ne_bytes();
         let words = frame.words_mut::<N>(2)?;
         words[0] = to.tail;
-        for n in 1..N - 1 {
-            words[n] = self.words[n];
-        }
+        words[1..N - 1].copy_from_slice(&self.words[1..N - 1]);
         words[N - 1] = self.words[N - 1] | length;
         Some(())
     }

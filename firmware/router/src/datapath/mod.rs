@@ -229,6 +229,7 @@ pub(crate) struct Passed {
 }
 
 impl<'p> Datapath<'p> {
+    #[expect(clippy::needless_pass_by_value, reason = "what is lent is taken")]
     pub(crate) fn new(pool: Pool<'p>, mut rng: ChaCha8Rng, tables: Tables<'p>) -> Self {
         let flows = FlowTable::new(tables.flows, tables.flow_index, HashKey::random(&mut rng));
         let mappings = MappingTable::new(tables.mappings, tables.mapping_index, HashKey::random(&mut rng));
@@ -268,7 +269,11 @@ impl<'p> Datapath<'p> {
 
     /// Sets an interface, up or down. Flows are checked against the new state with their next packet; connections through an
     /// address that is no longer ours are cut.
-    pub(crate) fn set_interface(&mut self, now: Instant, hop: Hop, interface: Interface) {
+    pub(crate) fn set_interface(&mut self, now: Instant, hop: Hop, mut interface: Interface) {
+        if hop.is_stack() {
+            // What is for a stack is of any length, and keeps off the fast path, which looks at the MTU alone.
+            interface.mtu = 0;
+        }
         let old = self.interfaces[hop.index()];
         self.interfaces[hop.index()] = interface;
         for (port, hops) in (0..).map(PortId).zip(&mut self.ports) {
@@ -401,7 +406,7 @@ impl<'p> Datapath<'p> {
             Direction::Reverse => (flow.from, flow.from_neighbour, &flow.forward, 0xFFFF),
         };
         let egress = self.interfaces.get(to_hop.index())?;
-        // A stack, and an interface that is down, have no framing.
+        // A stack, and an interface that is down, have an MTU of 0.
         if len > usize::from(egress.mtu) {
             return None;
         }

@@ -147,19 +147,19 @@ impl<'a> NeighbourTable<'a> {
         if let Some(place) = self.find(hop, address) {
             return Some(place);
         }
-        let place = match self.neighbours.iter().position(|neighbour| neighbour.address == 0) {
-            Some(place) => place,
-            None => {
-                let idle = self
-                    .neighbours
-                    .iter()
-                    .enumerate()
-                    .filter(|(place, neighbour)| neighbour.flows == 0 && *place != usize::from(keep));
-                let (place, _) =
-                    idle.min_by_key(|(_, neighbour)| (neighbour.state != State::Asked, neighbour.due))?;
-                given_up(place as u8);
-                place
-            }
+        let free = self.neighbours.iter().position(|neighbour| neighbour.address == 0);
+        let place = if let Some(place) = free {
+            place
+        } else {
+            let idle = self
+                .neighbours
+                .iter()
+                .enumerate()
+                .filter(|(place, neighbour)| neighbour.flows == 0 && *place != usize::from(keep));
+            let (place, _) =
+                idle.min_by_key(|(_, neighbour)| (neighbour.state != State::Asked, neighbour.due))?;
+            given_up(place as u8);
+            place
         };
         let state = if mac.is_some() { State::Probed } else { State::Asked };
         let mac = mac.map_or(Mac::ZERO, Mac::of);

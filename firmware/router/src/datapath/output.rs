@@ -46,13 +46,12 @@ impl<'p> Datapath<'p> {
             NO_NEIGHBOUR => Mac::ZERO,
             neighbour => {
                 let known = self.neighbours.neighbour(neighbour).ok_or(Dropped::Unreachable)?;
-                match known.reachable() {
-                    Some(mac) => mac,
-                    None => {
-                        self.neighbours.hurry(now, neighbour);
-                        self.wait_for(neighbour, frame)?;
-                        return Ok(Outcome::Kept);
-                    }
+                if let Some(mac) = known.reachable() {
+                    mac
+                } else {
+                    self.neighbours.hurry(now, neighbour);
+                    self.wait_for(neighbour, frame)?;
+                    return Ok(Outcome::Kept);
                 }
             }
         };

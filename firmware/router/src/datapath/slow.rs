@@ -16,7 +16,6 @@ use crate::router::Egress;
 
 /// What became of a packet.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(crate) enum Outcome<'p> {
     /// It is to be sent.
     Sent(Egress, Frame<'p>),
@@ -268,7 +267,6 @@ impl<'p> Datapath<'p> {
 }
 
 /// Where a packet goes.
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(super) enum Found<'p> {
     Flow(u16, Direction, Frame<'p>),
     Done(Outcome<'p>),

@@ -13,7 +13,7 @@
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, HEADROOM, LinkState, PortId};
 use gatelet_proto::dhcp::client::{Client, Config, Event, Lease, Loss, Times};
-use gatelet_proto::redial::{Advice, Doing, Ledger};
+use gatelet_proto::redial::{Advice, Doing};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header, VlanTag};
 use heapless::{Deque, Vec};
@@ -372,11 +372,6 @@ impl EthernetWan {
 
     pub(crate) fn is_at_rest(&self) -> bool {
         self.bound.is_none() && !self.wants_to_send(Instant::from_micros(i64::MAX))
-    }
-
-    /// It needs no ledger: nobody locks out a DHCP client.
-    pub(crate) const fn poll_store(&self) -> Option<Ledger> {
-        None
     }
 
     pub(crate) fn poll_at(&self) -> Option<Instant> {

@@ -150,10 +150,8 @@ impl<'p> Line<'p> {
     }
 
     pub(crate) fn poll_store(&mut self, now: Instant) -> Option<Ledger> {
-        match self {
-            Self::Pppoe(wan) => wan.poll_store(now),
-            Self::Ethernet(wan) => wan.poll_store(),
-        }
+        // Nobody locks out a DHCP client.
+        self.pppoe_mut()?.poll_store(now)
     }
 
     pub(crate) fn snapshot(&self, now: Instant) -> Option<Ledger> {

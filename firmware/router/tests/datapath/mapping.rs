@@ -296,8 +296,11 @@ fn the_routers_own_flows_are_flows_too() {
     let sent = house.internet_packets();
     assert_eq!(words(&sent[0]), "UDP 100.64.0.7:5001 > 192.0.2.80:53");
     assert_eq!(ttl(&sent[0]), 64, "it is no hop away from itself");
-    house.internet_sends(&udp((WEB, 53), (OURS, 5001), b"x"));
-    assert_eq!(house.stacks_got(), ["wan: UDP 192.0.2.80:53 > 100.64.0.7:5001"]);
+    // The second answer is one of an established flow: it is no less for the stack.
+    for _ in 0..2 {
+        house.internet_sends(&udp((WEB, 53), (OURS, 5001), b"x"));
+        assert_eq!(house.stacks_got(), ["wan: UDP 192.0.2.80:53 > 100.64.0.7:5001"]);
+    }
     // A port that is Ann's already.
     house.wan_stack_sends(&with_ttl(udp((OURS, 5000), (WEB, 53), b"x"), 64));
     let sent = house.internet_packets();

@@ -18,8 +18,8 @@ const WORD: usize = 4;
 
 /// NOR flash: an erase sets every bit of a page, a write only clears bits. An operation is a word written or a page
 /// erased; when they are used up the power fails in the middle of the next one.
-struct Nor {
-    bytes: Vec<u8>,
+pub(crate) struct Nor {
+    pub(crate) bytes: Vec<u8>,
     operations_left: usize,
     torn: Torn,
 }
@@ -40,7 +40,7 @@ enum Torn {
 const EVERY_KIND: [Torn; 4] = [Torn::Untouched, Torn::FirstHalf, Torn::SecondHalf, Torn::Whole];
 
 #[derive(Debug, PartialEq)]
-struct PowerCut;
+pub(crate) struct PowerCut;
 
 impl NorFlashError for PowerCut {
     fn kind(&self) -> NorFlashErrorKind {
@@ -49,7 +49,7 @@ impl NorFlashError for PowerCut {
 }
 
 impl Nor {
-    fn new(pages: usize) -> Self {
+    pub(crate) fn new(pages: usize) -> Self {
         Self { bytes: vec![0xFF; pages * PAGE], operations_left: usize::MAX, torn: Torn::Whole }
     }
 

@@ -54,7 +54,7 @@ const REQUEST_ATTEMPTS: u8 = 4;
 /// REQUESTs for an address of before: 12 s, then a DISCOVER asks whoever is there.
 const REBOOT_ATTEMPTS: u8 = 2;
 
-/// A client, one per link.
+/// A client, one per link. 1 KB at most.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
@@ -380,5 +380,15 @@ impl Client {
         if self.events.push_back(event).is_err() {
             self.counters.events_lost = self.counters.events_lost.wrapping_add(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_as_small_as_it_says() {
+        assert!(size_of::<Client>() <= 1_000, "{}", size_of::<Client>());
     }
 }

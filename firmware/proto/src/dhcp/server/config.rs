@@ -67,7 +67,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// 12 h, as dnsmasq and OpenWrt do: clients renew twice a day.
+    /// 12 h, OpenWrt's default: clients renew four times a day.
     pub const LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
     /// 10 min: a client that asks for less would renew every few minutes.
     pub const LEASE_TIME_MIN: Duration = Duration::from_secs(600);

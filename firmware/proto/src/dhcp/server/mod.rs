@@ -51,15 +51,17 @@ use lease::{ClientKey, State, seconds};
 use pending::{Bucket, Pending, Quarantined, Stage};
 use request::{Answer, Request};
 
-/// How long the owner listens for an answer to a probe: as much as RFC 2131 §4.4.1 lets a client wait
-/// without noticing, and as `ping-timeout` and `arping` of other servers do within a second.
+/// How long the owner listens for an answer to a probe. A host on the link answers within milliseconds,
+/// one that has to be woken within some 100; and the OFFER is still well before the client repeats its
+/// DISCOVER, after 3 to 5 s (RFC 2131 §4.1).
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 
 /// How long an address stays promised after its OFFER. Clients that collect offers do so for a few
 /// seconds; the first repetition of a REQUEST comes after 4 s (RFC 2131 §4.1).
 const OFFER_HOLD: Duration = Duration::from_secs(15);
 
-/// How long an address that was found in use is given to nobody: BSD's and dnsmasq's choice.
+/// How long an address that was found in use is given to nobody: 10 min, dnsmasq's choice for one that was
+/// declined.
 const QUARANTINE: Duration = Duration::from_secs(600);
 
 /// Promises at one time.
@@ -71,7 +73,7 @@ const QUARANTINES: usize = 16;
 /// Answers that wait for the owner.
 const ANSWERS: usize = 4;
 
-/// A server of one subnet.
+/// A server of one subnet. 4.3 KB at most, without its table.
 #[derive(Debug)]
 pub struct Server<'a> {
     config: Config,
@@ -426,5 +428,15 @@ impl<'a> Server<'a> {
         if self.events.push_back(event).is_err() {
             self.counters.events_lost = self.counters.events_lost.wrapping_add(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_as_small_as_it_says() {
+        assert!(size_of::<Server<'_>>() <= 4_300, "{}", size_of::<Server<'_>>());
     }
 }

@@ -48,9 +48,9 @@ impl Server<'_> {
         let size = pool.end() - pool.start() + 1;
         let first = key.place(size);
         // Ends soon after as many steps as there are leases, promises, reservations and quarantines.
-        let in_order =
+        let mut in_order =
             (first..size).chain(0..first).map(|offset| Ipv4Address::from_bits(pool.start() + offset));
-        if let Some(address) = { in_order }.find(is_untouched) {
+        if let Some(address) = in_order.find(is_untouched) {
             return Ok(choice(address));
         }
         let given_up = self.leases.iter().filter_map(|lease| match lease.state {

@@ -29,6 +29,10 @@ impl Server<'_> {
             }
             return Ok(());
         }
+        if self.place_of(request.key).is_none() {
+            // Before any search: a flood is to cost little.
+            self.admit_to_pending(now, &request)?;
+        }
         let choice = self.select(&request, requested)?;
         if choice.is_own {
             self.offer(request, choice.address);
@@ -184,12 +188,14 @@ impl Server<'_> {
         address: Ipv4Address,
         then: Then,
     ) -> Result<(), Dropped> {
-        self.admit(now, &request)?;
-        if self.pending.is_full() {
-            return Err(Dropped::TooManyOffers);
-        }
+        self.admit_to_pending(now, &request)?;
         self.promise(now, request, address, then, 0);
         Ok(())
+    }
+
+    fn admit_to_pending(&mut self, now: Instant, request: &Request) -> Result<(), Dropped> {
+        self.admit(now, request)?;
+        if self.pending.is_full() { Err(Dropped::TooManyOffers) } else { Ok(()) }
     }
 
     fn promise(&mut self, now: Instant, request: Request, address: Ipv4Address, then: Then, conflicts: u8) {

@@ -138,7 +138,7 @@ impl Forwarder<'_> {
         };
         let drops_additional = examined.has_private_additional && !is_exempt;
         let ttl_floor_s = self.config.ttl_floor_s;
-        self.cache.edit_newest(entry, |copy| {
+        let edited = self.cache.edit_newest(entry, |copy| {
             let len = if drops_additional {
                 dns::cut_from(copy, layout, Section::Additional)
             } else {
@@ -148,9 +148,13 @@ impl Forwarder<'_> {
             // Nor are we an authority.
             let flags = message.flags().only(Flags::AUTHENTIC_DATA).with(Flags::RESPONSE).with_rcode(rcode);
             dns::set_flags(copy, flags);
-            rewrite_ttls(copy.get_mut(..len)?, |_, ttl| ttl.max(ttl_floor_s).min(examined.ttl_max_s)).ok()?;
+            let copy = copy.get_mut(..len)?;
+            rewrite_ttls(copy, |_, ttl| ttl.max(ttl_floor_s).min(examined.ttl_max_s)).ok()?;
+            // Unless a name has been one with a TTL in it.
+            Message::parse(copy).and_then(|message| message.check().map(drop)).ok()?;
             Some(len)
         });
+        edited.ok_or(Dropped::AnswerMalformed)?;
         self.statistics.answers = self.statistics.answers.wrapping_add(1);
         self.finish(slot, Phase::Answered { entry, is_stale: false });
         Ok(())

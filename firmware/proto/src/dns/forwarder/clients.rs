@@ -145,6 +145,11 @@ impl Forwarder<'_> {
         }
         let stale_at = known.map(|_| now + STALE_AFTER);
         match self.wait(now, rng, asked, under_way, stale_at) {
+            // What is stale needs no place.
+            Err(Dropped::ClientQuota | Dropped::TableFull) if let Some((entry, _)) = known => {
+                self.reply_cached(asked, entry, true);
+                Ok(())
+            }
             // A UDP client asks again in a moment, when there may be room. A TCP client would wait.
             Err(reason @ (Dropped::ClientQuota | Dropped::TableFull))
                 if asked.client.transport != ClientTransport::Udp =>
