@@ -86,6 +86,13 @@ impl Flow {
         }
     }
 
+    /// Its ends, as the host sees them, and its port outside, if it is UDP and open.
+    pub(super) fn open_udp(&self) -> Option<(Endpoint, Endpoint, u16)> {
+        let open = self.kind == Kind::Udp && self.stage == Stage::Open;
+        let home = (host(self.host), self.inside_port);
+        self.outside_port.filter(|_| open).map(|outside_port| (home, self.remote, outside_port))
+    }
+
     /// Another one in its place.
     pub(super) fn restart(&mut self, rng: &mut ChaCha8Rng) {
         *self = Self::new(rng);
