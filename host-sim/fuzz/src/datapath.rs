@@ -174,9 +174,9 @@ impl<'p> World<'p> {
                 let part = part_of(&whole, offset, len);
                 let packet = damaged(operation, part, input);
                 if operation & 64 == 0 {
-                    self.arrive(0, &packet)
+                    self.arrive(0, &packet);
                 } else {
-                    self.arrive_answering(operation, &packet)
+                    self.arrive_answering(operation, &packet);
                 }
             }
             22 => self.hear_arp(input),
@@ -305,10 +305,10 @@ impl<'p> World<'p> {
     fn receive(&mut self, port: PortId, bytes: &[u8]) {
         let Some(mut frame) = self.pool.take(port) else { return };
         frame.clear(gatelet_hal::HEADROOM - self.skew);
-        if frame.extend(&bytes[..bytes.len().min(1518)]) {
-            if let Some((egress, frame)) = self.router.handle_frame(self.now, port, frame) {
-                self.sent(egress, &frame, &mut Vec::new());
-            }
+        if frame.extend(&bytes[..bytes.len().min(1518)])
+            && let Some((egress, frame)) = self.router.handle_frame(self.now, port, frame)
+        {
+            self.sent(egress, &frame, &mut Vec::new());
         }
     }
 

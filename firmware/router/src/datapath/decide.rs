@@ -37,32 +37,40 @@ impl<'p> Datapath<'p> {
         let hop = arrival.hop;
         // A RST or an answer opens nothing.
         let is_icmp_answer = !packet.is_icmp_query() || matches!(packet.icmp_type, 0 | 14 | 16 | 18);
-        let is_answer = packet.protocol == ICMP && is_icmp_answer;
-        let is_answer = is_answer || packet.tcp_flags & RST != 0;
-        let is_pong = packet.protocol == ICMP && packet.icmp_type == 0;
-        if is_answer && hop.is_stack() && (is_pong || self.answers_lan(hop, packet)) {
-            return self.send_answer(now, hop, packet, frame).map(Found::Done);
-        }
-        if is_answer {
-            return Err(Dropped::NoFlow);
+        if packet.protocol == ICMP && is_icmp_answer || packet.tcp_flags & RST != 0 {
+            let is_own = self.answers_lan(hop, packet) || self.answers_ping(hop, packet);
+            return if is_own {
+                self.send_answer(now, hop, packet, frame).map(Found::Done)
+            } else {
+                Err(Dropped::NoFlow)
+            };
         }
         let planned = if hop.is_inside() {
             self.plan_outward(now, arrival, packet, &frame)
         } else {
             self.plan_inward(now, arrival, packet, &frame)
         };
-        let plan = match planned? {
-            Planned::Flow(plan) => plan,
+        let opened = match planned {
             // Nothing there puts fragments together, and a part must not be taken for a whole.
-            Planned::Local(_) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
-            Planned::Local(stack) => return deliver(stack, packet, frame).map(Found::Done),
+            Ok(Planned::Local(_)) if packet.fragment.is_some() => return Err(Dropped::NoFlow),
+            Ok(Planned::Local(stack)) => return deliver(stack, packet, frame).map(Found::Done),
+            Ok(Planned::Flow(plan)) => self.open(now, hop, packet, &plan).inspect_err(|_| {
+                // The mapping was made for this flow, unless others hold it.
+                self.mappings.hold(plan.mapping);
+                self.mappings.release(plan.mapping);
+            }),
+            Err(reason) => Err(reason),
         };
-        let place = self.open(now, arrival.hop, packet, &plan).inspect_err(|_| {
-            // The mapping was made for this flow, unless others hold it.
-            self.mappings.hold(plan.mapping);
-            self.mappings.release(plan.mapping);
-        })?;
-        Ok(Found::Flow(place, Direction::Forward, frame))
+        match opened {
+            Ok(place) => Ok(Found::Flow(place, Direction::Forward, frame)),
+            Err(reason) => {
+                if hop == Hop::LAN && is_shortage(reason) {
+                    // RFC 5508 REQ-8: better than a host that waits.
+                    self.send_error(now, hop, packet, &frame, ErrorKind::Prohibited);
+                }
+                Err(reason)
+            }
+        }
     }
 
     /// A packet from the LAN, or from a stack of the router's.
@@ -517,6 +525,14 @@ impl<'p> Datapath<'p> {
         from.is_stack() && self.route(from, packet.destination) == Some(Hop::LAN)
     }
 
+    /// Whether a WAN's own stack answers a ping, under its own address.
+    fn answers_ping(&self, from: Hop, packet: &Packet) -> bool {
+        packet.protocol == ICMP
+            && packet.icmp_type == 0
+            && matches!(from.kind(), HopKind::Stack(_))
+            && self.interface(from).address == Some(packet.source)
+    }
+
     /// An answer of a stack of ours, to a packet that it got without a flow: echo reply, RST, ICMP error.
     pub(super) fn send_answer(
         &mut self,
@@ -534,11 +550,19 @@ impl<'p> Datapath<'p> {
 }
 
 /// Gives a packet to a stack of ours, without a flow.
-pub(super) fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
+fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
     let egress = stack_egress(stack).ok_or(Dropped::NotForUs)?;
     frame.truncate(packet.at + packet.len);
     let _ = frame.pull_front(packet.at);
     Ok(Outcome::Sent(egress, frame))
+}
+
+/// Whether there is no room for another flow.
+const fn is_shortage(reason: Dropped) -> bool {
+    matches!(
+        reason,
+        Dropped::HostQuota | Dropped::FlowTableFull | Dropped::NoMapping | Dropped::NeighbourTableFull
+    )
 }
 
 enum Planned {

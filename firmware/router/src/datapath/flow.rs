@@ -479,7 +479,7 @@ mod tests {
     fn flow(n: u16, now: u32) -> Flow {
         let forward = Tuple { source: 1, destination: u32::from(n % 8), ports: pair(n, 80) };
         let leaving = Tuple { source: 99, ports: pair(1000 + n, 80), ..forward };
-        let protocol = if n % 2 == 0 { TCP } else { UDP };
+        let protocol = if n.is_multiple_of(2) { TCP } else { UDP };
         Flow { forward, reverse: leaving.answer(), protocol, to: Hop::LAN_STACK, seen: now, ..Flow::FREE }
     }
 
@@ -560,7 +560,7 @@ mod tests {
     #[test]
     fn timeouts_are_never_short() {
         for (protocol, steady, seconds) in [
-            (TCP, true, 7440_u64),
+            (TCP, true, 7440_i64),
             (TCP, false, 240),
             (UDP, true, 300),
             (UDP, false, 300),
@@ -574,7 +574,7 @@ mod tests {
             }
             // Wherever in its tick the last packet came.
             for start in [0, 1, 500_000, 1_048_575, 1_048_576, 123_456_789] {
-                let at = |seconds: u64| Instant::from_micros(start + seconds as i64 * 1_000_000);
+                let at = |seconds: i64| Instant::from_micros(start + seconds * 1_000_000);
                 flow.seen = tick(at(0));
                 assert!(!flow.has_expired(tick(at(seconds))), "{protocol} after {seconds} s");
                 assert!(flow.has_expired(tick(at(seconds + seconds / 10 + 4))), "{protocol}: too long");

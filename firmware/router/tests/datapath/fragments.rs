@@ -180,7 +180,9 @@ fn tiny_fragments_of_tcp() {
     house.assert_silent();
     // UDP's header is in the smallest of parts.
     let mut house = asked();
-    fragments(&big(64), 8).iter().for_each(|part| house.internet_sends(part));
+    for part in fragments(&big(64), 8) {
+        house.internet_sends(&part);
+    }
     assert_eq!(reassembled(&house.lan_packets()), expected(64));
 }
 
@@ -276,7 +278,9 @@ fn fragments_for_the_router() {
     house.internet_got();
     let to_lan_stack = udp((ANN, 5000), (crate::house::GATEWAY, 53), &[0; 100]);
     let dropped = house.dropped_by(|house| {
-        fragments(&big(100), 56).iter().for_each(|part| house.internet_sends(part));
+        for part in fragments(&big(100), 56) {
+            house.internet_sends(&part);
+        }
         house.lan_sends(ANN, &fragments(&to_lan_stack, 56)[0]);
     });
     assert_eq!(dropped, [(Dropped::NoFlow, 3)]);

@@ -5,7 +5,8 @@ use gatelet_hal::{Frame, FramePool, LinkState, MAX_PORTS, Pool, PortId};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::Boot;
 use gatelet_router::{
-    DatapathEvent, Dropped, Egress, LanConfig, Router, RouterEvent, TableSpace, TableUse, WanConfig, WanId,
+    Addressing, DatapathEvent, Dropped, Egress, EthernetWanConfig, LanConfig, Router, RouterEvent,
+    TableSpace, TableUse, WanConfig, WanId,
 };
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ethernet::{self, Header, VlanTag};
@@ -20,6 +21,11 @@ use crate::server::{CLIENT_ADDRESS, PASSWORD, USERNAME};
 pub(crate) const WAN_PORT: PortId = PortId(0);
 pub(crate) const LAN_PORT: PortId = PortId(1);
 pub(crate) const WAN: WanId = WanId(0);
+/// A line of plain Ethernet, where there are two.
+const FIBRE_PORT: PortId = PortId(2);
+const FIBRE_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 3]);
+pub(crate) const FIBRE_ADDRESS: Ipv4Address = Ipv4Address::new(203, 0, 113, 34);
+pub(crate) const FIBRE_GATEWAY: Ipv4Address = Ipv4Address::new(203, 0, 113, 33);
 const WAN_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 pub(crate) const LAN_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 2]);
 
@@ -51,6 +57,7 @@ pub(crate) struct House {
     /// Frames to the LAN that are no ARP questions and answers of ours, with the addressee.
     lan_inbox: Vec<(EthernetAddress, Vec<u8>)>,
     wan_inbox: Vec<Vec<u8>>,
+    fibre_inbox: Vec<(EthernetAddress, Vec<u8>)>,
     stack_inbox: Vec<(Egress, Vec<u8>)>,
     /// ARP packets that the router sent on the LAN.
     pub(crate) arp_seen: Vec<ArpRepr>,
@@ -104,6 +111,7 @@ impl House {
             hosts: vec![ANN, BOB, CAT],
             lan_inbox: Vec::new(),
             wan_inbox: Vec::new(),
+            fibre_inbox: Vec::new(),
             stack_inbox: Vec::new(),
             arp_seen: Vec::new(),
             events: Vec::new(),
@@ -116,6 +124,39 @@ impl House {
         house.router.handle_link(now, LAN_PORT, LinkState::Up);
         house.settle();
         house
+    }
+
+    /// A second line: plain Ethernet, a network of eight addresses, and a gateway that answers ARP.
+    pub(crate) fn add_fibre(&mut self) {
+        let addressing = Addressing::Static {
+            address: Ipv4Cidr::new(FIBRE_ADDRESS, 29),
+            gateway: FIBRE_GATEWAY,
+            dns: [None, None],
+        };
+        let config = EthernetWanConfig { port: FIBRE_PORT, vlan: None, mac: None, addressing };
+        assert!(self.router.add_port(FIBRE_PORT, FIBRE_MAC, 1514));
+        assert!(self.router.add_ethernet_wan(self.now, config).is_some());
+        self.hosts.push(FIBRE_GATEWAY);
+        self.router.handle_link(self.now, FIBRE_PORT, LinkState::Up);
+        self.settle();
+        self.run_secs(10);
+        self.arp_seen.clear();
+    }
+
+    /// A packet from the Internet, through the gateway of the second line.
+    pub(crate) fn fibre_sends(&mut self, packet: &[u8]) {
+        let header = Header {
+            destination: FIBRE_MAC,
+            source: mac(FIBRE_GATEWAY),
+            vlan: None,
+            ether_type: ethernet::IPV4,
+        };
+        self.receive(FIBRE_PORT, &framed(&header, packet));
+    }
+
+    /// What left by the second line, and to whom.
+    pub(crate) fn fibre_got(&mut self) -> Vec<(EthernetAddress, String)> {
+        std::mem::take(&mut self.fibre_inbox).iter().map(|(to, packet)| (*to, words(packet))).collect()
     }
 
     /// Waits for the line.
@@ -264,14 +305,14 @@ impl House {
         let bytes = frame.bytes().to_vec();
         drop(frame);
         match egress {
-            Egress::Port(LAN_PORT) => self.sent_on_lan(&bytes),
+            Egress::Port(port @ (LAN_PORT | FIBRE_PORT)) => self.sent_on_ethernet(port, &bytes),
             Egress::Port(WAN_PORT) => self.sent_on_wan(&bytes),
             Egress::Port(port) => panic!("no such port: {port:?}"),
             stack => {
                 if self.lenient {
-                    check_header(&bytes)
+                    check_header(&bytes);
                 } else {
-                    check(&bytes)
+                    check(&bytes);
                 }
                 self.stack_inbox.push((stack, bytes));
             }
@@ -279,29 +320,31 @@ impl House {
     }
 
     #[track_caller]
-    fn sent_on_lan(&mut self, bytes: &[u8]) {
+    fn sent_on_ethernet(&mut self, port: PortId, bytes: &[u8]) {
         assert!(bytes.len() <= 1514, "too long for Ethernet");
         let (header, payload) = Header::parse(bytes).expect("readable");
-        assert_eq!((header.source, header.vlan), (LAN_MAC, None));
+        let own = if port == LAN_PORT { LAN_MAC } else { FIBRE_MAC };
+        assert_eq!((header.source, header.vlan), (own, None));
         match header.ether_type {
             ethernet::ARP => {
                 assert!(
                     bytes.len() >= ethernet::MIN_FRAME_LEN && payload[28..].iter().all(|byte| *byte == 0)
                 );
                 let arp = ArpPacket::new_checked(payload).expect("readable");
-                self.hear_arp(&header, ArpRepr::parse(&arp).expect("readable"));
+                self.hear_arp(port, &header, ArpRepr::parse(&arp).expect("readable"));
             }
             ethernet::IPV4 => {
                 assert!(header.destination.is_unicast());
                 self.check_packet(payload);
-                self.lan_inbox.push((header.destination, payload.to_vec()));
+                let inbox = if port == LAN_PORT { &mut self.lan_inbox } else { &mut self.fibre_inbox };
+                inbox.push((header.destination, payload.to_vec()));
             }
             other => panic!("EtherType {other:#06x}"),
         }
     }
 
     /// Hosts answer who asks for them.
-    fn hear_arp(&mut self, header: &Header, repr: ArpRepr) {
+    fn hear_arp(&mut self, port: PortId, header: &Header, repr: ArpRepr) {
         self.arp_seen.push(repr);
         let ArpRepr::EthernetIpv4 {
             operation: ArpOperation::Request,
@@ -315,30 +358,38 @@ impl House {
         };
         let heard = header.destination.is_broadcast() || header.destination == mac(wanted);
         if self.hosts.contains(&wanted) && heard && source_protocol_addr != wanted {
-            self.lan_arp(&ArpRepr::EthernetIpv4 {
-                operation: ArpOperation::Reply,
-                source_hardware_addr: mac(wanted),
-                source_protocol_addr: wanted,
-                target_hardware_addr: source_hardware_addr,
-                target_protocol_addr: source_protocol_addr,
-            });
+            self.say_arp(
+                port,
+                &ArpRepr::EthernetIpv4 {
+                    operation: ArpOperation::Reply,
+                    source_hardware_addr: mac(wanted),
+                    source_protocol_addr: wanted,
+                    target_hardware_addr: source_hardware_addr,
+                    target_protocol_addr: source_protocol_addr,
+                },
+            );
         }
     }
 
     /// A station on the LAN sends an ARP packet: an answer to the router alone, anything else to all.
     pub(crate) fn lan_arp(&mut self, repr: &ArpRepr) {
+        self.say_arp(LAN_PORT, repr);
+    }
+
+    fn say_arp(&mut self, port: PortId, repr: &ArpRepr) {
         let ArpRepr::EthernetIpv4 { operation, source_hardware_addr, .. } = *repr else {
             panic!("no other hardware")
         };
-        let destination = if operation == ArpOperation::Reply { LAN_MAC } else { EthernetAddress::BROADCAST };
+        let own = if port == LAN_PORT { LAN_MAC } else { FIBRE_MAC };
+        let destination = if operation == ArpOperation::Reply { own } else { EthernetAddress::BROADCAST };
         let mut payload = vec![0; repr.buffer_len()];
         repr.emit(&mut ArpPacket::new_unchecked(&mut payload[..]));
         let header =
             Header { destination, source: source_hardware_addr, vlan: None, ether_type: ethernet::ARP };
         let bytes = framed(&header, &payload);
-        let mut frame = self.pool.take(LAN_PORT).expect("a frame is free");
+        let mut frame = self.pool.take(port).expect("a frame is free");
         assert!(frame.extend(&bytes));
-        let sent = self.router.handle_frame(self.now, LAN_PORT, frame);
+        let sent = self.router.handle_frame(self.now, port, frame);
         self.sent(sent);
     }
 
@@ -443,7 +494,9 @@ impl House {
     /// The concentrator ends the session.
     pub(crate) fn drop_line(&mut self) {
         let ids: Vec<_> = self.isp.sessions.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.isp.kick(id));
+        for id in ids {
+            self.isp.kick(id);
+        }
         // Else the next session might be there at once.
         self.isp.alive = false;
         self.settle();

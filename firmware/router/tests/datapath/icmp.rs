@@ -105,7 +105,7 @@ fn refilled(mut packet: Vec<u8>) -> Vec<u8> {
     match protocol {
         6 => TcpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to),
         17 if packet[26..28] != [0, 0] => {
-            UdpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to)
+            UdpPacket::new_unchecked(&mut packet[20..]).fill_checksum(&from, &to);
         }
         _ => {}
     }

@@ -3,7 +3,7 @@
 use gatelet_router::Dropped;
 
 use crate::house::{ANN, GATEWAY, House, OURS, WEB};
-use crate::packets::{ACK, RST, SYN, UNREACHABLE, icmp_error, tcp, tcp_with, udp, with_ttl};
+use crate::packets::{ACK, RST, SYN, UNREACHABLE, icmp_error, pong, tcp, tcp_with, udp, with_ttl};
 
 /// A connection to the router's own page, by either of its addresses.
 #[test]
@@ -52,6 +52,12 @@ fn refusals_of_our_own() {
         house.wan_stack_sends(&with_ttl(tcp((OURS, 81), (WEB, 5000), RST | ACK), 64));
     });
     assert_eq!(dropped, [(Dropped::NoFlow, 1)]);
+    // Nor has an answer of the `lan` stack, under an address of the LAN, nor one under anybody else's.
+    let dropped = house.dropped_by(|house| {
+        house.lan_stack_sends(&with_ttl(pong(GATEWAY, WEB, 7), 64));
+        house.wan_stack_sends(&with_ttl(pong(ANN, WEB, 7), 64));
+    });
+    assert_eq!(dropped, [(Dropped::NoFlow, 2)]);
     house.assert_silent();
 }
 

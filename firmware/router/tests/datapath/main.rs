@@ -20,6 +20,7 @@ mod firewall;
 mod forwards;
 mod fragments;
 mod icmp;
+mod lines;
 mod local;
 mod mapping;
 mod properties;

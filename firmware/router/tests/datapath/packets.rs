@@ -186,16 +186,16 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     let (from, to) = (packet.src_addr(), packet.dst_addr());
     let payload = bytes.get(usize::from(packet.header_len())..).unwrap_or_default();
     let port = |at: usize| payload.get(at..at + 2).map_or(0, |port| u16::from_be_bytes([port[0], port[1]]));
-    let part = match (packet.frag_offset(), packet.more_frags()) {
+    let place = match (packet.frag_offset(), packet.more_frags()) {
         (0, false) => String::new(),
         (offset, true) => format!(" part {offset}+"),
         (offset, false) => format!(" part {offset}"),
     };
     if packet.frag_offset() != 0 {
-        return format!("{} {from} > {to}{part}", u8::from(packet.next_header()));
+        return format!("{} {from} > {to}{place}", u8::from(packet.next_header()));
     }
     match packet.next_header() {
-        IpProtocol::Udp => format!("UDP {from}:{} > {to}:{}{part}", port(0), port(2)),
+        IpProtocol::Udp => format!("UDP {from}:{} > {to}:{}{place}", port(0), port(2)),
         IpProtocol::Tcp => {
             let mut flags = String::new();
             for (bit, letter) in [(SYN, 'S'), (FIN, 'F'), (RST, 'R'), (ACK, 'A')] {
@@ -203,7 +203,7 @@ pub(crate) fn words(bytes: &[u8]) -> String {
                     flags.push(letter);
                 }
             }
-            format!("TCP {from}:{} > {to}:{} {flags}{part}", port(0), port(2))
+            format!("TCP {from}:{} > {to}:{} {flags}{place}", port(0), port(2))
         }
         IpProtocol::Icmp => {
             let mut said = match (payload[0], payload[1]) {
@@ -215,9 +215,9 @@ pub(crate) fn words(bytes: &[u8]) -> String {
             if matches!(payload[0], 3 | 4 | 5 | 11 | 12) {
                 write!(said, " [{}]", words(&payload[8..])).expect("a string");
             }
-            format!("ICMP {from} > {to} {said}{part}")
+            format!("ICMP {from} > {to} {said}{place}")
         }
-        other => format!("{} {from} > {to}{part}", u8::from(other)),
+        other => format!("{} {from} > {to}{place}", u8::from(other)),
     }
 }
 

@@ -29,6 +29,10 @@ fn a_host_has_its_quota() {
     });
     assert_eq!(dropped, [(Dropped::HostQuota, 84)]);
     assert_eq!(house.flows(), 16);
+    // RFC 5508 REQ-8, within the limits of all errors.
+    let told = house.lan_got();
+    assert_eq!(told.len(), 10);
+    assert_eq!(told[0], "ICMP 192.168.1.1 > 192.168.1.10 3/13 [UDP 192.168.1.10:2016 > 192.0.2.80:53]");
     assert_eq!(house.events, [DatapathEvent::HostQuota { address: ANN }]);
     // Others are not concerned, and its own flows go on.
     house.lan_sends(BOB, &udp((BOB, 5000), (WEB, 53), b"x"));
@@ -63,6 +67,7 @@ fn a_flood_takes_nobodys_connection() {
             house.lan_sends(host, &tcp((host, port), (WEB, 81), SYN));
         }
         house.internet_got();
+        house.lan_got();
         house.check_tables();
     };
     let dropped = house.dropped_by(|house| flood(house, flooder, 10_000..12_000));
@@ -93,6 +98,7 @@ fn a_table_full_of_connections() {
     let dropped = house.dropped_by(|house| house.lan_sends(BOB, &tcp((BOB, 7000), (WEB, 80), SYN)));
     assert_eq!(dropped, [(Dropped::FlowTableFull, 1)]);
     assert_eq!(house.events, [DatapathEvent::FlowTableFull]);
+    assert_eq!(house.lan_got().len(), 1, "and the host was told");
     assert_eq!(house.table_use().mappings, 16, "its mapping is gone again");
     assert!((5000..5016).all(|port| is_established(&mut house, port)));
     house.check_tables();

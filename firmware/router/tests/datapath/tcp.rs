@@ -241,10 +241,10 @@ fn mss(packet: &[u8], before: usize) -> u16 {
 fn the_mss_is_clamped_both_ways_wherever_it_stands() {
     for before in 0..4 {
         for (offered, expected) in
-            [(1460, 1452), (65535, 1452), (1453, 1452), (1452, 1452), (536, 536), (0, 0)]
+            [(1460_u16, 1452), (65535, 1452), (1453, 1452), (1452, 1452), (536, 536), (0, 0)]
         {
             let mut options = vec![NOP; before];
-            options.extend([2, 4, (offered >> 8) as u8, offered as u8]);
+            options.extend([2, 4, offered.to_be_bytes()[0], offered.to_be_bytes()[1]]);
             // Another option behind it, to the next multiple of four.
             options.extend([4, 2]);
             options.resize(options.len().next_multiple_of(4), 0);

@@ -189,6 +189,7 @@ impl World {
             while let Some(event) = self.router.poll_event() {
                 match event {
                     RouterEvent::Wan(wan, event) => self.events.push((self.now, wan, event)),
+                    RouterEvent::Dhcp(event) => panic!("there is no LAN: {event:?}"),
                     RouterEvent::Datapath(event) => panic!("there is no datapath: {event:?}"),
                     RouterEvent::ShutDown => self.shut_down = true,
                 }

@@ -168,7 +168,7 @@ impl Rogue {
                 let seq = (random >> 16) as u32;
                 packet::tcp((mine?, port), (HOST, 80), TcpControl::Syn, seq, None)
             }
-            Mischief::DhcpStarvation => return Some(self.discover(random)),
+            Mischief::DhcpStarvation => return Some(discover(random)),
             Mischief::ArpSpoof => return Some(self.claim(number, lease?)),
             Mischief::IcmpErrors => {
                 let neighbour = neighbour(lease?, random);
@@ -186,40 +186,13 @@ impl Rogue {
                 let source = match number % 4 {
                     0 => server(random),
                     1 => Ipv4Address::new(100, 64, 0, 1),
-                    2 => Ipv4Address::new(127, 0, 0, 1),
+                    2 => Ipv4Address::LOCALHOST,
                     _ => Ipv4Address::new(224, 0, 0, 5),
                 };
                 packet::udp((source, port), (HOST, 7), b"not me")
             }
         };
         Some(packet::ethernet(self.mac, LAN_MAC, EthernetProtocol::Ipv4, &packet))
-    }
-
-    fn discover(&mut self, random: u64) -> Vec<u8> {
-        let [a, b, c, d, ..] = random.to_be_bytes();
-        dhcp(&DhcpRepr {
-            message_type: DhcpMessageType::Discover,
-            transaction_id: (random >> 8) as u32,
-            secs: 0,
-            client_hardware_address: EthernetAddress([FAKE[0], FAKE[1], a, b, c, d]),
-            client_ip: Ipv4Address::UNSPECIFIED,
-            your_ip: Ipv4Address::UNSPECIFIED,
-            server_ip: Ipv4Address::UNSPECIFIED,
-            router: None,
-            subnet_mask: None,
-            relay_agent_ip: Ipv4Address::UNSPECIFIED,
-            broadcast: true,
-            requested_ip: None,
-            client_identifier: None,
-            server_identifier: None,
-            parameter_request_list: None,
-            dns_servers: None,
-            max_size: None,
-            lease_duration: None,
-            renew_duration: None,
-            rebind_duration: None,
-            additional_options: &[],
-        })
     }
 
     /// To everybody: the router's address is here. To the router: a neighbour's is.
@@ -240,6 +213,34 @@ impl Rogue {
         arp.emit(&mut ArpPacket::new_unchecked(&mut bytes));
         packet::ethernet(self.mac, to_mac, EthernetProtocol::Arp, &bytes)
     }
+}
+
+/// A question for an address, by somebody there is not.
+fn discover(random: u64) -> Vec<u8> {
+    let [a, b, c, d, ..] = random.to_be_bytes();
+    dhcp(&DhcpRepr {
+        message_type: DhcpMessageType::Discover,
+        transaction_id: (random >> 8) as u32,
+        secs: 0,
+        client_hardware_address: EthernetAddress([FAKE[0], FAKE[1], a, b, c, d]),
+        client_ip: Ipv4Address::UNSPECIFIED,
+        your_ip: Ipv4Address::UNSPECIFIED,
+        server_ip: Ipv4Address::UNSPECIFIED,
+        router: None,
+        subnet_mask: None,
+        relay_agent_ip: Ipv4Address::UNSPECIFIED,
+        broadcast: true,
+        requested_ip: None,
+        client_identifier: None,
+        server_identifier: None,
+        parameter_request_list: None,
+        dns_servers: None,
+        max_size: None,
+        lease_duration: None,
+        renew_duration: None,
+        rebind_duration: None,
+        additional_options: &[],
+    })
 }
 
 /// How the made-up hardware addresses begin.
