@@ -44,11 +44,13 @@ impl HashKey {
     #[inline(always)]
     pub(crate) const fn hash(&self, words: [u32; 4]) -> u32 {
         let [a, b, c, d] = words;
-        let k = &self.0;
-        let mut hash = (a & 0xFFFF).wrapping_mul(k[0]).wrapping_add((a >> 16).wrapping_mul(k[1]));
-        hash = hash.wrapping_add((b & 0xFFFF).wrapping_mul(k[2])).wrapping_add((b >> 16).wrapping_mul(k[3]));
-        hash = hash.wrapping_add((c & 0xFFFF).wrapping_mul(k[4])).wrapping_add((c >> 16).wrapping_mul(k[5]));
-        hash = hash.wrapping_add(d.wrapping_mul(k[6]));
+        let key = &self.0;
+        let mut hash = (a & 0xFFFF).wrapping_mul(key[0]).wrapping_add((a >> 16).wrapping_mul(key[1]));
+        hash =
+            hash.wrapping_add((b & 0xFFFF).wrapping_mul(key[2])).wrapping_add((b >> 16).wrapping_mul(key[3]));
+        hash =
+            hash.wrapping_add((c & 0xFFFF).wrapping_mul(key[4])).wrapping_add((c >> 16).wrapping_mul(key[5]));
+        hash = hash.wrapping_add(d.wrapping_mul(key[6]));
         hash = (hash ^ hash >> 16).wrapping_mul(0x9E37_79B1);
         hash ^ hash >> 15
     }
