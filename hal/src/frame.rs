@@ -251,6 +251,42 @@ impl<'p> Frame<'p> {
         Some(())
     }
 
+    /// [`reframe`](Self::reframe), and lends the `N` words that end where the new header ends, to be written: those of it that
+    /// are in front of the `push` bytes are headroom. `None`, and no change, also if the header does not end on a multiple of
+    /// four.
+    #[inline]
+    #[must_use]
+    pub fn reframe_words<const N: usize>(
+        &mut self,
+        pull: usize,
+        len: usize,
+        push: usize,
+    ) -> Option<&mut [u32; N]> {
+        let meta = self.meta_mut();
+        let kept = usize::from(meta.start) + pull;
+        let end = kept + len;
+        if end > usize::from(meta.end) || kept < 4 * N || push > 4 * N || !kept.is_multiple_of(4) {
+            return None;
+        }
+        (meta.start, meta.end) = ((kept - push) as u16, end as u16);
+        // SAFETY: from `kept - 4 * N`, a multiple of four in a buffer that is aligned to four, to `kept`, which is at most
+        // `end`, all is ours and initialised; any bytes are a `u32`. `&mut self` makes this the only reference.
+        Some(unsafe { &mut *self.first().add(kept - 4 * N).as_ptr().cast::<[u32; N]>() })
+    }
+
+    /// The first `N` words of a frame whose header ends on a multiple of four, and which begins, like every Ethernet header,
+    /// two bytes past one: two bytes of headroom are in front. `None` if it begins elsewhere or is shorter.
+    #[inline]
+    pub fn header_words<const N: usize>(&self) -> Option<&[u32; N]> {
+        let meta = self.meta();
+        let position = usize::from(meta.start).checked_sub(2)?;
+        if !position.is_multiple_of(4) || position + 4 * N > usize::from(meta.end) {
+            return None;
+        }
+        // SAFETY: as in `words`; what is in front of the content is initialised, too.
+        Some(unsafe { &*self.first().add(position).as_ptr().cast::<[u32; N]>() })
+    }
+
     /// Shortens the content to its first `len` bytes; a shorter one stays as it is.
     #[inline]
     pub fn truncate(&mut self, len: usize) {

@@ -39,7 +39,7 @@ enum Command {
     /// Send millions of packets through the router alone, over thousands of flows, and look for leaks
     Soak(soak::Args),
     /// Dial a real line over Linux interfaces, in real time
-    Linux(linux::Args),
+    Linux(Box<linux::Args>),
 }
 
 /// Parses the command line and runs what it asks for.

@@ -33,6 +33,53 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
     })
 }
 
+/// What a WAN's address is about.
+fn address(event: &WanEvent) -> Option<Line> {
+    Some(match event {
+        WanEvent::DhcpSent { message, attempt: 1 } => Line::new("dhcp-sent", format!("DHCP {message:?}")),
+        WanEvent::DhcpSent { message, attempt } => {
+            Line::new("dhcp-sent", format!("DHCP {message:?} again ({attempt})")).because("no answer yet")
+        }
+        WanEvent::Leased { address, server, duration } => {
+            let term = duration.map_or("for ever".into(), |term| format!("for {}", format_duration(term)));
+            Line::new("leased", format!("DHCP gives us {address}")).because(format!("by {server}, {term}"))
+        }
+        WanEvent::LeaseRenewed => Line::new("lease-kept", "DHCP: the lease is renewed"),
+        WanEvent::LeaseLost(loss) => Line::new("lease-lost", "no address any more")
+            .because(match loss {
+                Loss::Refused => "the DHCP server says that it is not ours",
+                Loss::Expired => "nobody renewed the lease",
+                Loss::LinkDown => "no carrier",
+                Loss::Conflict => "somebody else has it",
+            })
+            .tone(Tone::Bad),
+        WanEvent::AddressInUse { address } => Line::new("address-in-use", format!("{address} is in use"))
+            .because("the DHCP server gave it to us, and another station answers for it")
+            .tone(Tone::Bad),
+        WanEvent::BehindNat { address, kind } => Line::new(
+            "behind-nat",
+            match kind {
+                AddressKind::CarrierGrade => format!("{address} is behind the carrier's own NAT (CGNAT)"),
+                AddressKind::Private | AddressKind::Public => {
+                    format!("{address} is a private address: behind another NAT")
+                }
+            },
+        )
+        .because(
+            "port forwards and 6in4 cannot be reached from outside; ask the carrier for a public address",
+        )
+        .tone(Tone::Notice),
+        WanEvent::Clash { wan, lan, suggestion } => {
+            Line::new("clash", format!("the LAN {lan} and the WAN {wan} use the same addresses"))
+                .because(format!(
+                    "what is in both is reached on the LAN only; {suggestion} would do for the LAN"
+                ))
+                .tone(Tone::Bad)
+        }
+        _ => return None,
+    })
+}
+
 fn dhcp(event: &dhcp::Event) -> Line {
     use dhcp::Event::{
         Conflict, Declined, Exhausted, Expired, Granted, Refused, Released, Renewed, Withdrawn,
@@ -220,46 +267,7 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
         }
         WanEvent::Advice(given) => return advice(given, at, booted),
         WanEvent::Note(given) => note(given, at, booted),
-        WanEvent::DhcpSent { message, attempt: 1 } => Line::new("dhcp-sent", format!("DHCP {message:?}")),
-        WanEvent::DhcpSent { message, attempt } => {
-            Line::new("dhcp-sent", format!("DHCP {message:?} again ({attempt})")).because("no answer yet")
-        }
-        WanEvent::Leased { address, server, duration } => {
-            let term = duration.map_or("for ever".into(), |term| format!("for {}", format_duration(term)));
-            Line::new("leased", format!("DHCP gives us {address}")).because(format!("by {server}, {term}"))
-        }
-        WanEvent::LeaseRenewed => Line::new("lease-kept", "DHCP: the lease is renewed"),
-        WanEvent::LeaseLost(loss) => Line::new("lease-lost", "no address any more")
-            .because(match loss {
-                Loss::Refused => "the DHCP server says that it is not ours",
-                Loss::Expired => "nobody renewed the lease",
-                Loss::LinkDown => "no carrier",
-                Loss::Conflict => "somebody else has it",
-            })
-            .tone(Tone::Bad),
-        WanEvent::AddressInUse { address } => Line::new("address-in-use", format!("{address} is in use"))
-            .because("the DHCP server gave it to us, and another station answers for it")
-            .tone(Tone::Bad),
-        WanEvent::BehindNat { address, kind } => Line::new(
-            "behind-nat",
-            match kind {
-                AddressKind::CarrierGrade => format!("{address} is behind the carrier's own NAT (CGNAT)"),
-                AddressKind::Private | AddressKind::Public => {
-                    format!("{address} is a private address: behind another NAT")
-                }
-            },
-        )
-        .because(
-            "port forwards and 6in4 cannot be reached from outside; ask the carrier for a public address",
-        )
-        .tone(Tone::Notice),
-        WanEvent::Clash { wan, lan, suggestion } => {
-            Line::new("clash", format!("the LAN {lan} and the WAN {wan} use the same addresses"))
-                .because(format!(
-                    "what is in both is reached on the LAN only; {suggestion} would do for the LAN"
-                ))
-                .tone(Tone::Bad)
-        }
+        _ => return address(event),
     })
 }
 

@@ -78,6 +78,7 @@ scenarios! {
     hairpin "hairpin"
     wan_clash "wan-clash"
     nat_exhaustion "nat-exhaustion"
+    many_faces "many-faces"
     syn_flood "syn-flood"
     port_scan "port-scan"
     spoofed_sources "spoofed-sources"

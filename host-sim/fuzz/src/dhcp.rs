@@ -229,6 +229,8 @@ impl ServerOwner<'_> {
         if message_type == MessageType::Ack {
             let seconds = message.u32(OptionCode::LEASE_TIME).expect("well-formed").expect("it has one");
             let until = self.now + Duration::from_secs(u64::from(seconds));
+            // Who is given another address has left the one before.
+            self.granted.retain(|_, (whose, _)| *whose != identity);
             self.granted.insert(address, (identity, until));
         }
     }

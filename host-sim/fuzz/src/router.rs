@@ -230,11 +230,11 @@ impl<'p> World<'p> {
         let length = usize::from(input.u16()) % 1600;
         let packet: Vec<u8> = std::iter::once(0x45).chain(0..=255).cycle().take(length).collect();
         frame.clear(gatelet_hal::Frame::IP_HEADROOM);
-        if frame.extend(&packet) {
-            if let Some((egress, frame)) = self.router.handle_stack_packet(self.now(), wan, frame) {
-                assert_eq!(egress, Egress::Port(WAN_PORT));
-                self.sent(frame.bytes(), &mut Vec::new());
-            }
+        if frame.extend(&packet)
+            && let Some((egress, frame)) = self.router.handle_stack_packet(self.now(), wan, frame)
+        {
+            assert_eq!(egress, Egress::Port(WAN_PORT));
+            self.sent(frame.bytes(), &mut Vec::new());
         }
     }
 
@@ -255,10 +255,10 @@ impl<'p> World<'p> {
 
     fn receive(&mut self, bytes: &[u8]) {
         let Some(mut frame) = self.pool.take(WAN_PORT) else { return };
-        if frame.extend(&bytes[..bytes.len().min(MAX_FRAME_LEN)]) {
-            if let Some((egress, frame)) = self.router.handle_frame(self.now(), WAN_PORT, frame) {
-                assert!(matches!(egress, Egress::Stack(_)) && !frame.is_empty(), "an IP packet");
-            }
+        if frame.extend(&bytes[..bytes.len().min(MAX_FRAME_LEN)])
+            && let Some((egress, frame)) = self.router.handle_frame(self.now(), WAN_PORT, frame)
+        {
+            assert!(matches!(egress, Egress::Stack(_)) && !frame.is_empty(), "an IP packet");
         }
     }
 

@@ -27,11 +27,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let outcome = soak::run(settings);
     let took = began.elapsed().as_secs_f64();
     say!(
-        "{} packets of {} flows (at most {} in the table) and {} of none in {took:.1} s; {} came to nothing, {} moved: \
+        "{} packets of {} flows (at most {} in the table), {} datagrams in pieces and {} of none in {took:.1} s; {} came to nothing, {} moved: \
          the table was full",
         outcome.right,
         outcome.opened,
         outcome.most_flows,
+        outcome.in_pieces,
         outcome.noise,
         outcome.lost,
         outcome.moved,

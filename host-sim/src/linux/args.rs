@@ -149,6 +149,10 @@ pub struct Lan {
     #[arg(long, requires = "interface")]
     pub no_dhcp: bool,
 
+    /// The addresses given out, remembered between runs [default: beside the ledger, IFACE.leases.json]
+    #[arg(long, value_name = "FILE", requires = "interface")]
+    pub leases: Option<PathBuf>,
+
     /// Lead a port, or a range of ports, of the line to a host in the LAN: to the same port there, or to the
     /// one that follows. PROTOCOL is tcp, udp or tcp+udp. May be given several times.
     #[arg(long = "forward", value_name = "PROTOCOL:PORT[-PORT]:HOST[:PORT]", value_parser = parse_forward, requires = "interface")]

@@ -19,14 +19,15 @@ use chacha20::ChaCha8Rng;
 use embassy_futures::join::join;
 use embassy_net::StackResources;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::pubsub::WaitResult;
+use embassy_sync::channel::DynamicSender;
+use embassy_sync::pubsub::{DynSubscriber, WaitResult};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::Gatelet;
+use gatelet_runtime::{Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -40,6 +41,7 @@ use crate::timeline::Tone;
 pub mod args;
 pub mod interface;
 pub mod lan;
+pub mod lease_file;
 pub mod ledger_file;
 pub mod offload;
 pub mod output;
@@ -51,6 +53,7 @@ pub mod tuntap;
 pub use args::{Args, Attach};
 
 use args::{Budget, EchoMode, Expert, Line, MinimumAuth};
+use lease_file::LeaseFile;
 use ledger_file::LedgerFile;
 use output::Output;
 use port::{Capture, LinuxPort, Side};
@@ -87,12 +90,12 @@ fn dial(args: &Args) -> Result<(), String> {
         Side::Wan(args.line.mac),
         args.host.pcap.as_ref().map(capture).transpose()?,
     )?;
+    let mut ledger = LedgerFile::open(&ledger_path(args))?;
     let inside = Inside::open(args)?;
     let mut session = match &inside {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
-        Inside::Lan(_) => None,
+        Inside::Lan(..) => None,
     };
-    let mut ledger = LedgerFile::open(&ledger_path(args))?;
     let output = Output::new(args.host.json);
     let signals = Signals::catch()?;
 
@@ -124,11 +127,14 @@ fn dial(args: &Args) -> Result<(), String> {
                 join(session::to_tun(to_tun, &tun), session::from_tun(&tun, from_tun, pool, INSIDE)).await
             });
         }
-        Inside::Lan(port) => {
+        Inside::Lan(port, mut leases) => {
             output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
             router.lend_tables(tables.lend());
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
+            router.restore_leases(start, leases.leases());
+            let keeper = &gatelet;
+            executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
             let (wan_stack, runner) =
                 gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
@@ -141,41 +147,8 @@ fn dial(args: &Args) -> Result<(), String> {
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
     }
-    executor.spawn("events", async {
-        loop {
-            match events.next_message().await {
-                WaitResult::Message(timed) => {
-                    if let RouterEvent::Wan(_, event) = &timed.event
-                        && let Some(session) = &mut session
-                        && let Err(error) = session.follow(event)
-                    {
-                        output.note(timed.at, "trouble", error, Tone::Bad);
-                    }
-                    output.event(timed.at, &timed.event);
-                }
-                WaitResult::Lagged(count) => {
-                    output.note(
-                        crate::clock::now(),
-                        "lagged",
-                        format!("{count} events were lost"),
-                        Tone::Notice,
-                    );
-                }
-            }
-        }
-    });
-    executor.spawn("signals", async {
-        let signal = signals.next().await;
-        output.note(
-            crate::clock::now(),
-            "interrupted",
-            format!("{signal}: hangs up; once more to end at once"),
-            Tone::Notice,
-        );
-        commands.send(Command::Shutdown).await;
-        signals.next().await;
-        std::process::exit(ENDED_AT_ONCE);
-    });
+    executor.spawn("events", follow(&mut events, &mut session, &output));
+    executor.spawn("signals", hang_up(&signals, commands, &output));
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
     if let Some(past) = router.snapshot(executor.now(), WAN) {
@@ -184,12 +157,43 @@ fn dial(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Tells what happens, and does to this machine what it means, for ever.
+async fn follow(events: &mut DynSubscriber<'_, TimedEvent>, session: &mut Option<Session>, output: &Output) {
+    loop {
+        match events.next_message().await {
+            WaitResult::Message(timed) => {
+                if let RouterEvent::Wan(_, event) = &timed.event
+                    && let Some(session) = session
+                    && let Err(error) = session.follow(event)
+                {
+                    output.note(timed.at, "trouble", error, Tone::Bad);
+                }
+                output.event(timed.at, &timed.event);
+            }
+            WaitResult::Lagged(count) => {
+                let what = format!("{count} events were lost");
+                output.note(crate::clock::now(), "lagged", what, Tone::Notice);
+            }
+        }
+    }
+}
+
+/// Ends the sessions at the first signal, the process at the second.
+async fn hang_up(signals: &Signals, commands: DynamicSender<'_, Command>, output: &Output) {
+    let signal = signals.next().await;
+    let what = format!("{signal}: hangs up; once more to end at once");
+    output.note(crate::clock::now(), "interrupted", what, Tone::Notice);
+    commands.send(Command::Shutdown).await;
+    signals.next().await;
+    std::process::exit(ENDED_AT_ONCE);
+}
+
 /// Whom the session is for.
 enum Inside {
     /// This machine.
     Tun(TunTap),
-    /// The hosts at another interface.
-    Lan(LinuxPort),
+    /// The hosts at another interface, with the addresses they have.
+    Lan(LinuxPort, LeaseFile),
 }
 
 impl Inside {
@@ -199,7 +203,10 @@ impl Inside {
             return Err(format!("{name}: the line and the LAN are at two interfaces"));
         }
         let capture = args.lan.pcap.as_ref().map(capture).transpose()?;
-        LinuxPort::open(name, args.lan.attach, Side::Lan, capture).map(Self::Lan)
+        let port = LinuxPort::open(name, args.lan.attach, Side::Lan, capture)?;
+        let leases =
+            LeaseFile::open(&args.lan.leases.clone().unwrap_or_else(|| default_leases_path(args, name)))?;
+        Ok(Self::Lan(port, leases))
     }
 }
 
@@ -292,13 +299,19 @@ fn attach_tun(name: &str) -> Result<TunTap, String> {
 }
 
 fn ledger_path(args: &Args) -> PathBuf {
-    args.host.ledger.clone().unwrap_or_else(|| {
-        let state = match env::var_os("HOME") {
-            Some(home) if !nix::unistd::geteuid().is_root() => PathBuf::from(home).join(".local/state"),
-            _ => "/var/lib".into(),
-        };
-        state.join("gatelet").join(format!("{}.json", args.wan))
-    })
+    args.host.ledger.clone().unwrap_or_else(|| state_folder().join(format!("{}.json", args.wan)))
+}
+
+fn default_leases_path(args: &Args, lan: &str) -> PathBuf {
+    ledger_path(args).with_file_name(format!("{lan}.leases.json"))
+}
+
+fn state_folder() -> PathBuf {
+    let state = match env::var_os("HOME") {
+        Some(home) if !nix::unistd::geteuid().is_root() => PathBuf::from(home).join(".local/state"),
+        _ => "/var/lib".into(),
+    };
+    state.join("gatelet")
 }
 
 /// Bytes nobody can guess.

@@ -67,6 +67,7 @@ library! {
     "hairpin"
     "wan-clash"
     "nat-exhaustion"
+    "many-faces"
     "syn-flood"
     "port-scan"
     "spoofed-sources"

@@ -86,6 +86,13 @@ impl Flow {
         }
     }
 
+    /// Its ends, as the host sees them, and its port outside, if it is UDP and open.
+    pub(super) fn open_udp(&self) -> Option<(Endpoint, Endpoint, u16)> {
+        let open = self.kind == Kind::Udp && self.stage == Stage::Open;
+        let home = (host(self.host), self.inside_port);
+        self.outside_port.filter(|_| open).map(|outside_port| (home, self.remote, outside_port))
+    }
+
     /// Another one in its place.
     pub(super) fn restart(&mut self, rng: &mut ChaCha8Rng) {
         *self = Self::new(rng);
@@ -98,13 +105,12 @@ impl Flow {
             (Stage::New, Kind::Tcp) => (Way::Up, TcpControl::Syn, Stage::Asked),
             (Stage::New, _) => (Way::Up, TcpControl::None, Stage::Asked),
             (Stage::Asked, Kind::Tcp) => (Way::Down, TcpControl::Syn, Stage::Open),
-            (Stage::Asked, _) => (Way::Down, TcpControl::None, Stage::Open),
             (Stage::Closing, _) => (Way::Down, TcpControl::Fin, Stage::Closing),
             (Stage::Open, Kind::Tcp) if random.is_multiple_of(LIFE) => {
                 (Way::Up, TcpControl::Fin, Stage::Closing)
             }
             (Stage::Open, _) if random & 0x100 == 0 => (Way::Up, TcpControl::None, Stage::Open),
-            (Stage::Open, _) => (Way::Down, TcpControl::None, Stage::Open),
+            (Stage::Open | Stage::Asked, _) => (Way::Down, TcpControl::None, Stage::Open),
         };
         let is_over = self.stage == Stage::Closing
             || self.stage == Stage::Open && self.kind != Kind::Tcp && random.is_multiple_of(LIFE);

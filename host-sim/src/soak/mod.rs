@@ -8,6 +8,7 @@
 //! No stack, no link, no runtime: only the router, so that ten million packets take seconds.
 
 mod flow;
+mod fragment;
 mod rig;
 
 use chacha20::ChaCha8Rng;
@@ -58,6 +59,8 @@ pub struct Outcome {
     pub moved: u64,
     /// Flows that were opened.
     pub opened: u64,
+    /// Datagrams in pieces that came whole.
+    pub in_pieces: u64,
     /// Frames that belong to no flow: noise.
     pub noise: u64,
     /// The most flows in the table.
@@ -106,6 +109,12 @@ pub fn run(settings: Settings) -> Outcome {
                 outcome.right += 1;
                 flow.restart(&mut rng);
                 outcome.opened += 1;
+            }
+        }
+        if number.is_multiple_of(32) {
+            match fragment::pass(&flows[index], &mut rig, &mut rng) {
+                Ok(whole) => outcome.in_pieces += u64::from(whole),
+                Err(wrong) => outcome.complain(|| format!("packet {number}: {wrong}")),
             }
         }
         if number.is_multiple_of(64) {

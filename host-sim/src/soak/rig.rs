@@ -33,6 +33,8 @@ pub(super) struct Rig<'p> {
     pub(super) aside: u64,
     /// What was sent to the LAN since this was cleared, but not at once: it had to wait for a hardware address.
     pub(super) late: Vec<Vec<u8>>,
+    /// The same towards the WAN.
+    pub(super) late_up: Vec<Vec<u8>>,
     concentrator: Concentrator,
     outbox: Outbox,
     header: [u8; SESSION_HEADER],
@@ -69,6 +71,7 @@ impl<'p> Rig<'p> {
             address: Ipv4Address::UNSPECIFIED,
             aside: 0,
             late: Vec::new(),
+            late_up: Vec::new(),
             concentrator: Concentrator::new(Model::open(), moods, seed),
             outbox: Outbox::new(),
             header: [0; SESSION_HEADER],
@@ -98,6 +101,8 @@ impl<'p> Rig<'p> {
     /// Time goes by, and everything that is due is done.
     pub(super) fn pass_time(&mut self, by: Duration) {
         self.now += by;
+        self.late.clear();
+        self.late_up.clear();
         if self.concentrator.poll_at().is_some_and(|at| at <= self.now) {
             self.concentrator.handle_timeout(self.now, &mut self.outbox);
         }
@@ -189,6 +194,7 @@ impl<'p> Rig<'p> {
         let is_data = frame.get(20..SESSION_HEADER) == Some(&[0, 0x21]) && frame[12..14] == [0x88, 0x64];
         if is_data {
             self.aside += 1;
+            self.late_up.push(frame.to_vec());
         } else {
             self.concentrator.handle_frame(self.now, frame, &mut self.outbox);
         }

@@ -129,7 +129,7 @@ pub struct Network<'a> {
     runner: Option<Waker>,
 }
 
-impl<'a> Network<'a> {
+impl Network<'_> {
     /// A network with power on, the cable in, and a line of `quality`.
     pub fn new(concentrator: Concentrator, quality: Quality, timeline: Timeline, seed: u64) -> Self {
         Self {
@@ -478,7 +478,9 @@ impl<'a> Network<'a> {
             }
         }
         let news = lan.take_news();
-        arrived.into_iter().for_each(|frame| self.arrive(Side::Lan, frame));
+        for frame in arrived {
+            self.arrive(Side::Lan, frame);
+        }
         self.report(Actor::Lan, news) | busy
     }
 
@@ -500,7 +502,9 @@ impl<'a> Network<'a> {
     /// Whether there were any.
     fn report(&mut self, actor: Actor, news: Vec<News>) -> bool {
         let any = !news.is_empty();
-        news.into_iter().for_each(|news| self.tell(actor, news.tag, news.tone, news.what, news.why));
+        for News { tag, tone, what, why } in news {
+            self.tell(actor, tag, tone, what, why);
+        }
         any
     }
 

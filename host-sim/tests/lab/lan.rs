@@ -52,21 +52,24 @@ impl Lan {
     /// captures, if there are to be any; `port` is the router's interface, one of [`PORTS`].
     pub(crate) fn start(lab: &Lab, name: &str, port: &str, record: bool) -> Result<Self, String> {
         plug()?;
-        let mut options = format!("--lan {port} {OPTIONS}");
-        if record {
-            let pcap = lab.folder.join(format!("{name}-lan.pcap"));
-            options = format!("{options} --lan-pcap {}", pcap.display());
-        }
-        let dial = Dial { options: &options, record, tun: false, ..Dial::new(&lab.folder, name) };
         let (one, two) = (Host::start("one", &lab.folder)?, Host::start("two", &lab.folder)?);
         one.ip(&format!("addr add {SERVER}/24 dev eth0"))?;
         for port in (SERVED..).take(FORWARDED.len()) {
             one.serve(port)?;
         }
-        let (gatelet, up) = dial.up()?;
-        let mut lan = Self { gatelet, one, two, public: Ipv4Addr::UNSPECIFIED };
-        lan.public = address(&up)?;
-        Ok(lan)
+        // Whatever an earlier one has given out.
+        let _ = fs::remove_file(leases(lab, port));
+        let (gatelet, public) = router(lab, name, port, record)?;
+        Ok(Self { gatelet, one, two, public })
+    }
+
+    /// Ends the router as Ctrl-C does, and starts another that remembers what the first one kept.
+    pub(crate) fn restart(self, lab: &Lab, name: &str) -> Result<Self, String> {
+        let Self { gatelet, one, two, .. } = self;
+        let status = gatelet.interrupt()?;
+        ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))?;
+        let (gatelet, public) = router(lab, name, PORTS[0], false)?;
+        Ok(Self { gatelet, one, two, public })
     }
 
     /// Waits until the line is up again, and notes its address.
@@ -75,6 +78,23 @@ impl Lan {
         self.public = address(&up)?;
         Ok(())
     }
+}
+
+/// A router with its address on the line.
+fn router(lab: &Lab, name: &str, port: &str, record: bool) -> Result<(Gatelet, Ipv4Addr), String> {
+    let mut options = format!("--lan {port} --leases {} {OPTIONS}", leases(lab, port).display());
+    if record {
+        let pcap = lab.folder.join(format!("{name}-lan.pcap"));
+        options = format!("{options} --lan-pcap {}", pcap.display());
+    }
+    let dial = Dial { options: &options, record, tun: false, ..Dial::new(&lab.folder, name) };
+    let (gatelet, up) = dial.up()?;
+    Ok((gatelet, address(&up)?))
+}
+
+/// Where the router at `port` keeps its leases.
+fn leases(lab: &Lab, port: &str) -> PathBuf {
+    lab.folder.join(format!("{port}.leases"))
 }
 
 /// The address of an `up` event.
@@ -201,13 +221,20 @@ impl Host {
 
     /// Asks for an address with udhcpc and uses what it gets.
     pub(crate) fn udhcpc(&self) -> Result<Lease, String> {
+        self.udhcpc_asking(&[])
+    }
+
+    /// Asks for a certain address, and uses what it gets.
+    pub(crate) fn udhcpc_for(&self, address: Ipv4Addr) -> Result<Lease, String> {
+        self.udhcpc_asking(&["-r", &address.to_string()])
+    }
+
+    fn udhcpc_asking(&self, further: &[&str]) -> Result<Lease, String> {
         let script = self.script("udhcpc", UDHCPC)?;
         let name = format!("hostname:{}", self.name);
         // -n: fail when nobody answers; -q: end when somebody did.
-        self.run(
-            "udhcpc",
-            &["-f", "-n", "-q", "-t", "5", "-T", "1", "-i", "eth0", "-x", &name, "-s", &script],
-        )?;
+        let arguments = ["-f", "-n", "-q", "-t", "5", "-T", "1", "-i", "eth0", "-x", &name, "-s", &script];
+        self.run("udhcpc", &[&arguments, further].concat())?;
         self.lease()
     }
 

@@ -1,6 +1,7 @@
 //! The LAN seen from the Internet, and what becomes of it when the line goes away.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use crate::dialing::sessions_gone;
@@ -148,9 +149,24 @@ fn usable_at_once(lan: &Lan) -> Checked {
     }
 }
 
-/// Ctrl-C: the concentrator has forgotten us.
-pub(crate) fn hang_up(lab: &mut Lab) -> Checked {
+/// Ctrl-C, and started again: hosts have the addresses that they had. Then Ctrl-C for good: the concentrator
+/// has forgotten us.
+pub(crate) fn restart(lab: &mut Lab) -> Checked {
     let lan = lab.lan()?;
+    let (one, two) = (lan.one.udhcpc()?.address, lan.two.udhcpc()?.address);
+    // A new client, and an address that the server would not choose for it: only who remembers gives it again.
+    lan.one.ip("link set eth0 address 02:00:5e:00:53:aa")?;
+    let free =
+        (140..).map(|last| Ipv4Addr::new(192, 168, 1, last)).find(|address| ![one, two].contains(address));
+    let wished = free.ok_or("two of so many are taken")?;
+    let lease = lan.one.udhcpc_for(wished)?;
+    ensure(lease.address == wished, || format!("{wished} is free, and udhcpc got {lease:?}"))?;
+    let lan = lan.restart(lab, "lan-again")?;
+    for (host, before) in [(&lan.one, wished), (&lan.two, two)] {
+        let now = host.udhcpc()?.address;
+        ensure(now == before, || format!("a host that had {before} gets {now} after the router's restart"))?;
+    }
+    lan.one.curl(5, &format!("http://{INTERNET_HOST}/success.txt"))?;
     let status = lan.gatelet.interrupt()?;
     ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))?;
     sessions_gone(lab)

@@ -93,7 +93,7 @@ const CHECKS: &[Check] = &[
     ("lan: closed to the Internet", lan_inbound::closed),
     ("lan: PADT in the middle of a transfer", lan_inbound::padt),
     ("lan: another address", lan_inbound::another_address),
-    ("lan: Ctrl-C", lan_inbound::hang_up),
+    ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

@@ -179,6 +179,22 @@ fn the_owner_says_nothing_about_the_address() {
     assert_eq!((link.client.phase(), link.events.last()), (Phase::Bound, Some(&Event::Bound)));
 }
 
+/// Whoever looks after the client late finds it up to date after one call.
+#[test]
+fn an_owner_comes_late() {
+    for (late, phase) in [(1801, Phase::Renewing), (3200, Phase::Rebinding), (4000, Phase::Selecting)] {
+        let mut link = Link::new();
+        link.up();
+        link.hear(&link.offer()).unwrap();
+        link.hear(&link.ack()).unwrap();
+        link.now += Duration::from_secs(late);
+        link.client.handle_timeout(link.now, &mut link.rng);
+        link.settle();
+        assert_eq!(link.client.phase(), phase);
+        assert!(link.client.poll_at() > Some(link.now));
+    }
+}
+
 #[test]
 fn somebody_has_the_address() {
     let mut link = Link::new();

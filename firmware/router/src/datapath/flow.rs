@@ -60,6 +60,10 @@ pub struct Flow {
 
 const _: () = assert!(size_of::<Flow>() <= 44);
 
+/// How gladly flows are given up: by class, and within it by how long they are idle.
+const EXPIRED: u32 = 0x3_0000;
+const UNANSWERED: u32 = 0x1_0000;
+
 /// No place in a table of flows or mappings.
 pub(crate) const NONE: u16 = u16::MAX;
 /// No neighbour.
@@ -202,11 +206,11 @@ impl Flow {
         let idle = now.wrapping_sub(self.seen);
         let idle = if idle > 0xFFFF { 0xFFFF } else { idle };
         if self.has_expired(now) || self.state.is_cut() {
-            return Some(0x3_0000 | idle);
+            return Some(EXPIRED | idle);
         }
         match (self.protocol, self.state.0 & State::REPLIED != 0) {
             (TCP, _) if self.state.is_steady() => None,
-            (TCP | ICMP, _) | (_, false) => Some(0x1_0000 | idle),
+            (TCP | ICMP, _) | (_, false) => Some(UNANSWERED | idle),
             (_, true) => Some(idle),
         }
     }
@@ -389,14 +393,29 @@ impl<'a> FlowTable<'a> {
     fn choose_victim(&mut self, now: u32) -> Option<u16> {
         let places = self.flows.len() as u16;
         for _ in 0..places.div_ceil(LOOKED_AT).min(TRIES) {
-            let looked_at = (0..places.min(LOOKED_AT)).map(|n| (self.hand + n) % places);
-            let victim = self.most_expendable(looked_at, now);
-            self.hand = (self.hand + LOOKED_AT) % places.max(1);
+            let victim = self.most_expendable(self.at_hand(LOOKED_AT), now);
+            self.advance_hand(LOOKED_AT);
             if victim.is_some() {
                 return victim;
             }
         }
         None
+    }
+
+    /// So many places from the hand on.
+    fn at_hand(&self, count: u16) -> impl Iterator<Item = u16> + use<> {
+        let (hand, places) = (self.hand, self.flows.len() as u16);
+        (0..count.min(places)).map(move |n| {
+            // Without a division, which a Cortex-M0+ does not have.
+            let place = hand + n;
+            if place < places { place } else { place - places }
+        })
+    }
+
+    fn advance_hand(&mut self, count: u16) {
+        let places = self.flows.len() as u16;
+        let hand = self.hand + count.min(places);
+        self.hand = if hand < places { hand } else { hand - places };
     }
 
     fn choose_rival(&self, hash: u32, now: u32) -> Option<u16> {

@@ -348,12 +348,19 @@ impl Framing {
     pub(crate) fn replace(&self, frame: &mut Frame<'_>, at: usize, len: usize, to: Mac) -> Option<()> {
         match self.kind {
             FramingKind::Ethernet => {
-                frame.reframe(at, len, 14)?;
-                self.fill::<3>(frame, to, 0)
+                let words = frame.reframe_words::<4>(at, len, 14)?;
+                words[0] = u32::from(to.head) << 16;
+                words[1] = to.tail;
+                (words[2], words[3]) = (self.words[1], self.words[2]);
+                Some(())
             }
             FramingKind::Pppoe => {
-                frame.reframe(at, len, 22)?;
-                self.fill::<5>(frame, to, u32::from((len as u16 + 2).to_be()))
+                let words = frame.reframe_words::<6>(at, len, 22)?;
+                words[0] = u32::from(to.head) << 16;
+                words[1] = to.tail;
+                (words[2], words[3], words[4]) = (self.words[1], self.words[2], self.words[3]);
+                words[5] = self.words[4] | u32::from((len as u16 + 2).to_be());
+                Some(())
             }
             _ => self.replace_tagged(frame, at, len, to),
         }
@@ -366,26 +373,14 @@ impl Framing {
         self.push(frame, to).then_some(())
     }
 
-    /// Writes the header over the first bytes of `frame`.
-    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
-    #[inline(always)]
-    fn fill<const N: usize>(&self, frame: &mut Frame<'_>, to: Mac, length: u32) -> Option<()> {
-        *frame.bytes_mut().first_chunk_mut()? = to.head.to_ne_bytes();
-        let words = frame.words_mut::<N>(2)?;
-        words[0] = to.tail;
-        words[1..N - 1].copy_from_slice(&self.words[1..N - 1]);
-        words[N - 1] = self.words[N - 1] | length;
-        Some(())
-    }
-
     /// Whether `frame` is one of this interface's with an IPv4 packet in it, for us. Answers where the packet begins and how
     /// many bytes may belong to it.
     pub(crate) fn matches(&self, frame: &Frame<'_>) -> Option<(usize, usize)> {
         match self.kind {
-            FramingKind::Ethernet => Some((14, self.is_ours::<3>(frame)?)),
-            FramingKind::Pppoe => Some((22, self.is_of_session::<5>(frame)?)),
-            FramingKind::EthernetVlan => Some((18, self.is_ours::<4>(frame)?)),
-            FramingKind::PppoeVlan => Some((26, self.is_of_session::<6>(frame)?)),
+            FramingKind::Ethernet => Some((14, self.is_ours::<4>(frame)?)),
+            FramingKind::Pppoe => Some((22, self.is_of_session::<6>(frame)?)),
+            FramingKind::EthernetVlan => Some((18, self.is_ours::<5>(frame)?)),
+            FramingKind::PppoeVlan => Some((26, self.is_of_session::<7>(frame)?)),
             FramingKind::None => None,
         }
     }
@@ -393,43 +388,41 @@ impl Framing {
     /// Ethernet: whoever is the sender, and whatever the priority. Answers how many bytes are behind the header.
     #[inline]
     pub(crate) fn is_ours<const N: usize>(&self, frame: &Frame<'_>) -> Option<usize> {
-        let words = frame.words::<N>(2)?;
-        let mut differs = self.not_for_us(frame, words.first_chunk()?)?;
-        if N > 3 {
-            differs |= (words[N - 1] ^ self.rx_words[N - 1]) & !PRIORITY;
+        let words = frame.header_words::<N>()?;
+        let mut differs = self.not_for_us(words.first_chunk()?);
+        if N > 4 {
+            differs |= (words[N - 1] ^ self.rx_words[N - 2]) & !PRIORITY;
         }
-        (differs == 0).then_some(frame.len() - (2 + 4 * N))
+        (differs == 0).then_some(frame.len() - (4 * N - 2))
     }
 
     /// 0, if destination and type of a frame are ours.
     #[inline]
-    pub(crate) fn not_for_us(&self, frame: &Frame<'_>, words: &[u32; 3]) -> Option<u32> {
-        let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
-        let differs = u32::from(head ^ self.rx_head) | (words[0] ^ self.rx_words[0]);
-        Some(differs | (words[2] ^ self.rx_words[2]) & SECOND_HALF)
+    pub(crate) fn not_for_us(&self, words: &[u32; 4]) -> u32 {
+        let differs = (words[0] >> 16 ^ u32::from(self.rx_head)) | (words[1] ^ self.rx_words[0]);
+        differs | (words[3] ^ self.rx_words[2]) & SECOND_HALF
     }
 
     /// A session: from its peer alone. Answers how many bytes of IP its LENGTH says.
     #[inline]
     pub(crate) fn is_of_session<const N: usize>(&self, frame: &Frame<'_>) -> Option<usize> {
-        let words = frame.words::<N>(2)?;
-        let head = u16::from_ne_bytes(*frame.bytes().first_chunk()?);
-        let mut differs = u32::from(head ^ self.rx_head);
+        let words = frame.header_words::<N>()?;
+        let mut differs = words[0] >> 16 ^ u32::from(self.rx_head);
         // No loop: it would not be unrolled where size counts.
-        differs |= (words[0] ^ self.rx_words[0]) | (words[1] ^ self.rx_words[1]);
-        differs |= words[2] ^ self.rx_words[2];
-        let ignored = if N > 5 { PRIORITY } else { 0 };
-        differs |= (words[3] ^ self.rx_words[3]) & !ignored;
-        if N > 5 {
-            differs |= words[4] ^ self.rx_words[4];
+        differs |= (words[1] ^ self.rx_words[0]) | (words[2] ^ self.rx_words[1]);
+        differs |= words[3] ^ self.rx_words[2];
+        let ignored = if N > 6 { PRIORITY } else { 0 };
+        differs |= (words[4] ^ self.rx_words[3]) & !ignored;
+        if N > 6 {
+            differs |= words[5] ^ self.rx_words[4];
         }
-        differs |= (words[N - 1] ^ self.rx_words[N - 1]) & SECOND_HALF;
+        differs |= (words[N - 1] ^ self.rx_words[N - 2]) & SECOND_HALF;
         if differs != 0 {
             return None;
         }
         // LENGTH counts the PPP protocol field.
         let len = usize::from(u16::from_be(words[N - 1] as u16)).checked_sub(2)?;
-        (2 + 4 * N + len <= frame.len()).then_some(len)
+        (4 * N - 2 + len <= frame.len()).then_some(len)
     }
 }
 

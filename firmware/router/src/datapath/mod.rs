@@ -343,18 +343,18 @@ impl<'p> Datapath<'p> {
     /// Forwards a frame of an established flow, in place. `None`, and nothing has changed, if it is anything else.
     #[inline]
     pub(crate) fn fast(&mut self, now: Instant, port: PortId, frame: &mut Frame<'p>) -> Option<Passed> {
-        let words = frame.words::<3>(2)?;
+        let words = frame.header_words::<4>()?;
         let hops = self.ports.get(usize::from(port.0))?;
-        let (hop, at, room) = match words[2] >> 16 {
+        let (hop, at, room) = match words[3] >> 16 {
             ETHER_IPV4 => {
                 let framing = &self.interfaces.get(hops.ethernet.index())?.framing;
-                if framing.not_for_us(frame, words)? != 0 {
+                if framing.not_for_us(words) != 0 {
                     return None;
                 }
                 (hops.ethernet, ETHERNET_LEN, frame.len() - ETHERNET_LEN)
             }
             ETHER_SESSION => {
-                match self.interfaces.get(hops.session.index())?.framing.is_of_session::<5>(frame) {
+                match self.interfaces.get(hops.session.index())?.framing.is_of_session::<6>(frame) {
                     Some(room) => (hops.session, SESSION_LEN, room),
                     None => self.find_hop(port, frame)?,
                 }

@@ -254,7 +254,7 @@ impl<'a> Body<'a> {
                 let what = format!("is {} no longer", lease.address.address());
                 self.tell("lease-lost", Tone::Bad, &what, "the lease is over");
                 self.lease = None;
-                self.interface.update_ip_addrs(|addresses| addresses.clear());
+                self.interface.update_ip_addrs(heapless::Vec::clear);
                 self.interface.routes_mut().remove_default_ipv4_route();
             }
             (None, None) => {}
@@ -338,10 +338,8 @@ impl<'a> Body<'a> {
     }
 
     fn port(&mut self) -> u16 {
-        self.next_port += 1;
-        if self.next_port >= DYNAMIC_PORTS.end {
-            self.next_port = DYNAMIC_PORTS.start;
-        }
+        let next = self.next_port + 1;
+        self.next_port = if DYNAMIC_PORTS.contains(&next) { next } else { DYNAMIC_PORTS.start };
         self.next_port
     }
 }

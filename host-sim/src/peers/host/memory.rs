@@ -75,19 +75,19 @@ impl<'a> Sockets<'a> {
     pub(super) fn new(memory: &'a mut Memory, storage: &'a mut [SocketStorage<'a>], dhcp: bool) -> Self {
         let Memory { size, octets, udp, icmp } = memory;
         let mut set = SocketSet::new(storage);
-        let mut octets = octets.as_mut_slice();
-        let mut stream = || RingBuffer::new(carve(&mut octets, size.tcp_window));
+        let mut octets = Room(octets.as_mut_slice());
+        let mut stream = || RingBuffer::new(octets.carve(size.tcp_window));
         let tcp = (0..size.tcp).map(|_| set.add(tcp::Socket::new(stream(), stream()))).collect();
-        let mut metadata = udp.as_mut_slice();
+        let mut metadata = Room(udp.as_mut_slice());
         let mut queue = || {
-            let slots = carve(&mut metadata, DATAGRAMS);
-            udp::PacketBuffer::new(slots, carve(&mut octets, DATAGRAM_OCTETS))
+            let slots = metadata.carve(DATAGRAMS);
+            udp::PacketBuffer::new(slots, octets.carve(DATAGRAM_OCTETS))
         };
         let udp = (0..size.udp).map(|_| set.add(udp::Socket::new(queue(), queue()))).collect();
-        let mut metadata = icmp.as_mut_slice();
+        let mut metadata = Room(icmp.as_mut_slice());
         let mut queue = || {
-            let slots = carve(&mut metadata, DATAGRAMS);
-            icmp::PacketBuffer::new(slots, carve(&mut octets, DATAGRAM_OCTETS))
+            let slots = metadata.carve(DATAGRAMS);
+            icmp::PacketBuffer::new(slots, octets.carve(DATAGRAM_OCTETS))
         };
         let icmp = (0..ICMP_SOCKETS).map(|_| set.add(icmp::Socket::new(queue(), queue()))).collect();
         let dhcp = dhcp.then(|| set.add(dhcpv4::Socket::new()));
@@ -95,8 +95,13 @@ impl<'a> Sockets<'a> {
     }
 }
 
-fn carve<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let (first, others) = std::mem::take(rest).split_at_mut(count);
-    *rest = others;
-    first
+/// The next `count` places of a room that is given away piece by piece. It is as large as all of them.
+struct Room<'a, T>(&'a mut [T]);
+
+impl<'a, T> Room<'a, T> {
+    fn carve(&mut self, count: usize) -> &'a mut [T] {
+        let (first, others) = std::mem::take(&mut self.0).split_at_mut(count);
+        self.0 = others;
+        first
+    }
 }

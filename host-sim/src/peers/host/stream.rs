@@ -112,7 +112,7 @@ impl Stream {
         body.tally.datagrams_lost += lost;
         let what = format!("{sent} datagrams to {} and back, {lost} lost", self.target);
         let why = match (self.missing.first(), self.missing.last()) {
-            (Some(first), Some(last)) if first != last => format!("between number {first} and {last}"),
+            (Some(first), Some(end)) if first != end => format!("between number {first} and {end}"),
             (Some(first), _) => format!("number {first}"),
             _ => String::new(),
         };

@@ -70,8 +70,9 @@ impl Trace {
             send(body, datagrams, to, hop);
             return Next::Wait(Some(now + PATIENCE));
         }
-        let handles = [*errors, *datagrams];
-        handles.into_iter().for_each(|handle| body.release(handle));
+        for handle in [*errors, *datagrams] {
+            body.release(handle);
+        }
         let tone = if arrived { Tone::Good } else { Tone::Bad };
         let what = format!("{} is {} hops away", self.target, self.hops.len());
         body.tell("traced", tone, &what, self.hops.join(", "));

@@ -187,10 +187,10 @@ impl Attacker {
                 let sources = [
                     Ipv4Address::new(192, 168, 1, 100),
                     victim,
-                    Ipv4Address::new(127, 0, 0, 1),
+                    Ipv4Address::LOCALHOST,
                     Ipv4Address::new(224, 0, 0, 1),
-                    Ipv4Address::new(255, 255, 255, 255),
-                    Ipv4Address::new(0, 0, 0, 0),
+                    Ipv4Address::BROADCAST,
+                    Ipv4Address::UNSPECIFIED,
                     Ipv4Address::new(192, 168, 1, 1),
                     Ipv4Address::new(10, 1, 2, 3),
                 ];

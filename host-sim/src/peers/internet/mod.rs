@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet};
+use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, UdpPacket};
 
 pub use self::answers::{DNS, HOST, answer_ipv4, answer_ipv6, link_local};
 pub use self::attacker::{ATTACKER, Attack, Campaign};
@@ -38,6 +38,9 @@ fn nobody(address: Ipv4Address) -> bool {
 /// Where servers of the Internet listen.
 const HTTP: u16 = 80;
 const ECHO: u16 = 7;
+/// Beyond this port, datagrams come back so many seconds later: what waits for a server to have something to say.
+const LATE_ECHO: u16 = 10_000;
+const LATEST_ECHO: u16 = 20_000;
 /// Clients that are served at once.
 const HTTP_CLIENTS: usize = 256;
 const ECHO_CLIENTS: usize = 128;
@@ -190,7 +193,10 @@ impl<'a> Internet<'a> {
                     _ => {}
                 }
             }
-            _ => self.machine.receive(now, bytes),
+            _ => match late_echo(&packet) {
+                Some((delay, answer)) => self.send(now + delay, answer),
+                None => self.machine.receive(now, bytes),
+            },
         }
     }
 
@@ -213,4 +219,19 @@ impl<'a> Internet<'a> {
         let place = self.leaving.partition_point(|&(other, _)| other <= at);
         self.leaving.insert(place, (at, bytes));
     }
+}
+
+/// The answer of a server that has something to say later.
+fn late_echo(packet: &Ipv4Packet<&[u8]>) -> Option<(Duration, Vec<u8>)> {
+    if packet.next_header() != IpProtocol::Udp {
+        return None;
+    }
+    let datagram = UdpPacket::new_checked(packet.payload()).ok()?;
+    let seconds = datagram.dst_port().checked_sub(LATE_ECHO)?;
+    if datagram.dst_port() > LATEST_ECHO {
+        return None;
+    }
+    let from = (packet.dst_addr(), datagram.dst_port());
+    let answer = packet::udp(from, (packet.src_addr(), datagram.src_port()), datagram.payload());
+    Some((Duration::from_secs(u64::from(seconds)), answer))
 }

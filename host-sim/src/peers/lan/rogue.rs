@@ -6,7 +6,7 @@ use serde::Deserialize;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress,
-    EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpControl, UdpPacket,
+    EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpSeqNumber, UdpPacket,
 };
 
 use super::LAN_MAC;
@@ -23,6 +23,10 @@ pub enum Mischief {
     UdpFlows,
     /// Opens TCP connections without end and finishes none.
     SynFlood,
+    /// Opens TCP connections without end and closes none.
+    TcpFlows,
+    /// Opens flows without end, each from an address and a hardware address it has made up.
+    ManyFaces,
     /// Asks for addresses with made-up hardware addresses, and takes what is offered.
     DhcpStarvation,
     /// Claims the router's address and its neighbours'.
@@ -40,6 +44,8 @@ impl Mischief {
         match self {
             Self::UdpFlows => "opens UDP flows without end",
             Self::SynFlood => "sends SYNs without end",
+            Self::TcpFlows => "opens connections without end",
+            Self::ManyFaces => "pretends to be everybody on the LAN",
             Self::DhcpStarvation => "takes every address there is",
             Self::ArpSpoof => "claims everybody's address",
             Self::IcmpErrors => "forges ICMP errors",
@@ -136,11 +142,30 @@ impl Rogue {
         frames
     }
 
-    /// Hears what is offered to those it pretends to be.
+    /// Hears what is answered to it, and offered to those it pretends to be.
     pub(super) fn handle_frame(&mut self, frame: &[u8]) {
-        if self.scheme.mischief != Mischief::DhcpStarvation {
-            return;
+        match self.scheme.mischief {
+            Mischief::DhcpStarvation => self.take_offer(frame),
+            Mischief::TcpFlows => self.answers.extend(self.confirmation(frame)),
+            _ => {}
         }
+    }
+
+    /// The third step of a connection it has begun.
+    fn confirmation(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        let packet = Ipv4Packet::new_checked(packet::ipv4_in_frame(frame)?).ok()?;
+        let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+        let ours = segment.ack_number() == TcpSeqNumber(OPENING_SEQ.cast_signed() + 1);
+        if packet.next_header() != IpProtocol::Tcp || !(segment.syn() && segment.ack() && ours) {
+            return None;
+        }
+        let (from, to) = ((packet.dst_addr(), segment.dst_port()), (packet.src_addr(), segment.src_port()));
+        let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
+        let answer = packet::tcp(from, to, TcpControl::None, OPENING_SEQ + 1, Some(ack));
+        Some(packet::ethernet(self.mac, LAN_MAC, EthernetProtocol::Ipv4, &answer))
+    }
+
+    fn take_offer(&mut self, frame: &[u8]) {
         let Some(packet) = dhcp_of_server(frame) else { return };
         if let Ok(offer) = DhcpRepr::parse(&packet)
             && offer.client_hardware_address.0[..2] == FAKE
@@ -168,7 +193,18 @@ impl Rogue {
                 let seq = (random >> 16) as u32;
                 packet::tcp((mine?, port), (HOST, 80), TcpControl::Syn, seq, None)
             }
-            Mischief::DhcpStarvation => return Some(self.discover(random)),
+            Mischief::TcpFlows => {
+                // To the echo, which waits for a word.
+                packet::tcp((mine?, port), (HOST, 7), TcpControl::Syn, OPENING_SEQ, None)
+            }
+            Mischief::ManyFaces => {
+                let [a, b, c, _] = lease?.address.address().octets();
+                let source = Ipv4Address::new(a, b, c, 2 + (random % 250) as u8);
+                let mac = EthernetAddress([FAKE[0], FAKE[1], 0, 0, 0, (random % 250) as u8]);
+                let packet = packet::udp((source, port), (server(random), 9), b"who are you?");
+                return Some(packet::ethernet(mac, LAN_MAC, EthernetProtocol::Ipv4, &packet));
+            }
+            Mischief::DhcpStarvation => return Some(discover(random)),
             Mischief::ArpSpoof => return Some(self.claim(number, lease?)),
             Mischief::IcmpErrors => {
                 let neighbour = neighbour(lease?, random);
@@ -186,40 +222,13 @@ impl Rogue {
                 let source = match number % 4 {
                     0 => server(random),
                     1 => Ipv4Address::new(100, 64, 0, 1),
-                    2 => Ipv4Address::new(127, 0, 0, 1),
+                    2 => Ipv4Address::LOCALHOST,
                     _ => Ipv4Address::new(224, 0, 0, 5),
                 };
                 packet::udp((source, port), (HOST, 7), b"not me")
             }
         };
         Some(packet::ethernet(self.mac, LAN_MAC, EthernetProtocol::Ipv4, &packet))
-    }
-
-    fn discover(&mut self, random: u64) -> Vec<u8> {
-        let [a, b, c, d, ..] = random.to_be_bytes();
-        dhcp(&DhcpRepr {
-            message_type: DhcpMessageType::Discover,
-            transaction_id: (random >> 8) as u32,
-            secs: 0,
-            client_hardware_address: EthernetAddress([FAKE[0], FAKE[1], a, b, c, d]),
-            client_ip: Ipv4Address::UNSPECIFIED,
-            your_ip: Ipv4Address::UNSPECIFIED,
-            server_ip: Ipv4Address::UNSPECIFIED,
-            router: None,
-            subnet_mask: None,
-            relay_agent_ip: Ipv4Address::UNSPECIFIED,
-            broadcast: true,
-            requested_ip: None,
-            client_identifier: None,
-            server_identifier: None,
-            parameter_request_list: None,
-            dns_servers: None,
-            max_size: None,
-            lease_duration: None,
-            renew_duration: None,
-            rebind_duration: None,
-            additional_options: &[],
-        })
     }
 
     /// To everybody: the router's address is here. To the router: a neighbour's is.
@@ -241,6 +250,37 @@ impl Rogue {
         packet::ethernet(self.mac, to_mac, EthernetProtocol::Arp, &bytes)
     }
 }
+
+/// A question for an address, by somebody there is not.
+fn discover(random: u64) -> Vec<u8> {
+    let [a, b, c, d, ..] = random.to_be_bytes();
+    dhcp(&DhcpRepr {
+        message_type: DhcpMessageType::Discover,
+        transaction_id: (random >> 8) as u32,
+        secs: 0,
+        client_hardware_address: EthernetAddress([FAKE[0], FAKE[1], a, b, c, d]),
+        client_ip: Ipv4Address::UNSPECIFIED,
+        your_ip: Ipv4Address::UNSPECIFIED,
+        server_ip: Ipv4Address::UNSPECIFIED,
+        router: None,
+        subnet_mask: None,
+        relay_agent_ip: Ipv4Address::UNSPECIFIED,
+        broadcast: true,
+        requested_ip: None,
+        client_identifier: None,
+        server_identifier: None,
+        parameter_request_list: None,
+        dns_servers: None,
+        max_size: None,
+        lease_duration: None,
+        renew_duration: None,
+        rebind_duration: None,
+        additional_options: &[],
+    })
+}
+
+/// Where the connections it opens begin to count.
+const OPENING_SEQ: u32 = 0x0BAD_0000;
 
 /// How the made-up hardware addresses begin.
 const FAKE: [u8; 2] = [0x02, 0xFA];

@@ -126,6 +126,8 @@ impl Client {
         if let Holding::Checking { until, .. } = phase {
             if *until <= now {
                 self.accept();
+                // Whoever comes late finds more than that due.
+                self.lease_timeout(now, rng);
             }
             return;
         }

@@ -48,21 +48,17 @@ impl Server<'_> {
         request: Request,
         address: Ipv4Address,
     ) -> Result<(), Dropped> {
-        let promised = self.pending.iter().position(|pending| {
+        let is_promised = self.pending.iter().any(|pending| {
             pending.key == request.key
                 && pending.address == address
                 && matches!(pending.stage, Stage::Offered { .. })
         });
         let is_own = self.place_of(request.key).is_some() && self.may_keep(&request, address);
-        if promised.is_none() && !is_own {
+        if !is_promised && !is_own {
             self.refuse(request, address, "not offered to you");
             return Ok(());
         }
-        self.acknowledge(now, request, address)?;
-        if let Some(index) = promised {
-            self.pending.swap_remove(index);
-        }
-        Ok(())
+        self.acknowledge(now, request, address)
     }
 
     /// INIT-REBOOT: the client remembers an address and asks whether it is still good.
@@ -163,20 +159,23 @@ impl Server<'_> {
 
     /// A probe that nobody answered, or an offer that nobody took.
     pub(super) fn pending_is_over(&mut self, now: Instant, index: usize) {
-        let Some(pending) = self.pending.get_mut(index) else { return };
-        let address = pending.address;
-        let offered = Stage::Offered { until: now + OFFER_HOLD };
-        match core::mem::replace(&mut pending.stage, offered) {
-            Stage::Probing { request, then: Then::Offer, .. } => self.offer(request, address),
+        if index >= self.pending.len() {
+            return;
+        }
+        let Pending { key, mac, address, stage } = self.pending.swap_remove(index);
+        match stage {
+            Stage::Probing { request, then: Then::Offer, .. } => {
+                // There is room: one has just been taken out.
+                let stage = Stage::Offered { until: now + OFFER_HOLD };
+                let _ = self.pending.push(Pending { key, mac, address, stage });
+                self.offer(request, address);
+            }
             Stage::Probing { request, then: Then::Ack, .. } => {
                 if let Err(reason) = self.acknowledge(now, request, address) {
                     self.count(reason);
                 }
-                self.pending.swap_remove(index);
             }
-            Stage::Offered { .. } => {
-                self.pending.swap_remove(index);
-            }
+            Stage::Offered { .. } => {}
         }
     }
 
@@ -239,6 +238,8 @@ impl Server<'_> {
             if request.host_name.is_empty() && known.is_some() { lease.host_name.clone() } else { host_name };
         *lease = Lease { state, key, mac, address, host_name, is_changed: lease.is_changed };
         lease.is_changed |= before != lease.record();
+        // Whatever else it was promised, it has chosen.
+        self.pending.retain(|pending| pending.key != request.key);
         self.tell(if is_renewal { Event::Renewed { address, mac } } else { Event::Granted { address, mac } });
         self.answer(request, AnswerKind::Ack { address, lease_seconds });
         Ok(())
