@@ -167,12 +167,10 @@ fn epochs_come_round() {
     establish(&mut house, ANN, 5000);
     let ann = Prefix::Ipv4(Ipv4Cidr::new(ANN, 32));
     assert!(house.router.add_rule(Rule { source: ann, ..Rule::new(Zone::Lan, Zone::Wan, Action::Drop) }));
+    // With the rule, as many as there are numbers: the flow's own is in force again.
     for _ in 0..65_534 {
         house.router.set_dmz(None);
     }
-    for _ in 0..3 {
-        house.router.set_dmz(None);
-        let dropped = house.dropped_by(|house| house.lan_sends(ANN, &tcp((ANN, 5000), (WEB, 80), ACK)));
-        assert_eq!(dropped, [(Dropped::Rule, 1)]);
-    }
+    let dropped = house.dropped_by(|house| house.lan_sends(ANN, &tcp((ANN, 5000), (WEB, 80), ACK)));
+    assert_eq!(dropped, [(Dropped::Rule, 1)]);
 }

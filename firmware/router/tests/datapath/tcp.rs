@@ -136,6 +136,13 @@ fn a_connection_that_goes_on_after_a_rst_is_established_again() {
     up(&mut house, RST);
     house.run_secs(300);
     assert_eq!(house.flows(), 0);
+    let mut house = House::new();
+    open(&mut house);
+    down(&mut house, RST);
+    up(&mut house, ACK);
+    up(&mut house, ACK);
+    house.run_secs(300);
+    assert_eq!(house.flows(), 0);
 }
 
 /// RFC 6191, RFC 5382 REQ-2: the next connection between the same endpoints.
