@@ -78,6 +78,14 @@ pub const TAGS: &[Tag] = &[
     ("down", "a dial or a session is over"),
     ("shut-down", "an orderly shutdown is done"),
     ("events-lost", "events came faster than they were read"),
+    // The router: the address of a WAN.
+    ("dhcp-sent", "a message of a WAN's DHCP client"),
+    ("wan-leased", "a WAN's DHCP client got an address"),
+    ("wan-lease-kept", "it may keep it"),
+    ("wan-lease-lost", "it may not"),
+    ("address-in-use", "another station has the address a WAN was given"),
+    ("behind-nat", "a WAN's address is not one of the Internet"),
+    ("clash", "a WAN and the LAN use the same addresses"),
     // The router: its DHCP server.
     ("lease", "an address was given away"),
     ("lease-renewed", "a lease was renewed"),
@@ -140,6 +148,17 @@ pub fn check(tag: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_narrated_is_listed() {
+        let calls = include_str!("../narrate.rs").split("Line::new(").skip(1);
+        let tags: Vec<_> =
+            calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next()).collect();
+        assert!(tags.len() > 30, "{tags:?}");
+        for tag in tags {
+            assert_eq!(check(tag), Ok(()));
+        }
+    }
 
     #[test]
     fn a_tag_is_listed_once_and_a_wrong_one_is_guessed() {
