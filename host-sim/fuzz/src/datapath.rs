@@ -539,6 +539,7 @@ impl<'p> World<'p> {
 
     fn sent_ip(&mut self, port: PortId, payload: &[u8]) {
         let (source, destination) = check_ip(payload);
+        assert!(payload[8] > 0, "its time to live is over");
         if port == LAN {
             // DHCP speaks to all, and to who has no address yet.
             let lan = self.router.lan().expect("there is one");
@@ -576,6 +577,7 @@ impl<'p> World<'p> {
                 assert_eq!((header.destination, packet.session_id), (concentrator(0), self.session_id));
                 assert_eq!(payload.len(), 6 + packet.payload.len(), "no padding");
                 let (source, _) = check_ip(&packet.payload[2..]);
+                assert!(packet.payload[2 + 8] > 0, "its time to live is over");
                 let own = self.router.wan(PPPOE).and_then(|status| status.ipv4).map(|ipv4| ipv4.address);
                 assert_eq!(Some(source), own, "not our address");
                 self.last = packet.payload[2..].to_vec();
@@ -606,7 +608,7 @@ fn with_header(header: &Header, payload: &[u8]) -> Vec<u8> {
 /// Source and destination of a packet whose header must be right, and nothing behind it.
 fn check_ip(bytes: &[u8]) -> (Ipv4Address, Ipv4Address) {
     let packet = Ipv4Packet::new_checked(bytes).expect("well-formed");
-    assert!(packet.verify_checksum() && packet.hop_limit() > 0);
+    assert!(packet.verify_checksum(), "{bytes:02x?}");
     assert_eq!(usize::from(packet.total_len()), bytes.len(), "no padding");
     (packet.src_addr(), packet.dst_addr())
 }

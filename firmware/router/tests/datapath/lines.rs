@@ -66,6 +66,9 @@ fn the_gateways_place_is_not_another_hosts() {
     assert_eq!((house.fibre_got().len(), house.lan_got().len()), (1, 1));
     for n in 100..200 {
         let host = Ipv4Address::new(192, 168, 1, n);
+        // It answers when it is asked: the gateway is the one that was not heard of for longest.
+        house.hosts.push(host);
+        house.run_secs(1);
         house.lan_arp(&ArpRepr::EthernetIpv4 {
             operation: ArpOperation::Request,
             source_hardware_addr: mac(host),
