@@ -29,6 +29,10 @@ pub struct FramePool<M: RawMutex, const N: usize> {
 // may share. (`Frame` itself is neither Send nor Sync, so a buffer never changes threads while it is owned.)
 unsafe impl<M: RawMutex + Sync, const N: usize> Sync for FramePool<M, N> {}
 
+// SAFETY: what forbids it is the pointer to the shelf in each buffer. It is read while a `Frame` has the buffer only, and frames
+// borrow the pool, so that none is out while the pool moves.
+unsafe impl<M: RawMutex + Send, const N: usize> Send for FramePool<M, N> {}
+
 impl<M: RawMutex, const N: usize> FramePool<M, N> {
     /// A pool in which nothing is reserved yet: every port may take every frame.
     #[expect(clippy::new_without_default, reason = "2 KB to 200 KB: const, for statics, is the only use")]

@@ -42,10 +42,11 @@ fn address(event: &WanEvent) -> Option<Line> {
         }
         WanEvent::Leased { address, server, duration } => {
             let term = duration.map_or("for ever".into(), |term| format!("for {}", format_duration(term)));
-            Line::new("leased", format!("DHCP gives us {address}")).because(format!("by {server}, {term}"))
+            Line::new("wan-leased", format!("DHCP gives us {address}"))
+                .because(format!("by {server}, {term}"))
         }
-        WanEvent::LeaseRenewed => Line::new("lease-kept", "DHCP: the lease is renewed"),
-        WanEvent::LeaseLost(loss) => Line::new("lease-lost", "no address any more")
+        WanEvent::LeaseRenewed => Line::new("wan-lease-kept", "DHCP: the lease is renewed"),
+        WanEvent::LeaseLost(loss) => Line::new("wan-lease-lost", "no address any more")
             .because(match loss {
                 Loss::Refused => "the DHCP server says that it is not ours",
                 Loss::Expired => "nobody renewed the lease",

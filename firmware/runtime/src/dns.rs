@@ -67,10 +67,10 @@ impl<const QUERIES: usize, const ARENA: usize> DnsSpace<QUERIES, ARENA> {
         }
     }
 
-    /// Sockets that the `lan` stack must have room for.
-    pub const LAN_SOCKETS: usize = 1 + TCP_CLIENTS;
-    /// Sockets that the `wan` stack must have room for.
-    pub const WAN_SOCKETS: usize = QUERIES + 1;
+    /// Sockets that the `lan` stack must have room for, embassy-net's own one for look-ups among them.
+    pub const LAN_SOCKETS: usize = 1 + TCP_CLIENTS + 1;
+    /// Sockets that the `wan` stack must have room for, embassy-net's own one for look-ups among them.
+    pub const WAN_SOCKETS: usize = QUERIES + 1 + 1;
 }
 
 /// Answers that can be kept, if the arena has room.

@@ -44,10 +44,10 @@ pub(super) fn pass(flow: &Flow, rig: &mut Rig<'_>, rng: &mut ChaCha8Rng) -> Resu
         let at_once = if is_up { rig.up(source, &piece) } else { rig.down(&piece) };
         match at_once {
             Some((Egress::Port(WAN), frame)) if is_up => {
-                pieces.push(frame.bytes()[SESSION_HEADER..].to_vec())
+                pieces.push(frame.bytes()[SESSION_HEADER..].to_vec());
             }
             Some((Egress::Port(LAN), frame)) if !is_up => {
-                pieces.push(frame.bytes()[ETHERNET_HEADER..].to_vec())
+                pieces.push(frame.bytes()[ETHERNET_HEADER..].to_vec());
             }
             Some((egress, _)) => return Err(format!("a fragment went to {egress:?}")),
             None => {}

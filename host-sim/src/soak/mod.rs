@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   32 hosts ── packets made by hand ──► Router::handle_frame ──► compared, octet by octet, with what they must be
-//!   2,000 flows: TCP from SYN to FIN, UDP, ping;    and among them: fragments, forged errors, noise, spoofed sources
+//!   2,000 flows: TCP from SYN to FIN, UDP, ping;    and among them: fragments, forged errors, noise, spoofed sources,
+//!                                                   and now and then a redial
 //! ```
 //!
 //! No stack, no link, no runtime: only the router, so that ten million packets take seconds.
@@ -32,6 +33,8 @@ const FLOWS: usize = 4096;
 const FRAMES: usize = 48;
 /// From one packet to the next: what a line of 10 Mbit/s carries.
 const PACE: Duration = Duration::from_millis(1);
+/// Packets between two redials. The address stays, and with it every established connection.
+const REDIAL: u64 = 300_000;
 /// Packets between two looks at the tables.
 const INSPECTION: u64 = 1 << 14;
 /// Longer than any flow lives without a packet (RFC 5382: 2 h 4 min).
@@ -122,6 +125,9 @@ pub fn run(settings: Settings) -> Outcome {
             make_noise(&mut rig, &mut rng);
         }
         rig.pass_time(PACE);
+        if number % REDIAL == REDIAL - 1 && !rig.redial() {
+            outcome.complain(|| format!("packet {number}: no redial, or another address"));
+        }
         if number.is_multiple_of(INSPECTION) {
             inspect(&rig, &mut outcome);
         }

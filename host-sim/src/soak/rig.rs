@@ -77,20 +77,36 @@ impl<'p> Rig<'p> {
             header: [0; SESSION_HEADER],
             up: false,
         };
-        for _ in 0..10_000 {
-            rig.pass_time(Duration::from_millis(1));
-            if rig.up {
+        rig.get_up().then_some(rig)
+    }
+
+    /// The exchange drops the session, and the router dials again. Whether it has the address it had.
+    pub(super) fn redial(&mut self) -> bool {
+        let before = self.address;
+        self.concentrator.padt(self.now, ROUTER_MAC, &mut self.outbox);
+        self.settle();
+        !self.up && self.get_up() && self.address == before
+    }
+
+    /// Waits until the router is on line, and takes note of its session.
+    fn get_up(&mut self) -> bool {
+        const PATIENCE: u32 = 600_000;
+        for _ in 0..PATIENCE {
+            if self.up {
                 break;
             }
+            self.pass_time(Duration::from_millis(1));
         }
-        let session = rig.concentrator.session_of(ROUTER_MAC)?;
-        rig.address = session.address;
-        rig.header[..6].copy_from_slice(ROUTER_MAC.as_bytes());
-        rig.header[6..12].copy_from_slice(AC_MAC.as_bytes());
-        rig.header[12..16].copy_from_slice(&[0x88, 0x64, 0x11, 0]);
-        rig.header[16..18].copy_from_slice(&session.id.to_be_bytes());
-        rig.header[20..].copy_from_slice(&[0, 0x21]);
-        rig.up.then_some(rig)
+        let Some(session) = self.concentrator.session_of(ROUTER_MAC).filter(|_| self.up) else {
+            return false;
+        };
+        self.address = session.address;
+        self.header[..6].copy_from_slice(ROUTER_MAC.as_bytes());
+        self.header[6..12].copy_from_slice(AC_MAC.as_bytes());
+        self.header[12..16].copy_from_slice(&[0x88, 0x64, 0x11, 0]);
+        self.header[16..18].copy_from_slice(&session.id.to_be_bytes());
+        self.header[20..].copy_from_slice(&[0, 0x21]);
+        true
     }
 
     /// Whether the session it began with is still there.

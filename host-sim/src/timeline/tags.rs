@@ -78,6 +78,14 @@ pub const TAGS: &[Tag] = &[
     ("down", "a dial or a session is over"),
     ("shut-down", "an orderly shutdown is done"),
     ("events-lost", "events came faster than they were read"),
+    // The router: the address of a WAN.
+    ("dhcp-sent", "a message of a WAN's DHCP client"),
+    ("wan-leased", "a WAN's DHCP client got an address"),
+    ("wan-lease-kept", "it may keep it"),
+    ("wan-lease-lost", "it may not"),
+    ("address-in-use", "another station has the address a WAN was given"),
+    ("behind-nat", "a WAN's address is not one of the Internet"),
+    ("clash", "a WAN and the LAN use the same addresses"),
     // The router: its DHCP server.
     ("lease", "an address was given away"),
     ("lease-renewed", "a lease was renewed"),
@@ -95,6 +103,13 @@ pub const TAGS: &[Tag] = &[
     ("flow-table-full", "the table of flows is full, and none of them may go"),
     ("rule", "a rule of the firewall that is to be told decides"),
     ("flows-cut", "connections through an old address are cut"),
+    ("behind-nat", "the WAN's address is behind another NAT: the carrier's, or a modem's"),
+    ("clash", "the LAN and a WAN use the same addresses"),
+    ("dhcp-sent", "a WAN without PPP asks a DHCP server"),
+    ("wan-leased", "a DHCP server has given a WAN its address"),
+    ("wan-lease-kept", "a WAN's lease was renewed"),
+    ("wan-lease-lost", "a WAN has no lease any more"),
+    ("address-in-use", "somebody else has the address a WAN was given"),
     // The router: the redial engine.
     ("hold", "a hold begins: not one PADI"),
     ("hold-lifted", "a hold ends early"),
@@ -133,6 +148,17 @@ pub fn check(tag: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_narrated_is_listed() {
+        let calls = include_str!("../narrate.rs").split("Line::new(").skip(1);
+        let tags: Vec<_> =
+            calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next()).collect();
+        assert!(tags.len() > 30, "{tags:?}");
+        for tag in tags {
+            assert_eq!(check(tag), Ok(()));
+        }
+    }
 
     #[test]
     fn a_tag_is_listed_once_and_a_wrong_one_is_guessed() {

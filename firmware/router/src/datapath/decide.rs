@@ -10,8 +10,8 @@ use super::icmp::ErrorKind;
 use super::interface::{Hop, HopKind, address};
 use super::packet::{ICMP, Packet, RST, TCP, UDP, destination_port, pair, source_port};
 use super::slow::{Arrival, Found, Outcome};
-use super::{Datapath, DatapathEvent, Route, settle, stack_egress};
-use crate::{Dropped, WanId};
+use super::{Datapath, DatapathEvent, settle, stack_egress};
+use crate::Dropped;
 
 /// A flow to be, before it has its places.
 struct Plan {
@@ -280,170 +280,6 @@ impl<'p> Datapath<'p> {
         Dropped::FlowTableFull
     }
 
-    /// Whether a flow of another epoch would be decided on as it was; it is of this epoch then.
-    pub(super) fn still_holds(&mut self, now: Instant, place: u16) -> bool {
-        let Some(flow) = self.flows.flow(place).copied() else { return false };
-        let leaving = flow.reverse.answer();
-        let ends_are_ours = |hop: Hop, address: u32| {
-            let interface = self.interface(hop);
-            hop.is_stack() || !interface.is_up() || interface.address == Some(address)
-        };
-        let translated = flow.forward.source != leaving.source;
-        let source_is_ours = !translated || flow.to == Hop::LAN || ends_are_ours(flow.to, leaving.source);
-        let inward = !flow.from.is_inside();
-        let destination_is_ours = !inward || ends_are_ours(flow.from, flow.forward.destination);
-        if !source_is_ours || !destination_is_ours {
-            return false;
-        }
-        if inward && flow.mapping == NONE {
-            let (source, port) = (flow.forward.source, destination_port(flow.forward.ports));
-            let target = (leaving.destination, destination_port(leaving.ports));
-            if self.firewall.inside(flow.protocol, source, port) != Some(target) {
-                return false;
-            }
-        }
-        let is_hairpin = flow.from == Hop::LAN && flow.to == Hop::LAN;
-        if is_hairpin && !self.leads_back(&flow) {
-            return false;
-        }
-        if !inward && !is_hairpin && !self.routes_to(flow.from, leaving.destination, flow.to) {
-            return false;
-        }
-        let opening =
-            opening(flow.from, flow.to, flow.protocol, leaving.destination, leaving.ports, &flow.forward);
-        if self.firewall.find(&opening).is_some_and(|(_, rule)| rule.action != Action::Accept) {
-            return false;
-        }
-        let mut neighbours = [NO_NEIGHBOUR; 2];
-        let ends = [
-            (flow.from, flow.forward.source, flow.from_neighbour),
-            (flow.to, leaving.destination, flow.to_neighbour),
-        ];
-        for (n, (hop, peer, known)) in ends.into_iter().enumerate() {
-            if known != NO_NEIGHBOUR {
-                let Ok(place) = self.next_hop(now, hop, peer, neighbours[0]) else { return false };
-                neighbours[n] = place;
-            }
-        }
-        let [from_neighbour, to_neighbour] = neighbours;
-        let host = if flow.host == flow.from_neighbour { from_neighbour } else { to_neighbour };
-        if host != flow.host {
-            self.neighbours.charge(flow.host, -1);
-            self.neighbours.charge(host, 1);
-        }
-        // While an end cannot be reached, all packets are looked at: the next from there tells its hardware address.
-        let mut ends = [from_neighbour, to_neighbour].into_iter().filter(|end| *end != NO_NEIGHBOUR);
-        let is_reachable =
-            |end| self.neighbours.neighbour(end).is_some_and(|known| known.reachable().is_some());
-        let epoch = if ends.all(is_reachable) { self.epoch } else { flow.epoch };
-        if let Some(flow) = self.flows.flow_mut(place) {
-            (flow.epoch, flow.host) = (epoch, host);
-            (flow.from_neighbour, flow.to_neighbour) = (from_neighbour, to_neighbour);
-        }
-        true
-    }
-
-    /// Whether a hairpin still ends at the host it was opened to: by the host's mapping, which is there as long as it is used, or
-    /// by a forward.
-    fn leads_back(&self, flow: &Flow) -> bool {
-        let (host, port) = (flow.reverse.source, source_port(flow.reverse.ports));
-        let outside = destination_port(flow.forward.ports);
-        let mut wans = (0..crate::router::MAX_WANS as u8).map(|wan| Hop::wan(WanId(wan)));
-        let is_mapped = |wan: Hop| {
-            let mapping = self.mappings.find_external(wan, flow.protocol, outside);
-            mapping
-                .and_then(|place| self.mappings.mapping(place))
-                .is_some_and(|mapping| (mapping.address, mapping.port) == (host, port))
-        };
-        let is_forwarded = self.firewall.inside(flow.protocol, flow.forward.source, outside);
-        is_forwarded == Some((host, port)) || wans.any(is_mapped)
-    }
-
-    /// Whether packets still go that way, or would if it were up. What went to the Internet by a line goes on there, as long as
-    /// it is up, whichever line is first for new flows.
-    fn routes_to(&self, from: Hop, destination: u32, to: Hop) -> bool {
-        match self.known_route(from, destination) {
-            Some(hop) => hop == to,
-            None if !matches!(to.kind(), HopKind::Wan(_)) => false,
-            None if from.is_stack() => true,
-            None => self.interface(to).is_up() || self.default_route().is_none(),
-        }
-    }
-
-    /// Where packets to `destination` go.
-    pub(super) fn route(&self, from: Hop, destination: u32) -> Option<Hop> {
-        self.known_route(from, destination).or_else(|| {
-            // A WAN's own stack speaks through its WAN alone.
-            if matches!(from.kind(), HopKind::Stack(_)) { None } else { self.default_route() }
-        })
-    }
-
-    /// The first WAN that is up.
-    fn default_route(&self) -> Option<Hop> {
-        (0..crate::router::MAX_WANS as u8)
-            .map(|wan| Hop::wan(WanId(wan)))
-            .find(|hop| self.interface(*hop).is_up())
-    }
-
-    /// Where packets to `destination` go, if it is on a link, or has a route.
-    fn known_route(&self, from: Hop, destination: u32) -> Option<Hop> {
-        let is_linked = |hop: Hop| {
-            let interface = self.interface(hop);
-            interface.is_up() && interface.has_neighbours() && interface.network.contains(destination)
-        };
-        if let HopKind::Stack(wan) = from.kind() {
-            // A WAN's own stack speaks through its WAN, and answers the LAN.
-            return [Hop::LAN, Hop::modem(wan), Hop::wan(wan)]
-                .into_iter()
-                .find(|hop| is_linked(*hop) || *hop == Hop::wan(wan) && self.interface(*hop).is_up());
-        }
-        let wans = || (0..crate::router::MAX_WANS as u8).map(WanId);
-        let linked = core::iter::once(Hop::LAN)
-            .chain(wans().map(Hop::modem))
-            .chain(wans().map(Hop::wan))
-            .find(|hop| is_linked(*hop));
-        linked.or_else(|| self.route_of(None, destination).map(|route| route.hop))
-    }
-
-    /// The longest route to `destination`, of `hop` or of any that is up.
-    fn route_of(&self, hop: Option<Hop>, destination: u32) -> Option<&Route> {
-        let fits = |route: &&Route| {
-            route.network.contains(destination)
-                && self.interface(route.hop).is_up()
-                && hop.is_none_or(|hop| hop == route.hop)
-        };
-        self.routes.iter().filter(fits).max_by_key(|route| route.prefix_len)
-    }
-
-    /// The neighbour to send to for `destination`, where the link has neighbours.
-    /// `keep` is one that the same packet needs too.
-    pub(super) fn next_hop(
-        &mut self,
-        now: Instant,
-        hop: Hop,
-        destination: u32,
-        keep: u8,
-    ) -> Result<u8, Dropped> {
-        let interface = *self.interface(hop);
-        if hop.is_stack() || !interface.has_neighbours() {
-            return Ok(NO_NEIGHBOUR);
-        }
-        if interface.network.is_edge(destination) {
-            // A broadcast that was not for the link it arrived from (RFC 2644).
-            return Err(Dropped::Group);
-        }
-        let next = if interface.network.contains(destination) {
-            destination
-        } else {
-            match self.route_of(Some(hop), destination).map(|route| route.gateway) {
-                Some(0) => destination,
-                Some(gateway) => gateway,
-                None => interface.gateway.filter(|gateway| *gateway != 0).ok_or(Dropped::NoRoute)?,
-            }
-        };
-        self.need_neighbour(now, hop, next, None, keep)
-    }
-
     /// The account of a packet's source, on the LAN.
     fn source_account(&mut self, now: Instant, arrival: Arrival, packet: &Packet) -> Result<u8, Dropped> {
         if arrival.hop != Hop::LAN {
@@ -571,7 +407,8 @@ enum Planned {
     Local(Hop),
 }
 
-fn opening(
+/// What a rule is asked about a flow.
+pub(super) fn opening(
     from: Hop,
     to: Hop,
     protocol: u8,
