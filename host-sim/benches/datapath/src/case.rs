@@ -168,7 +168,9 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
                 for number in existing..existing + FLOOD {
                     let mut flow = case.keys.flow(case.protocol, number, &mut self.rng);
                     let first = first(case);
-                    if let Some(out) = self.forward(Direction::Up, &flow, first, counter, &mut figure) {
+                    let out = self.forward(Direction::Up, &flow, first, counter, &mut figure);
+                    // Who is refused may be told so (RFC 5508 REQ-8).
+                    if let Some(out) = out.filter(|(egress, _)| *egress != Egress::Port(LAN)) {
                         judge::judge(&out, Direction::Up, &mut flow, first, self.number);
                     }
                 }
