@@ -156,8 +156,9 @@ pub(crate) fn restart(lab: &mut Lab) -> Checked {
     let (one, two) = (lan.one.udhcpc()?.address, lan.two.udhcpc()?.address);
     // A new client, and an address that the server would not choose for it: only who remembers gives it again.
     lan.one.ip("link set eth0 address 02:00:5e:00:53:aa")?;
-    let free =
-        (140..=254).map(|last| Ipv4Addr::new(192, 168, 1, last)).find(|address| ![one, two].contains(address));
+    let free = (140..=254)
+        .map(|last| Ipv4Addr::new(192, 168, 1, last))
+        .find(|address| ![one, two].contains(address));
     let wished = free.ok_or("two of so many are taken")?;
     let lease = lan.one.udhcpc_for(wished)?;
     ensure(lease.address == wished, || format!("{wished} is free, and udhcpc got {lease:?}"))?;
