@@ -103,13 +103,6 @@ pub const TAGS: &[Tag] = &[
     ("flow-table-full", "the table of flows is full, and none of them may go"),
     ("rule", "a rule of the firewall that is to be told decides"),
     ("flows-cut", "connections through an old address are cut"),
-    ("behind-nat", "the WAN's address is behind another NAT: the carrier's, or a modem's"),
-    ("clash", "the LAN and a WAN use the same addresses"),
-    ("dhcp-sent", "a WAN without PPP asks a DHCP server"),
-    ("wan-leased", "a DHCP server has given a WAN its address"),
-    ("wan-lease-kept", "a WAN's lease was renewed"),
-    ("wan-lease-lost", "a WAN has no lease any more"),
-    ("address-in-use", "somebody else has the address a WAN was given"),
     // The router: the redial engine.
     ("hold", "a hold begins: not one PADI"),
     ("hold-lifted", "a hold ends early"),
