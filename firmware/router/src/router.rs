@@ -621,6 +621,10 @@ impl<'p> Router<'p> {
                 datapath.set_interface(now, Hop::stack(id), stack);
                 let lease = if let Line::Ethernet(wan) = wan { wan.lease() } else { None };
                 datapath.set_routes(Hop::wan(id), lease.iter().flat_map(|lease| routes(lease)));
+                if let (Some(lease), Some(lan)) = (lease, &mut self.lan) {
+                    // RFC 8910: the carrier's portal is one for the LAN, too.
+                    lan.set_captive_portal_uri(&lease.captive_portal_uri);
+                }
                 if interface.is_up() && interface.has_neighbours() {
                     datapath.announce(Hop::wan(id));
                 }

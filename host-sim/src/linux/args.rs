@@ -65,6 +65,10 @@ pub enum Attach {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The line")]
 pub struct Line {
+    /// No PPP: the carrier gives the address by DHCP (IPoE), as behind most fibre and cable modems.
+    #[arg(long, requires = "interface", conflicts_with_all = ["user", "password", "password_file", "mac"])]
+    pub ipoe: bool,
+
     /// User name of the account.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub user: String,
@@ -165,6 +169,10 @@ pub struct Lan {
     /// Answer a ping from this network of the Internet; 0.0.0.0/0 is all of it.
     #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = parse_network, requires = "interface")]
     pub ping_from: Option<Ipv4Cidr>,
+
+    /// Ask this server for the time of day (SNTP). May be given several times.
+    #[arg(long, value_name = "NAME", requires = "interface")]
+    pub ntp: Vec<String>,
 
     /// Record the LAN to this file (pcap).
     #[arg(id = "lan_pcap", long = "lan-pcap", value_name = "FILE", requires = "interface")]

@@ -26,7 +26,7 @@ use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
-use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanId};
+use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
 use gatelet_runtime::{Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
@@ -87,7 +87,7 @@ fn dial(args: &Args) -> Result<(), String> {
     let wan_port = LinuxPort::open(
         &args.wan,
         args.attach,
-        Side::Wan(args.line.mac),
+        if args.line.ipoe { Side::Station } else { Side::Wan(args.line.mac) },
         args.host.pcap.as_ref().map(capture).transpose()?,
     )?;
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
@@ -118,7 +118,16 @@ fn dial(args: &Args) -> Result<(), String> {
     let start = executor.now();
     output.note(start, "wan", format!("{}: {}", args.wan, wan_port.describe()), Tone::Plain);
     let (boot, past) = ledger.restore();
-    router.add_wan(start, config, boot, past).ok_or("the router takes no WAN")?;
+    if matches!(inside, Inside::Lan(..)) {
+        // Before a WAN without PPP: it is the datapath that speaks ARP.
+        router.lend_tables(tables.lend());
+    }
+    let wan = if args.line.ipoe {
+        router.add_ethernet_wan(start, ipoe_config(&args.line))
+    } else {
+        router.add_wan(start, config, boot, past)
+    };
+    wan.ok_or("the router takes no WAN")?;
     executor.spawn("WAN port", gatelet.run_port(WAN_PORT, wan_port));
     match inside {
         Inside::Tun(tun) => {
@@ -129,7 +138,6 @@ fn dial(args: &Args) -> Result<(), String> {
         }
         Inside::Lan(port, mut leases) => {
             output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
-            router.lend_tables(tables.lend());
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
             router.restore_leases(start, leases.leases());
@@ -144,6 +152,13 @@ fn dial(args: &Args) -> Result<(), String> {
             executor.spawn("LAN stack", runner.run());
             let rng = ChaCha8Rng::from_seed(random()?);
             let config = dns::Config::default();
+            if !args.lan.ntp.is_empty() {
+                let (gatelet, rng) = (&gatelet, ChaCha8Rng::from_seed(random()?));
+                executor.spawn("SNTP", async move {
+                    let servers: Vec<_> = args.lan.ntp.iter().map(String::as_str).collect();
+                    gatelet.run_sntp(WAN, wan_stack, &servers, rng).await
+                });
+            }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
     }
@@ -203,11 +218,17 @@ impl Inside {
             return Err(format!("{name}: the line and the LAN are at two interfaces"));
         }
         let capture = args.lan.pcap.as_ref().map(capture).transpose()?;
-        let port = LinuxPort::open(name, args.lan.attach, Side::Lan, capture)?;
+        let port = LinuxPort::open(name, args.lan.attach, Side::Station, capture)?;
         let leases =
             LeaseFile::open(&args.lan.leases.clone().unwrap_or_else(|| default_leases_path(args, name)))?;
         Ok(Self::Lan(port, leases))
     }
+}
+
+/// A line without PPP.
+fn ipoe_config(line: &Line) -> EthernetWanConfig {
+    let vlan = line.vlan.map(|(id, priority)| VlanTag { id, priority, drop_eligible: false });
+    EthernetWanConfig { vlan, ..EthernetWanConfig::dhcp(WAN_PORT) }
 }
 
 fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {

@@ -28,9 +28,9 @@ const HEADER_LEN: usize = 14 + 4;
 pub enum Side {
     /// The line is there. It is dialed from this hardware address, or else from the interface's own.
     Wan(Option<EthernetAddress>),
-    /// The LAN is there. The router has a hardware address of its own in it, because what is sent to
-    /// the interface's is for this machine, which may be a router itself.
-    Lan,
+    /// The LAN is there, or a line without PPP. The router has a hardware address of its own in it, because
+    /// what is sent to the interface's is for this machine, which may be a router itself.
+    Station,
 }
 
 /// An Ethernet interface of this machine as an [`EthernetPort`].
@@ -213,7 +213,7 @@ fn open_wire(name: &str, attach: Attach, side: Side) -> io::Result<(Wire, Interf
     let own = interface.hardware_address()?;
     let (address, filter) = match side {
         Side::Wan(address) => (address.unwrap_or(own), Filter::Pppoe),
-        Side::Lan => (neighbour(own), Filter::To(neighbour(own))),
+        Side::Station => (neighbour(own), Filter::To(neighbour(own))),
     };
     let socket = PacketSocket::open(&interface, filter, Some(address).filter(|address| *address != own))?;
     Ok((Wire::Packet(Box::new(socket)), interface, address))
@@ -238,7 +238,7 @@ impl Side {
     fn address(self) -> Option<EthernetAddress> {
         match self {
             Self::Wan(address) => address,
-            Self::Lan => None,
+            Self::Station => None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod server;
 
 mod addresses;
 mod arp;
+mod ethernet_wan;
 mod firewall;
 mod forwards;
 mod fragments;
