@@ -68,7 +68,11 @@ impl<'a> Dial<'a> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_gatelet-sim"))
             .args(["linux", "--json", "--wan", self.wan])
             .args(if self.tun { &["--tun", TUN][..] } else { &[] })
-            .args(["--user", self.user, "--password", self.password])
+            .args(if self.user.is_empty() {
+                vec![]
+            } else {
+                vec!["--user", self.user, "--password", self.password]
+            })
             .arg("--ledger")
             .arg(self.ledger())
             .args(if self.record { vec!["--pcap".into(), self.pcap()] } else { vec![] })

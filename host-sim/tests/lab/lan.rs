@@ -162,7 +162,8 @@ pub(crate) struct Lease {
 
 impl Host {
     /// A host with a cable to the LAN's bridge, without an address.
-    fn start(name: &'static str, folder: &Path) -> Result<Self, String> {
+    pub(crate) fn start(name: &'static str, folder: &Path) -> Result<Self, String> {
+        plug()?;
         let fault = |error: std::io::Error| format!("host {name}: {error}");
         let resolv = folder.join(format!("{name}.resolv.conf"));
         File::create(&resolv).map_err(fault)?;
@@ -290,7 +291,7 @@ impl Host {
     }
 
     /// A server on this port that tells everyone who connects who he is.
-    fn serve(&self, port: u16) -> Checked {
+    pub(crate) fn serve(&self, port: u16) -> Checked {
         let namespace = format!("/proc/{}/ns/net", self.holder.id());
         let name = self.name;
         let (told, ready) = std::sync::mpsc::channel();

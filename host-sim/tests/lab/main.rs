@@ -11,6 +11,7 @@ mod dialing;
 mod faults;
 mod lan;
 mod lan_inbound;
+mod lan_ipoe;
 mod lan_services;
 mod lan_traffic;
 mod losses;
@@ -94,6 +95,7 @@ const CHECKS: &[Check] = &[
     ("lan: PADT in the middle of a transfer", lan_inbound::padt),
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
+    ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

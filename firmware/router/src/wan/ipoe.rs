@@ -75,6 +75,8 @@ pub(crate) struct EthernetWan {
     checking: Option<(Ipv4Address, Instant)>,
     /// It is to be asked for.
     probe: bool,
+    /// The lease's end is to be told to its server yet.
+    leaving: bool,
     bound: Option<Bound>,
     began: Instant,
     counters: WanCounters,
@@ -117,6 +119,7 @@ impl EthernetWan {
             client,
             checking: None,
             probe: false,
+            leaving: false,
             bound: None,
             began: now,
             counters: WanCounters::default(),
@@ -165,6 +168,9 @@ impl EthernetWan {
     }
 
     fn start(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
+        if core::mem::take(&mut self.leaving) {
+            self.bound = None;
+        }
         if !self.wanted || self.link == LinkState::Down || self.bound.is_some() {
             return;
         }
@@ -186,7 +192,11 @@ impl EthernetWan {
             self.client.link_down();
         }
         self.checking = None;
-        self.bound = None;
+        // What gives the address back is sent from it: until then it is ours.
+        self.leaving = in_order && self.client.wants_to_send(now);
+        if !self.leaving {
+            self.bound = None;
+        }
         self.advance(now, rng);
     }
 
@@ -311,6 +321,9 @@ impl EthernetWan {
         frame.clear(HEADROOM + ethernet::HEADER_LEN);
         let room = frame.push_back(IP_AND_UDP_LEN + DHCP_MOST)?;
         let outgoing = self.client.poll_transmit(now, room.get_mut(IP_AND_UDP_LEN..)?)?;
+        if core::mem::take(&mut self.leaving) {
+            self.bound = None;
+        }
         let ip = Ipv4Repr {
             src_addr: outgoing.source,
             dst_addr: outgoing.destination,

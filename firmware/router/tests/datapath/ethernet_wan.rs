@@ -7,7 +7,8 @@ use gatelet_proto::dhcp::server::{Config, Lease, Server};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::Boot;
 use gatelet_router::{
-    Egress, EthernetWanConfig, LanConfig, Router, RouterEvent, TableSpace, WanConfig, WanEvent, WanId,
+    Command, Egress, EthernetWanConfig, LanConfig, Router, RouterEvent, TableSpace, WanConfig, WanEvent,
+    WanId,
 };
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv4::{Message, OptionCode};
@@ -266,8 +267,17 @@ fn an_address_by_dhcp_and_the_internet_behind_its_gateway() {
     let offer = Message::parse(datagram.payload()).unwrap();
     let portal = offer.value(OptionCode::CAPTIVE_PORTAL).expect("option 114");
     assert!(portal.octets().eq(*b"https://portal.example/api"));
-    // No cable, no address.
-    it.router.handle_link(it.now, WAN_PORT, LinkState::Down);
+    // Hung up, the address goes back, to the server alone.
+    it.sent.clear();
+    it.router.handle_command(it.now, Command::HangUp { wan: WanId(0) });
     it.settle();
+    let farewell = it.packets(WAN_PORT);
+    assert_eq!((farewell.len(), farewell[0].0), (1, mac(CARRIER)));
+    let ip = Ipv4Packet::new_checked(&farewell[0].1).unwrap();
+    assert_eq!((ip.src_addr(), ip.dst_addr()), (ours, CARRIER));
+    server
+        .handle_message(it.now, WAN_MAC, ours, UdpPacket::new_checked(ip.payload()).unwrap().payload())
+        .unwrap();
+    assert_eq!(server.leases().count(), 0);
     assert!(it.router.wan(WanId(0)).unwrap().ipv4.is_none());
 }
