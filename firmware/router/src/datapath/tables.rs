@@ -23,7 +23,7 @@ pub struct Tables<'a> {
     pub neighbours: &'a mut [Neighbour],
     /// Datagrams whose fragments are on their way: 48 bytes each, 255 at most.
     pub datagrams: &'a mut [Datagram],
-    /// Leases of the DHCP server: 72 bytes each, as many as the LAN has hosts.
+    /// Leases of the DHCP server: 64 bytes each, as many as the LAN has hosts.
     pub leases: &'a mut [Lease],
 }
 
