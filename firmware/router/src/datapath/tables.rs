@@ -27,7 +27,7 @@ pub struct Tables<'a> {
     pub leases: &'a mut [Lease],
 }
 
-/// Memory for the tables of a router with `FLOWS` flows and `HOSTS` neighbours: 92 bytes per flow, 40 per neighbour.
+/// Memory for the tables of a router with `FLOWS` flows and `HOSTS` neighbours: 92 bytes per flow, 104 per neighbour (its lease included).
 /// `FLOWS` is to be a power of two.
 pub struct TableSpace<const FLOWS: usize, const HOSTS: usize> {
     flows: [Flow; FLOWS],
