@@ -29,9 +29,11 @@ use super::{Node, Outbox};
 use crate::link::{End, Link, Quality};
 use crate::pcap;
 use crate::peers::concentrator::Concentrator;
+use crate::peers::edge::Edge;
 use crate::peers::host::{News, Task};
 use crate::peers::internet::{Campaign, Internet};
 use crate::peers::lan::{Lan, Scheme};
+use crate::peers::modem::Modem;
 use crate::peers::ont::Ont;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 
@@ -87,6 +89,10 @@ pub struct Network<'a> {
     pub meter: Meter,
     /// The network's own randomness, for directors.
     pub rng: ChaCha8Rng,
+    /// What is there in place of the concentrator on a line without PPP.
+    pub edge: Option<Edge>,
+    /// The page of the ONT, if it has one.
+    pub modem: Option<Modem<'a>>,
     /// Further peers on the segment.
     pub others: Vec<Box<dyn Node>>,
     /// What is behind the router's second port.
@@ -125,6 +131,8 @@ impl Network<'_> {
             timeline,
             meter: Meter::default(),
             rng: ChaCha8Rng::seed_from_u64(!seed),
+            edge: None,
+            modem: None,
             others: Vec::new(),
             lan: None,
             internet: None,
@@ -256,7 +264,10 @@ impl Network<'_> {
 
     /// The address the router has on the Internet now.
     pub fn subscriber(&self) -> Option<Ipv4Address> {
-        self.concentrator.session_of(ROUTER_MAC).map(|session| session.address)
+        match &self.edge {
+            Some(edge) => edge.subscriber(self.now),
+            None => self.concentrator.session_of(ROUTER_MAC).map(|session| session.address),
+        }
     }
 
     /// Sends a user on an errand.
@@ -324,7 +335,8 @@ impl Network<'_> {
         let others = self.others.iter().filter_map(|node| node.poll_at());
         let lan = self.lan.as_ref().map(|lan| [lan.link.poll_at(), lan.poll_at()]);
         let internet = self.internet.as_ref().and_then(Internet::poll_at);
-        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, internet];
+        let modem = self.modem.as_ref().and_then(Modem::poll_at);
+        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, modem, internet];
         line.into_iter().chain(lan.into_iter().flatten()).flatten().chain(others).min()
     }
 
@@ -342,6 +354,7 @@ impl Network<'_> {
                 self.arrive(Side::Wan, frame);
             }
         }
+        busy |= self.poll_modem();
         busy |= self.poll_lan();
         busy |= self.poll_internet();
         if self.concentrator.poll_at().is_some_and(|at| at <= now) {
@@ -389,6 +402,18 @@ impl Network<'_> {
         self.report(Actor::Lan, news) | busy
     }
 
+    fn poll_modem(&mut self) -> bool {
+        let Some(modem) = &mut self.modem else { return false };
+        let frames = modem.poll(self.now);
+        let news = modem.take_news();
+        let mut busy = false;
+        for frame in frames {
+            busy = true;
+            self.arrive(Side::Wan, frame);
+        }
+        self.report(Actor::Line, news) | busy
+    }
+
     fn poll_internet(&mut self) -> bool {
         let now = self.now;
         let Some(internet) = &mut self.internet else { return false };
@@ -398,7 +423,10 @@ impl Network<'_> {
         }
         while let Some(packet) = internet.poll_packet(now) {
             busy = true;
-            self.concentrator.deliver(&packet, &mut self.outbox);
+            match &mut self.edge {
+                Some(edge) => edge.deliver(now, &packet, &mut self.outbox),
+                None => self.concentrator.deliver(&packet, &mut self.outbox),
+            }
         }
         let news = internet.take_news();
         self.report(Actor::Internet, news) | busy
@@ -415,6 +443,9 @@ impl Network<'_> {
 
     fn deliver(&mut self, frame: &[u8]) {
         self.concentrator.handle_frame(self.now, frame, &mut self.outbox);
+        if let Some(edge) = &mut self.edge {
+            edge.handle_frame(self.now, frame, &mut self.outbox);
+        }
         for node in &mut self.others {
             node.handle_frame(self.now, frame, &mut self.outbox);
         }

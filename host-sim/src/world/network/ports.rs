@@ -64,6 +64,11 @@ impl Network<'_> {
             return false;
         }
         self.pass(side, End::Router, frame);
+        if side == Side::Wan
+            && let Some(modem) = &mut self.modem
+        {
+            modem.handle_frame(now, frame);
+        }
         match (side, &mut self.lan) {
             (Side::Wan, _) if self.ont_bridges => self.link.send(now, End::Router, frame),
             (Side::Lan, Some(lan)) => lan.link.send(now, End::Router, frame),
