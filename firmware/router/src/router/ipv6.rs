@@ -88,7 +88,7 @@ impl Router<'_> {
 impl<'p> Router<'p> {
     /// An IPv6 packet for a machine of ours, from its header on: a Router Solicitation or Advertisement, a message of DHCPv6, the
     /// echo reply of a tunnel's other end. What these machines say leaves by [`send_control6`](Self::send_control6).
-    #[expect(clippy::unused_self, clippy::needless_pass_by_value, reason = "nobody listens yet")]
+    #[expect(clippy::unused_self, reason = "nobody listens yet")]
     pub(super) fn handle_control6(
         &mut self,
         _now: Instant,
@@ -114,7 +114,7 @@ pub(super) fn lan_link(port: gatelet_hal::PortId, mac: gatelet_wire::EthernetAdd
         medium: Medium::Ethernet,
         mtu,
         framing: Framing::ethernet(mac, None).for_ipv6(),
-        link_local: link_local(interface_identifier(mac)),
+        local: link_local(interface_identifier(mac)),
         ..Link::DOWN
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn wan_link(wan: &Line<'_>) -> Link {
             medium: Medium::Ppp,
             mtu: face.mtu,
             framing: Framing::of_session(face.header).for_ipv6(),
-            link_local: link_local(face.identifier),
+            local: link_local(face.identifier),
             ..Link::DOWN
         }),
         Line::Ethernet(wan) if wan.has_carrier() => {
@@ -138,7 +138,7 @@ pub(super) fn wan_link(wan: &Line<'_>) -> Link {
                 medium: Medium::Ethernet,
                 mtu: ETHERNET_MTU,
                 framing: Framing::ethernet(mac, vlan).for_ipv6(),
-                link_local: link_local(interface_identifier(mac)),
+                local: link_local(interface_identifier(mac)),
                 ..Link::DOWN
             }
         }

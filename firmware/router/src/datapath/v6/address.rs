@@ -113,14 +113,15 @@ pub(crate) fn solicited_node(target: &Address) -> Address {
 
 /// The link-local address with this interface identifier.
 pub(crate) fn link_local(identifier: [u8; 8]) -> Address {
-    let [a, b, c, d, e, f, g, h] = identifier;
-    [0xFE80_0000_u32.to_be(), 0, u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+    let (high, low) = (identifier.first_chunk(), identifier.last_chunk());
+    let word = |octets: Option<&[u8; 4]>| octets.map_or(0, |octets| u32::from_ne_bytes(*octets));
+    [0xFE80_0000_u32.to_be(), 0, word(high), word(low)]
 }
 
 /// The interface identifier of a hardware address (RFC 4291, appendix A).
 pub(crate) const fn interface_identifier(mac: gatelet_wire::EthernetAddress) -> [u8; 8] {
-    let [a, b, c, d, e, f] = mac.0;
-    [a ^ 2, b, c, 0xFF, 0xFE, d, e, f]
+    let mac = mac.0;
+    [mac[0] ^ 2, mac[1], mac[2], 0xFF, 0xFE, mac[3], mac[4], mac[5]]
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use smoltcp::time::Instant;
 use super::address::{self, Address};
 use super::flow::{Flow6, Tuple6};
 use super::icmp::ErrorKind6;
-use super::local::deliver6;
+use super::local::{control6, deliver6};
 use super::packet::{self, ICMPV6, Packet6};
 use super::route::Target;
 use super::{Medium, TUNNEL_ACCOUNTS};
@@ -98,9 +98,7 @@ impl<'p> Datapath<'p> {
                     self.answer_echo6(now, hop, packet, frame).map(Found6::Done)
                 }
                 // What a tunnel's other end answers to its keeper.
-                packet::ECHO_REPLY if !hop.is_stack() => {
-                    self.control6(arrival, packet, frame).map(Found6::Done)
-                }
+                packet::ECHO_REPLY if !hop.is_stack() => Ok(Found6::Done(control6(arrival, packet, frame))),
                 _ => Err(Dropped::NoFlow),
             };
         }

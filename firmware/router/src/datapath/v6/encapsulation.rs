@@ -144,7 +144,7 @@ impl<'p> Datapath<'p> {
             != config.map(|wanted| (wanted.wan, wanted.remote));
         let (flows, id) = (tunnel.flows, tunnel.id);
         if is_other_end {
-            *tunnel = Tunnel { flows, id, ..Tunnel::NONE };
+            *tunnel = Tunnel { id, flows, ..Tunnel::NONE };
         }
         tunnel.config = config;
         self.refresh_tunnels(now);
@@ -188,7 +188,7 @@ impl<'p> Datapath<'p> {
         // RFC 4213 §3.7: our interface identifier is made of our IPv4 address.
         let [a, b, c, d] = address.octets();
         let link_local = address::link_local([0, 0, 0, 0, a, b, c, d]);
-        let link = Link { medium: Medium::Tunnel, mtu, link_local, ..Link::DOWN };
+        let link = Link { medium: Medium::Tunnel, mtu, local: link_local, ..Link::DOWN };
         self.set_link6(now, Hop::tunnel(id), &link);
     }
 

@@ -20,8 +20,8 @@ pub(crate) struct Tuple6(pub(crate) [u32; 9]);
 
 impl Tuple6 {
     pub(crate) const fn new(source: &Address, destination: &Address, ports: u32) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (*source, *destination);
-        Self([a, b, c, d, e, f, g, h, ports])
+        let (from, to) = (source, destination);
+        Self([from[0], from[1], from[2], from[3], to[0], to[1], to[2], to[3], ports])
     }
 
     pub(crate) const fn of(packet: &Packet6) -> Self {
@@ -29,13 +29,11 @@ impl Tuple6 {
     }
 
     pub(crate) const fn source(&self) -> Address {
-        let [a, b, c, d, ..] = self.0;
-        [a, b, c, d]
+        [self.0[0], self.0[1], self.0[2], self.0[3]]
     }
 
     pub(crate) const fn destination(&self) -> Address {
-        let [_, _, _, _, a, b, c, d, _] = self.0;
-        [a, b, c, d]
+        [self.0[4], self.0[5], self.0[6], self.0[7]]
     }
 
     pub(crate) const fn ports(&self) -> u32 {
@@ -55,24 +53,22 @@ struct HashKey6([u32; 19]);
 impl HashKey6 {
     /// As [`HashKey::hash`](crate::datapath::index::HashKey::hash), of more words. Written out: a loop would not be unrolled where
     /// size counts.
-    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
-    #[inline(always)]
+    #[inline]
     const fn hash(&self, words: &[u32; 9], last: u32) -> u32 {
         #[inline]
         const fn term(word: u32, low: u32, high: u32) -> u32 {
             (word & 0xFFFF).wrapping_mul(low).wrapping_add((word >> 16).wrapping_mul(high))
         }
-        let [a, b, c, d, e, f, g, h, i] = *words;
         let key = &self.0;
-        let hash = term(a, key[0], key[1])
-            .wrapping_add(term(b, key[2], key[3]))
-            .wrapping_add(term(c, key[4], key[5]))
-            .wrapping_add(term(d, key[6], key[7]))
-            .wrapping_add(term(e, key[8], key[9]))
-            .wrapping_add(term(f, key[10], key[11]))
-            .wrapping_add(term(g, key[12], key[13]))
-            .wrapping_add(term(h, key[14], key[15]))
-            .wrapping_add(term(i, key[16], key[17]))
+        let hash = term(words[0], key[0], key[1])
+            .wrapping_add(term(words[1], key[2], key[3]))
+            .wrapping_add(term(words[2], key[4], key[5]))
+            .wrapping_add(term(words[3], key[6], key[7]))
+            .wrapping_add(term(words[4], key[8], key[9]))
+            .wrapping_add(term(words[5], key[10], key[11]))
+            .wrapping_add(term(words[6], key[12], key[13]))
+            .wrapping_add(term(words[7], key[14], key[15]))
+            .wrapping_add(term(words[8], key[16], key[17]))
             .wrapping_add(last.wrapping_mul(key[18]));
         let hash = (hash ^ hash >> 16).wrapping_mul(0x9E37_79B1);
         hash ^ hash >> 15
@@ -216,16 +212,20 @@ impl<'a> FlowTable6<'a> {
     #[inline(always)]
     pub(crate) fn find_inline(&self, tuple: &[u32; 9], protocol: u8, hop: Hop) -> Option<(u16, Direction)> {
         let hash = self.key.hash(tuple, u32::from(protocol) | hop.bits());
-        let [a, b, c, d, e, f, g, h, ports] = *tuple;
         let found = self.index.find(hash, |place| {
             let Some(flow) = self.flows.get(usize::from(place & PLACE)) else { return false };
-            let [k, l, m, n, o, p, q, r, known] = flow.forward.0;
+            let known = &flow.forward.0;
+            // Four words of one, from there on, and four of the other: written out, for the same reason.
+            let differs = |n: usize, m: usize| {
+                (tuple[n] ^ known[m])
+                    | (tuple[n + 1] ^ known[m + 1])
+                    | (tuple[n + 2] ^ known[m + 2])
+                    | (tuple[n + 3] ^ known[m + 3])
+            };
             let (differs, at) = if place & REVERSE == 0 {
-                let addresses = (a ^ k) | (b ^ l) | (c ^ m) | (d ^ n) | (e ^ o) | (f ^ p) | (g ^ q) | (h ^ r);
-                (addresses | (ports ^ known), flow.from)
+                (differs(0, 0) | differs(4, 4) | (tuple[8] ^ known[8]), flow.from)
             } else {
-                let addresses = (a ^ o) | (b ^ p) | (c ^ q) | (d ^ r) | (e ^ k) | (f ^ l) | (g ^ m) | (h ^ n);
-                (addresses | (ports ^ swapped(known)), flow.to)
+                (differs(0, 4) | differs(4, 0) | (tuple[8] ^ swapped(known[8])), flow.to)
             };
             differs == 0 && flow.protocol == protocol && at == hop
         })?;

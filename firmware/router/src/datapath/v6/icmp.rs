@@ -118,7 +118,7 @@ impl<'p> Datapath<'p> {
         let mut others = Hop::all6().filter(|hop| self.link6(*hop).is_some_and(super::Link::is_up));
         let link_local = || {
             let link = self.link6(hop)?;
-            (link.link_local != UNSPECIFIED).then_some(link.link_local)
+            (link.local != UNSPECIFIED).then_some(link.local)
         };
         first(hop).or_else(|| others.find_map(first)).or_else(link_local)
     }

@@ -67,18 +67,18 @@ impl<'p> Datapath<'p> {
             (ICMPV6, NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT) => {
                 self.handle_ndp(now, arrival, packet, &frame).map(|()| Outcome::Kept)
             }
-            (ICMPV6, ROUTER_SOLICITATION | ROUTER_ADVERTISEMENT) => self.control6(arrival, packet, frame),
+            (ICMPV6, ROUTER_SOLICITATION | ROUTER_ADVERTISEMENT) => Ok(control6(arrival, packet, frame)),
             // Nobody may redirect a router (RFC 4861 §8.2).
             (ICMPV6, REDIRECT) => Err(Dropped::IcmpUnwanted),
-            (UDP, _) if self.is_dhcpv6_for(hop, packet) => self.control6(arrival, packet, frame),
+            (UDP, _) if is_dhcpv6_for(hop, packet) => Ok(control6(arrival, packet, frame)),
             _ if is_group => Err(Dropped::Group),
-            _ if self.link6(hop).is_none_or(|link| link.link_local != packet.destination) => {
+            _ if self.link6(hop).is_none_or(|link| link.local != packet.destination) => {
                 Err(Dropped::NotForUs)
             }
             // What is for our link-local address comes from the link.
             _ if packet.source == UNSPECIFIED => Err(Dropped::Martian),
             (ICMPV6, packet::ECHO_REQUEST) => self.answer_echo6(now, hop, packet, frame),
-            (ICMPV6, packet::ECHO_REPLY) if hop != Hop::LAN => self.control6(arrival, packet, frame),
+            (ICMPV6, packet::ECHO_REPLY) if hop != Hop::LAN => Ok(control6(arrival, packet, frame)),
             _ if hop == Hop::LAN => {
                 self.hear_source6(now, arrival, packet);
                 let stack = self.local_end6(hop, &packet.destination).ok_or(Dropped::NotForUs)?;
@@ -86,24 +86,6 @@ impl<'p> Datapath<'p> {
             }
             _ => Err(Dropped::Uninvited),
         }
-    }
-
-    /// A client speaks to the LAN's server, a WAN's server to our client.
-    fn is_dhcpv6_for(&self, hop: Hop, packet: &Packet6) -> bool {
-        let port = if hop == Hop::LAN { DHCPV6_SERVER } else { DHCPV6_CLIENT };
-        destination_port(packet.ports) == port && matches!(hop.kind(), HopKind::Lan | HopKind::Wan(_))
-    }
-
-    /// Gives a packet to the machines beside the datapath, from its header on.
-    pub(super) fn control6(
-        &self,
-        arrival: Arrival,
-        packet: &Packet6,
-        mut frame: Frame<'p>,
-    ) -> Result<Outcome<'p>, Dropped> {
-        frame.truncate(packet.at + packet.len);
-        let _ = frame.pull_front(packet.at);
-        Ok(Outcome::Control { hop: arrival.hop, mac: arrival.mac, frame })
     }
 
     /// Who speaks to us will be answered: its hardware address is in the frame.
@@ -124,6 +106,19 @@ impl<'p> Datapath<'p> {
             self.release_waiting6(now, place);
         }
     }
+}
+
+/// A client speaks to the LAN's server, a WAN's server to our client.
+fn is_dhcpv6_for(hop: Hop, packet: &Packet6) -> bool {
+    let port = if hop == Hop::LAN { DHCPV6_SERVER } else { DHCPV6_CLIENT };
+    destination_port(packet.ports) == port && matches!(hop.kind(), HopKind::Lan | HopKind::Wan(_))
+}
+
+/// Gives a packet to the machines beside the datapath, from its header on.
+pub(super) fn control6<'p>(arrival: Arrival, packet: &Packet6, mut frame: Frame<'p>) -> Outcome<'p> {
+    frame.truncate(packet.at + packet.len);
+    let _ = frame.pull_front(packet.at);
+    Outcome::Control { hop: arrival.hop, mac: arrival.mac, frame }
 }
 
 /// Gives a packet to a stack of ours, without a flow.

@@ -124,8 +124,8 @@ pub(crate) struct Link {
     /// The longest packet, in bytes. 0 keeps off the fast path, which looks at it alone: of a stack, and of a link that is down.
     pub(crate) mtu: u16,
     pub(crate) framing: Framing,
-    /// Ours; unspecified where there is none.
-    pub(crate) link_local: Address,
+    /// Our link-local address; unspecified where there is none.
+    pub(crate) local: Address,
     pub(crate) addresses: Vec<Own, MAX_IPV6_ADDRESSES>,
 }
 
@@ -155,7 +155,7 @@ impl Link {
         medium: Medium::Down,
         mtu: 0,
         framing: Framing::NONE,
-        link_local: UNSPECIFIED,
+        local: UNSPECIFIED,
         addresses: Vec::new(),
     };
 
@@ -165,13 +165,12 @@ impl Link {
 
     /// Whether it is the same link, whatever our addresses are.
     fn is_same(&self, other: &Self) -> bool {
-        (self.port, self.medium, self.mtu, self.link_local)
-            == (other.port, other.medium, other.mtu, other.link_local)
+        (self.port, self.medium, self.mtu, self.local) == (other.port, other.medium, other.mtu, other.local)
             && self.framing == other.framing
     }
 
     fn has(&self, address: &Address) -> bool {
-        self.link_local == *address || self.addresses.iter().any(|own| own.address == *address)
+        self.local == *address || self.addresses.iter().any(|own| own.address == *address)
     }
 }
 
@@ -253,7 +252,7 @@ fn charge(neighbours: &mut NeighbourTable6<'_>, tunnels: &mut [Tunnel], account:
     }
 }
 
-impl<'p> Datapath<'p> {
+impl Datapath<'_> {
     // What the owner sets.
 
     /// Sets a link, up or down, but for our addresses there, which stay. `hop` is the LAN or a WAN; tunnels follow by themselves.

@@ -105,7 +105,7 @@ impl Datapath<'_> {
     pub(crate) fn probe_addresses6(&mut self, hop: Hop) {
         let Some(link) = self.link6(hop).filter(|link| link.medium == Medium::Ethernet) else { return };
         let mut own = [UNSPECIFIED; MAX_IPV6_ADDRESSES + 1];
-        let known = core::iter::once(link.link_local).chain(link.addresses.iter().map(|own| own.address));
+        let known = core::iter::once(link.local).chain(link.addresses.iter().map(|own| own.address));
         own.iter_mut().zip(known).for_each(|(place, address)| *place = address);
         for target in own.iter().filter(|target| **target != UNSPECIFIED) {
             let message = Message::NeighborSolicitation { target: address::address(target) };
@@ -120,7 +120,7 @@ impl Datapath<'_> {
             busy = true;
             self.act_on6(now, change, EthernetAddress([0; 6]));
             let Some(Question6 { hop, address, to }) = question else { continue };
-            let source = self.link6(hop).map_or(UNSPECIFIED, |link| link.link_local);
+            let source = self.link6(hop).map_or(UNSPECIFIED, |link| link.local);
             let message = Message::NeighborSolicitation { target: address::address(&address) };
             let destination = if to.is_some() { address } else { solicited_node(&address) };
             if self.send_ndp(hop, &source, &destination, to, &message).is_err() {

@@ -295,7 +295,7 @@ mod tests {
         let expected = Fragment6 { id: 0x0102_0304, offset: 0, more: true, len: 8 };
         assert_eq!((first.fragment, first.ports), (Some(expected), pair(53, 99)));
         // What is behind the header of a later one is no header, whatever is announced.
-        let later = parse(FRAGMENT, &fragment(1448 | 1, DESTINATION_OPTIONS)).expect("readable");
+        let later = parse(FRAGMENT, &fragment(1449, DESTINATION_OPTIONS)).expect("readable");
         assert_eq!(later.fragment, Some(Fragment6 { offset: 1448, ..expected }));
         assert!(later.is_later_fragment() && later.ports == 0);
         let whole = parse(FRAGMENT, &fragment(0, UDP)).expect("readable");

@@ -86,15 +86,12 @@ impl Datapath<'_> {
         keep: u8,
     ) -> Result<u8, Dropped> {
         let back = self.route6(hop, &UNSPECIFIED, source).filter(|target| target.hop == hop);
-        let back = match back {
-            Some(target) => target,
-            // By a route that asks for the source: the gateway of any on this link will do.
-            None => {
-                let on_link = self.v6.routes.iter().filter(|route| route.hop == hop);
-                let widest = on_link.min_by_key(|route| route.destination.prefix_len);
-                Target { hop, gateway: widest.map_or(UNSPECIFIED, |route| route.gateway) }
-            }
-        };
+        let back = back.unwrap_or_else(|| {
+            // By a route that asks for the source: the gateway of the widest on this link will do.
+            let on_link = self.v6.routes.iter().filter(|route| route.hop == hop);
+            let widest = on_link.min_by_key(|route| route.destination.prefix_len);
+            Target { hop, gateway: widest.map_or(UNSPECIFIED, |route| route.gateway) }
+        });
         self.next_hop6(now, back, source, keep)
     }
 

@@ -29,7 +29,7 @@ impl<'p> Datapath<'p> {
         if let Some(traffic) = self.traffic.get_mut(hop.index()) {
             traffic.count_received(packet.len);
         }
-        self.check_scopes(&packet)?;
+        check_scopes(&packet)?;
         if hop.is_stack() && !Scope::of(&packet.destination).is_routable() {
             return self.stack_to_link(now, hop, &packet, frame);
         }
@@ -76,18 +76,6 @@ impl<'p> Datapath<'p> {
             Found6::Flow(place, direction, frame) => self.carry6(now, place, direction, &packet, frame),
             Found6::Done(outcome) => Ok(outcome),
         }
-    }
-
-    /// Addresses that no packet has anywhere.
-    fn check_scopes(&self, packet: &Packet6) -> Result<(), Dropped> {
-        let (source, destination) = (Scope::of(&packet.source), Scope::of(&packet.destination));
-        if matches!(source, Scope::Multicast | Scope::Nowhere) || packet.source == packet.destination {
-            return Err(Dropped::Martian);
-        }
-        if matches!(destination, Scope::Unspecified | Scope::Nowhere) {
-            return Err(Dropped::Scope);
-        }
-        Ok(())
     }
 
     /// A packet of a stack of ours that stays on its link.
@@ -244,6 +232,18 @@ impl<'p> Datapath<'p> {
             }
         }
     }
+}
+
+/// Addresses that no packet has anywhere.
+fn check_scopes(packet: &Packet6) -> Result<(), Dropped> {
+    let (source, destination) = (Scope::of(&packet.source), Scope::of(&packet.destination));
+    if matches!(source, Scope::Multicast | Scope::Nowhere) || packet.source == packet.destination {
+        return Err(Dropped::Martian);
+    }
+    if matches!(destination, Scope::Unspecified | Scope::Nowhere) {
+        return Err(Dropped::Scope);
+    }
+    Ok(())
 }
 
 /// The headers of IPv6 and TCP, which the MSS leaves out (RFC 9293 §3.7.1).
