@@ -77,7 +77,10 @@ impl<'p> Datapath<'p> {
             }
             // What is for our link-local address comes from the link.
             _ if packet.source == UNSPECIFIED => Err(Dropped::Martian),
-            (ICMPV6, packet::ECHO_REQUEST) => self.answer_echo6(now, hop, packet, frame),
+            (ICMPV6, packet::ECHO_REQUEST) => {
+                self.hear_source6(now, arrival, packet);
+                self.answer_echo6(now, hop, packet, frame)
+            }
             (ICMPV6, packet::ECHO_REPLY) if hop != Hop::LAN => Ok(control6(arrival, packet, frame)),
             _ if hop == Hop::LAN => {
                 self.hear_source6(now, arrival, packet);
