@@ -313,7 +313,7 @@ impl House {
             Egress::Port(port @ (LAN_PORT | FIBRE_PORT)) => self.sent_on_ethernet(port, &bytes),
             Egress::Port(WAN_PORT) => self.sent_on_wan(&bytes),
             Egress::Port(port) => panic!("no such port: {port:?}"),
-            stack if bytes[0] >> 4 == 6 => self.v6.to_stack(stack, bytes),
+            stack if bytes[0] >> 4 == 6 => self.v6.heard_by_stack(stack, bytes),
             stack => {
                 if self.lenient {
                     check_header(&bytes);
@@ -415,7 +415,7 @@ impl House {
         } else if packet.code == Code::Session && packet.payload.starts_with(&[0x00, 0x57]) {
             assert_eq!(payload.len(), 6 + packet.payload.len(), "nothing behind the packet");
             assert!(packet.payload.len() - 2 <= 1492, "too long for the session");
-            self.v6.to_internet(&packet.payload[2..], self.ttl);
+            self.v6.heard_outside(&packet.payload[2..], self.ttl);
         } else {
             self.isp.handle_frame(self.now, bytes);
         }

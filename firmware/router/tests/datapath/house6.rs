@@ -29,6 +29,8 @@ pub(crate) const EVERYWHERE: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::UNSPECIFIED, 
 
 #[derive(Default)]
 pub(crate) struct House6 {
+    /// The hop limit of what is forwarded may be any.
+    pub(crate) any_limit: bool,
     /// Who is on Ethernet and answers solicitations.
     pub(crate) hosts: Vec<Ipv6Address>,
     lan: Vec<(EthernetAddress, Vec<u8>)>,
@@ -43,16 +45,20 @@ pub(crate) struct House6 {
 
 impl House6 {
     #[track_caller]
-    pub(crate) fn to_stack(&mut self, egress: Egress, bytes: Vec<u8>) {
+    pub(crate) fn heard_by_stack(&mut self, egress: Egress, bytes: Vec<u8>) {
         check6(&bytes);
         self.stacks.push((egress, bytes));
     }
 
     #[track_caller]
-    pub(crate) fn to_internet(&mut self, packet: &[u8], ttl: u8) {
+    pub(crate) fn heard_outside(&mut self, packet: &[u8], ttl: u8) {
         check6(packet);
         let limit = packet[7];
-        assert!([64, 255, ttl - 1].contains(&limit), "hop limit {limit} of {}", words6(packet));
+        assert!(
+            self.any_limit || [64, 255, ttl - 1].contains(&limit),
+            "hop limit {limit} of {}",
+            words6(packet)
+        );
         self.internet.push(packet.to_vec());
     }
 
@@ -168,7 +174,11 @@ impl House {
         let is_ndp = packet[6] == 58 && matches!(packet[40], 133..=136);
         if !is_ndp {
             let limit = packet[7];
-            assert!([64, self.ttl - 1].contains(&limit), "hop limit {limit} of {}", words6(packet));
+            assert!(
+                self.v6.any_limit || [64, self.ttl - 1].contains(&limit),
+                "hop limit {limit} of {}",
+                words6(packet)
+            );
             assert!(header.destination.is_unicast());
             let inbox = if port == LAN_PORT { &mut self.v6.lan } else { &mut self.v6.fibre };
             inbox.push((header.destination, packet.to_vec()));

@@ -98,7 +98,9 @@ impl<'p> Datapath<'p> {
                     self.answer_echo6(now, hop, packet, frame).map(Found6::Done)
                 }
                 // What a tunnel's other end answers to its keeper.
-                packet::ECHO_REPLY if !hop.is_stack() => Ok(Found6::Done(control6(arrival, packet, frame))),
+                packet::ECHO_REPLY if matches!(hop.kind(), HopKind::Tunnel(_)) => {
+                    Ok(Found6::Done(control6(arrival, packet, frame)))
+                }
                 _ => Err(Dropped::NoFlow),
             };
         }

@@ -148,6 +148,8 @@ impl<'p> Datapath<'p> {
         }
         tunnel.config = config;
         self.refresh_tunnels(now);
+        // Another role asks for other sources.
+        self.next_epoch();
         true
     }
 

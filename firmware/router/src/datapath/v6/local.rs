@@ -56,7 +56,8 @@ impl<'p> Datapath<'p> {
         let hop = arrival.hop;
         let link = self.link6(hop).filter(|link| link.is_up()).ok_or(Dropped::NetworkDown)?;
         let is_group = Scope::of(&packet.destination) == Scope::Multicast;
-        if !is_group && packet.protocol != ICMPV6 && !link.has(&packet.destination) {
+        let is_solicitation = packet.protocol == ICMPV6 && packet.icmp_type == NEIGHBOUR_SOLICITATION;
+        if !is_group && !is_solicitation && !link.has(&packet.destination) {
             return Err(Dropped::NotForUs);
         }
         if packet.fragment.is_some() {
@@ -72,16 +73,19 @@ impl<'p> Datapath<'p> {
             (ICMPV6, REDIRECT) => Err(Dropped::IcmpUnwanted),
             (UDP, _) if is_dhcpv6_for(hop, packet) => Ok(control6(arrival, packet, frame)),
             _ if is_group => Err(Dropped::Group),
-            _ if self.link6(hop).is_none_or(|link| link.local != packet.destination) => {
-                Err(Dropped::NotForUs)
-            }
-            // What is for our link-local address comes from the link.
+            // What is left is for our link-local address, and comes from the link.
             _ if packet.source == UNSPECIFIED => Err(Dropped::Martian),
             (ICMPV6, packet::ECHO_REQUEST) => {
                 self.hear_source6(now, arrival, packet);
                 self.answer_echo6(now, hop, packet, frame)
             }
-            (ICMPV6, packet::ECHO_REPLY) if hop != Hop::LAN => Ok(control6(arrival, packet, frame)),
+            (ICMPV6, packet::ECHO_REPLY) if matches!(hop.kind(), HopKind::Tunnel(_)) => {
+                Ok(control6(arrival, packet, frame))
+            }
+            (ICMPV6, packet::ECHO_REPLY) => {
+                let stack = self.local_end6(hop, &packet.destination).ok_or(Dropped::NotForUs)?;
+                deliver6(stack, packet, frame)
+            }
             _ if hop == Hop::LAN => {
                 self.hear_source6(now, arrival, packet);
                 let stack = self.local_end6(hop, &packet.destination).ok_or(Dropped::NotForUs)?;

@@ -2,7 +2,7 @@
 //! same states, and against the same tricks.
 //!
 //! ```text
-//!            needed              answer                30 s, with flows           answer
+//!            needed              answer            30 s, with flows or on a WAN      answer
 //!   (none) ────────► Incomplete ────────► Reachable ─────────────────► Probed ──────────► Reachable
 //!                        │ 3 unanswered       │ 30 s, without           │ 3 unanswered
 //!                        ▼                    ▼                         ▼
@@ -243,7 +243,9 @@ impl<'a> NeighbourTable6<'a> {
         let place = place as u8;
         match known.state {
             State::Reachable | State::Stale => {
-                known.state = if known.flows > 0 { State::Probed } else { State::Stale };
+                // The fast path does not tell that it uses a gateway: those of WANs, which are few, are always asked.
+                let is_used = known.flows > 0 || known.hop != Hop::LAN;
+                known.state = if is_used { State::Probed } else { State::Stale };
                 Some((None, Change6::Nothing))
             }
             State::Incomplete | State::Probed if known.asked >= MAX_SOLICIT => {

@@ -5,4 +5,5 @@ mod flows;
 mod fragments;
 mod icmp;
 mod ndp;
+mod properties;
 mod sit;

@@ -91,7 +91,7 @@ fn what_is_not_well_formed_is_ignored() {
         let dropped = house.dropped_by(|house| house.lan6_says(ANN6, &packet));
         assert_eq!(dropped, [(Dropped::NdpInvalid, 1)], "{packet:02x?}");
     }
-    let redirect = with_hop_limit(icmp6(at("fe80::66"), ANN6, (137, 0), [0; 4], &[0; 32]), 255);
+    let redirect = with_hop_limit(icmp6(at("fe80::66"), NEAR, (137, 0), [0; 4], &[0; 32]), 255);
     let dropped = house.dropped_by(|house| house.lan6_sends(ANN6, &redirect));
     assert_eq!(dropped, [(Dropped::IcmpUnwanted, 1)]);
     assert_eq!(house.ndp_seen(), [""; 0]);

@@ -318,8 +318,8 @@ fn the_servers_end() {
     assert!(house.router.set_tunnel(house.now, TUNNEL, Some(config)));
     let tunnel = Via::Tunnel(TUNNEL);
     let route = |destination| Ipv6Route { destination, source: EVERYWHERE, gateway: None };
-    let routes = [route(Ipv6Cidr::new(client, 128)), route(Ipv6Cidr::new(at("2001:db8:c::"), 48))];
-    assert!(house.router.set_ipv6_routes(tunnel, &routes));
+    let ways = [route(Ipv6Cidr::new(client, 128)), route(Ipv6Cidr::new(at("2001:db8:c::"), 48))];
+    assert!(house.router.set_ipv6_routes(tunnel, &ways));
     let out = Ipv6Route { destination: EVERYWHERE, source: EVERYWHERE, gateway: None };
     assert!(house.router.set_ipv6_routes(Via::Wan(WAN), &[out]));
     assert!(house.router.set_ndp_proxy(Via::Wan(WAN), &[Ipv6Cidr::new(client, 128)]));
