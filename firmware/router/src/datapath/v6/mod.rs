@@ -141,7 +141,7 @@ pub(crate) enum Medium {
     Ethernet,
     /// One other end.
     Ppp,
-    Tunnel,
+    Tunnel(TunnelId),
 }
 
 /// An address of ours, and the network it is in.

@@ -71,7 +71,7 @@ impl Datapath<'_> {
                 let next = if target.gateway == UNSPECIFIED { destination } else { &target.gateway };
                 self.need_neighbour6(now, target.hop, next, None, keep)
             }
-            Medium::Tunnel => self.prepare_tunnel(now, target.hop).map(|()| NO_NEIGHBOUR),
+            Medium::Tunnel(_) => self.prepare_tunnel(now, target.hop).map(|()| NO_NEIGHBOUR),
             Medium::Down | Medium::Stack | Medium::Ppp => Ok(NO_NEIGHBOUR),
         }
     }
