@@ -436,8 +436,8 @@ impl<'p> Router<'p> {
             let counters = &mut status.counters;
             counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
             counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
-            counters.ip_received_bytes += traffic.received_bytes;
-            counters.ip_sent_bytes += traffic.sent_bytes;
+            counters.ip_received_bytes += traffic.received_bytes();
+            counters.ip_sent_bytes += traffic.sent_bytes();
         }
         Some(status)
     }
