@@ -182,7 +182,7 @@ pub static KEYS: &[Key] = &[
         path: "wan.echo",
         kind: Kind::Choice(&ECHO_MODES),
         unset: Unset::Means("as the carrier's preset says"),
-        example: "adaptive",
+        example: "on",
         help: "LCP echo: at every interval (on), only when nothing else arrives (adaptive), or never (off).",
         ..LINE
     },
@@ -298,7 +298,7 @@ pub static KEYS: &[Key] = &[
         path: "wan.limit.discovery",
         kind: Kind::Window { least: 2 },
         unset: Unset::Means("as the carrier's preset says"),
-        example: "4/1m",
+        example: "3/1m",
         help: "Discovery messages (PADI and PADR) allowed within a time.",
         ..LINE
     },
@@ -307,7 +307,7 @@ pub static KEYS: &[Key] = &[
         path: "wan.limit.dials",
         kind: Kind::Window { least: 1 },
         unset: Unset::Means("as the carrier's preset says"),
-        example: "3/5m",
+        example: "2/5m",
         help: "Dials allowed within a time.",
         ..LINE
     },

@@ -285,14 +285,14 @@ fn network(text: &str) -> Result<Ipv4Cidr, Reason> {
 }
 
 fn prefix(text: &str) -> Result<Prefix, Reason> {
+    const FORM: Reason =
+        Reason::Says("it is an IPv6 address, or a network: behind a slash, a length from 0 to 128");
     if text == "any" {
         return Ok(Prefix::Any);
     }
     if !text.contains(':') {
         return network(text).map(Prefix::Ipv4);
     }
-    const FORM: Reason =
-        Reason::Says("it is an IPv6 address, or a network: behind a slash, a length from 0 to 128");
     let (address, len) = text.split_once('/').unwrap_or((text, "128"));
     let address: Ipv6Addr = address.parse().map_err(|_| FORM)?;
     let len = number::<u8>(len).filter(|len| *len <= 128).ok_or(FORM)?;

@@ -17,12 +17,24 @@
 #[cfg(test)]
 extern crate std;
 
+mod check;
+mod config;
+mod editor;
 mod key;
 mod keys;
 mod kind;
+mod settings;
+mod text;
 mod value;
 
+pub use check::{Conflict, Problem};
+pub use config::{PROBES, UPSTREAMS, Wan};
+pub use editor::{
+    CommitError, Difference, EditError, Editor, Effects, Event, ImportError, TRIAL_MINUTES_MAX, Uncommitted,
+};
 pub use key::{Effect, Key, PathError, Place, Unset, find, next_segments};
 pub use keys::KEYS;
 pub use kind::{Kind, Reason};
+pub use settings::{Complaint, NoRoom, ROOM, Record, Refused, Settings};
+pub use text::{ExportLine, QuoteError, Quoted, unquote};
 pub use value::{ClientId, TEXT_MAX, Value};

@@ -101,9 +101,10 @@ impl fmt::Display for Value<'_> {
             Self::Span(span) => write_span(f, span),
             Self::Label(text) | Self::Name(text) => write_lowercase(f, text),
             Self::Ipv4(address) => write!(f, "{address}"),
-            Self::Interface(cidr) | Self::Network(cidr) => write!(f, "{cidr}"),
+            Self::Interface(cidr) | Self::Network(cidr) | Self::Prefix(Prefix::Ipv4(cidr)) => {
+                write!(f, "{cidr}")
+            }
             Self::Prefix(Prefix::Any) => f.write_str("any"),
-            Self::Prefix(Prefix::Ipv4(cidr)) => write!(f, "{cidr}"),
             Self::Prefix(Prefix::Ipv6(cidr)) => write!(f, "{cidr}"),
             Self::Mac(address) => write_octets(f, address.0.into_iter()),
             Self::Pool { first, last } => write!(f, "{first}-{last}"),
