@@ -10,7 +10,7 @@ use crate::output::Output;
 use crate::width;
 
 /// The longest line, in octets.
-pub const LINE_MAX: usize = 256;
+pub const LINE_MAX: usize = 320;
 
 /// A line.
 pub(crate) type Line = String<LINE_MAX>;
@@ -65,16 +65,12 @@ impl Editor {
 
     /// Text at the cursor, all or nothing. False if the line is full.
     pub(crate) fn insert_str(&mut self, text: &str) -> bool {
-        let after: Line = self.after().try_into().unwrap_or_default();
-        if self.line.len() + text.len() > LINE_MAX {
+        // The cursor is between characters, always.
+        if self.line.len() + text.len() > LINE_MAX || self.line.insert_str(self.cursor, text).is_err() {
             self.is_overfull = true;
             return false;
         }
-        self.line.truncate(self.cursor);
-        // There is room for both.
-        let _ = self.line.push_str(text);
-        self.cursor = self.line.len();
-        let _ = self.line.push_str(&after);
+        self.cursor += text.len();
         true
     }
 
@@ -130,9 +126,7 @@ impl Editor {
     }
 
     fn remove(&mut self, from: usize, to: usize) {
-        let after: Line = self.line.get(to..).unwrap_or_default().try_into().unwrap_or_default();
-        self.line.truncate(from);
-        let _ = self.line.push_str(&after);
+        self.line.drain(from..to);
         self.cursor = from;
         self.is_overfull = false;
     }
