@@ -347,9 +347,7 @@ fn build<'l>(
         VerbId::Dial => Command::Dial { force: choice(0).is_some(), wan: wan(1) },
         VerbId::HangUp => Command::HangUp { wan: wan(0) },
         VerbId::Probe => Command::Probe,
-        VerbId::Ping => {
-            Command::Ping { host: text(0).ok_or(missing)?, count: number(1).unwrap_or(PINGS) }
-        }
+        VerbId::Ping => Command::Ping { host: text(0).ok_or(missing)?, count: number(1).unwrap_or(PINGS) },
         VerbId::Traceroute => Command::Traceroute { host: text(0).ok_or(missing)? },
         VerbId::Resolve => Command::Resolve { name: text(0).ok_or(missing)? },
         VerbId::Capture => Command::Capture {
@@ -361,10 +359,9 @@ fn build<'l>(
         VerbId::Reboot => Command::Reboot,
         VerbId::FactoryReset => Command::FactoryReset,
         VerbId::SetUp => Command::SetUp,
-        VerbId::Terminal => Command::Terminal {
-            columns: number(0).ok_or(missing)?,
-            rows: number(1).ok_or(missing)?,
-        },
+        VerbId::Terminal => {
+            Command::Terminal { columns: number(0).ok_or(missing)?, rows: number(1).ok_or(missing)? }
+        }
         VerbId::Help => Command::Help(words.get(1)),
         VerbId::Exit => Command::Exit,
     })
@@ -374,7 +371,8 @@ fn build<'l>(
 pub(crate) fn after_words(line: &str, count: usize) -> &str {
     let mut rest = line.trim_start();
     for _ in 0..count {
-        rest = rest.find(char::is_whitespace).and_then(|end| rest.get(end..)).unwrap_or_default().trim_start();
+        rest =
+            rest.find(char::is_whitespace).and_then(|end| rest.get(end..)).unwrap_or_default().trim_start();
     }
     rest.trim_end()
 }

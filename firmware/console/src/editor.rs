@@ -99,7 +99,7 @@ impl Editor {
         self.cursor = 0;
     }
 
-    pub(crate) const fn move_end(&mut self) {
+    pub(crate) fn move_end(&mut self) {
         self.cursor = self.line.len();
     }
 
@@ -134,13 +134,7 @@ impl Editor {
     // How it looks.
 
     /// A character was inserted; draws no more than that, if no more has changed.
-    pub(crate) fn draw_inserted(
-        &mut self,
-        prompt: &str,
-        columns: u16,
-        character: char,
-        out: &mut Output,
-    ) {
+    pub(crate) fn draw_inserted(&mut self, prompt: &str, columns: u16, character: char, out: &mut Output) {
         let room = room(prompt, columns);
         let shown = self.line.get(self.left..).unwrap_or_default();
         let is_at_end = self.cursor == self.line.len();

@@ -60,14 +60,27 @@ pub(crate) enum VerbId {
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// One of these; may be left out or not.
-    Choice { choices: &'static [Choice], is_optional: bool },
+    Choice {
+        choices: &'static [Choice],
+        is_optional: bool,
+    },
     /// The path of a setting.
     Path,
     /// What it is set to: the rest of the line.
     Value,
-    Number { name: &'static str, least: u16, most: u16, is_optional: bool, help: Text },
+    Number {
+        name: &'static str,
+        least: u16,
+        most: u16,
+        is_optional: bool,
+        help: Text,
+    },
     /// Any word.
-    Word { name: &'static str, is_optional: bool, help: Text },
+    Word {
+        name: &'static str,
+        is_optional: bool,
+        help: Text,
+    },
     /// Which frames to capture.
     Filter,
 }
@@ -89,9 +102,9 @@ pub(crate) enum Matched<'l> {
 impl Slot {
     pub(crate) const fn is_optional(&self) -> bool {
         match self {
-            Self::Choice { is_optional, .. } | Self::Number { is_optional, .. } | Self::Word { is_optional, .. } => {
-                *is_optional
-            }
+            Self::Choice { is_optional, .. }
+            | Self::Number { is_optional, .. }
+            | Self::Word { is_optional, .. } => *is_optional,
             Self::Path | Self::Value => false,
             Self::Filter => true,
         }
@@ -112,7 +125,8 @@ impl Slot {
                 if let Some(place) = choices.iter().position(|choice| choice.name == word) {
                     return Ok(Matched::Choice(place));
                 }
-                let mut begun = choices.iter().enumerate().filter(|(_, choice)| choice.name.starts_with(word));
+                let mut begun =
+                    choices.iter().enumerate().filter(|(_, choice)| choice.name.starts_with(word));
                 match (begun.next(), begun.next()) {
                     (Some((place, _)), None) if !word.is_empty() => Ok(Matched::Choice(place)),
                     (Some(_), Some(_)) if !word.is_empty() => Err(Some(Mistake::Ambiguous { word })),
@@ -154,7 +168,9 @@ pub(crate) fn candidates(line: &str, language: Language, tell: &mut dyn FnMut(Ca
     };
     if typed == 0 {
         if !line.trim_start().starts_with('#') {
-            VERBS.iter().for_each(|verb| tell(Candidate { word: verb.name, help: verb.help.pick(language), end: " " }));
+            VERBS.iter().for_each(|verb| {
+                tell(Candidate { word: verb.name, help: verb.help.pick(language), end: " " })
+            });
         }
         return word.len();
     }
@@ -168,7 +184,9 @@ pub(crate) fn candidates(line: &str, language: Language, tell: &mut dyn FnMut(Ca
         }
     }
     if verb.id == VerbId::Help {
-        VERBS.iter().for_each(|verb| tell(Candidate { word: verb.name, help: verb.help.pick(language), end: "" }));
+        VERBS
+            .iter()
+            .for_each(|verb| tell(Candidate { word: verb.name, help: verb.help.pick(language), end: "" }));
         return word.len();
     }
     for slot in verb.slots.iter().skip(at) {
@@ -181,7 +199,8 @@ pub(crate) fn candidates(line: &str, language: Language, tell: &mut dyn FnMut(Ca
             Slot::Path => path_candidates(word, &mut tell),
             Slot::Value => value_candidates(words.get(1).unwrap_or_default(), &mut tell),
             Slot::Number { name, help, .. } | Slot::Word { name, help, .. } => {
-                let is_path = verb.id == VerbId::Show && words.get(1).is_some_and(|topic| topic.starts_with("set"));
+                let is_path =
+                    verb.id == VerbId::Show && words.get(1).is_some_and(|topic| topic.starts_with("set"));
                 if is_path {
                     path_candidates(word, &mut tell);
                 } else {
@@ -222,7 +241,11 @@ fn value_candidates(path: &str, tell: &mut dyn FnMut(Candidate<'_>)) {
     let Ok(place) = find(path) else { return };
     let key: &Key = place.key;
     for value in key.values() {
-        tell(Candidate { word: value, help: if key.unset == Unset::Value(value) { "(default)" } else { "" }, end: "" });
+        tell(Candidate {
+            word: value,
+            help: if key.unset == Unset::Value(value) { "(default)" } else { "" },
+            end: "",
+        });
     }
     tell(Candidate { word: "<value>", help: key.help, end: "" });
     tell(Candidate { word: "<example>", help: key.example, end: "" });
@@ -240,7 +263,13 @@ pub(crate) fn nearest_path(path: &str) -> Option<&'static str> {
 /// Longer paths lead nowhere.
 const PATH_MAX: usize = 64;
 
-const fn verb(id: VerbId, name: &'static str, usage: &'static str, help: Text, slots: &'static [Slot]) -> Verb {
+const fn verb(
+    id: VerbId,
+    name: &'static str,
+    usage: &'static str,
+    help: Text,
+    slots: &'static [Slot],
+) -> Verb {
     Verb { id, name, usage, help, slots }
 }
 
@@ -270,7 +299,10 @@ pub(crate) static VERBS: &[Verb] = &[
             Slot::Word {
                 name: "<which>",
                 is_optional: true,
-                help: Text("a WAN's number, or the beginning of settings' paths", "WAN 编号,或设置路径的开头"),
+                help: Text(
+                    "a WAN's number, or the beginning of settings' paths",
+                    "WAN 编号,或设置路径的开头",
+                ),
             },
         ],
     ),
@@ -304,7 +336,13 @@ pub(crate) static VERBS: &[Verb] = &[
             },
         ],
     ),
-    verb(VerbId::Revert, "revert", "revert", Text("forget what was set since the last commit", "放弃未提交的修改"), &[]),
+    verb(
+        VerbId::Revert,
+        "revert",
+        "revert",
+        Text("forget what was set since the last commit", "放弃未提交的修改"),
+        &[],
+    ),
     verb(VerbId::Diff, "diff", "diff", Text("what a commit would change", "查看未提交的修改"), &[]),
     verb(
         VerbId::Export,
@@ -316,7 +354,13 @@ pub(crate) static VERBS: &[Verb] = &[
             is_optional: true,
         }],
     ),
-    verb(VerbId::Import, "import", "import", Text("take such lines, all or none of them", "导入这样的文本"), &[]),
+    verb(
+        VerbId::Import,
+        "import",
+        "import",
+        Text("take such lines, all or none of them", "导入这样的文本"),
+        &[],
+    ),
     verb(
         VerbId::Dial,
         "dial",
@@ -324,14 +368,29 @@ pub(crate) static VERBS: &[Verb] = &[
         Text("be on line", "拨号上线"),
         &[
             Slot::Choice {
-                choices: &[choice("force", Text("even in a hold, which may prolong the lock", "静默期内也拨号(可能延长锁定)"))],
+                choices: &[choice(
+                    "force",
+                    Text("even in a hold, which may prolong the lock", "静默期内也拨号(可能延长锁定)"),
+                )],
                 is_optional: true,
             },
             WAN,
         ],
     ),
-    verb(VerbId::HangUp, "hangup", "hangup [WAN]", Text("be off line until `dial`", "断开,直到再次拨号"), &[WAN]),
-    verb(VerbId::Probe, "probe", "probe", Text("check now whether the Internet is there", "立即检测互联网连接"), &[]),
+    verb(
+        VerbId::HangUp,
+        "hangup",
+        "hangup [WAN]",
+        Text("be off line until `dial`", "断开,直到再次拨号"),
+        &[WAN],
+    ),
+    verb(
+        VerbId::Probe,
+        "probe",
+        "probe",
+        Text("check now whether the Internet is there", "立即检测互联网连接"),
+        &[],
+    ),
     verb(
         VerbId::Ping,
         "ping",
@@ -348,7 +407,13 @@ pub(crate) static VERBS: &[Verb] = &[
             },
         ],
     ),
-    verb(VerbId::Traceroute, "traceroute", "traceroute HOST", Text("which way packets go", "查看到主机的路径"), &[HOST]),
+    verb(
+        VerbId::Traceroute,
+        "traceroute",
+        "traceroute HOST",
+        Text("which way packets go", "查看到主机的路径"),
+        &[HOST],
+    ),
     verb(
         VerbId::Resolve,
         "resolve",
@@ -395,8 +460,20 @@ pub(crate) static VERBS: &[Verb] = &[
         }],
     ),
     verb(VerbId::Reboot, "reboot", "reboot", Text("start anew", "重启"), &[]),
-    verb(VerbId::FactoryReset, "factory-reset", "factory-reset", Text("forget all settings", "恢复出厂设置"), &[]),
-    verb(VerbId::SetUp, "setup", "setup", Text("the questions of the first start", "首次启动的设置向导"), &[]),
+    verb(
+        VerbId::FactoryReset,
+        "factory-reset",
+        "factory-reset",
+        Text("forget all settings", "恢复出厂设置"),
+        &[],
+    ),
+    verb(
+        VerbId::SetUp,
+        "setup",
+        "setup",
+        Text("the questions of the first start", "首次启动的设置向导"),
+        &[],
+    ),
     verb(
         VerbId::Terminal,
         "terminal",
@@ -410,7 +487,13 @@ pub(crate) static VERBS: &[Verb] = &[
                 is_optional: false,
                 help: Text("columns", "列数"),
             },
-            Slot::Number { name: "<rows>", least: 0, most: 500, is_optional: false, help: Text("rows", "行数") },
+            Slot::Number {
+                name: "<rows>",
+                least: 0,
+                most: 500,
+                is_optional: false,
+                help: Text("rows", "行数"),
+            },
         ],
     ),
     verb(

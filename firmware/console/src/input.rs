@@ -315,10 +315,7 @@ mod tests {
     #[test]
     fn utf8_and_what_is_none() {
         use Input::{Char, Enter, Invalid};
-        assert_eq!(
-            typed("é光😀".as_bytes()),
-            [Char('é'), Char('光'), Char('😀')]
-        );
+        assert_eq!(typed("é光😀".as_bytes()), [Char('é'), Char('光'), Char('😀')]);
         for (octets, expected) in [
             (&b"\xff"[..], &[Invalid][..]),
             (b"\x80a", &[Invalid, Char('a')]),

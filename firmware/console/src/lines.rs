@@ -42,21 +42,33 @@ impl<'w> Lines<'w> {
 
     /// A line with a label before it, in a column of its own.
     pub fn field(&mut self, label: &str, text: fmt::Arguments<'_>) {
-        let gap = LABEL.saturating_sub(of(label));
-        self.line(format_args!("{label}{:gap$}{text}", ""));
+        self.column(LABEL, label, text);
     }
 
     /// A sentence with a label before it, in as many lines as it needs.
     pub fn sentence(&mut self, label: &str, text: &str) {
-        let columns = self.columns.saturating_sub(LABEL + 1).max(10);
+        self.paragraph(LABEL, label, text);
+    }
+
+    /// The same with a wider column.
+    pub(crate) fn paragraph(&mut self, width: usize, label: &str, text: &str) {
+        let columns = self.columns.saturating_sub(width + 1).max(10);
         let mut label = label;
         let mut rest = text;
-        while !rest.is_empty() {
+        loop {
             let (end, next) = wrap(rest, columns);
-            self.field(label, format_args!("{}", rest.get(..end).unwrap_or_default()));
+            self.column(width, label, format_args!("{}", rest.get(..end).unwrap_or_default()));
             rest = rest.get(next..).unwrap_or_default();
             label = "";
+            if rest.is_empty() {
+                return;
+            }
         }
+    }
+
+    fn column(&mut self, width: usize, label: &str, text: fmt::Arguments<'_>) {
+        let gap = width.saturating_sub(of(label)).max(usize::from(width > 0));
+        self.line(format_args!("{label}{:gap$}{text}", ""));
     }
 }
 

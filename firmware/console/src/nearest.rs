@@ -4,7 +4,10 @@
 pub(crate) fn nearest(typed: &str, words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let most = if typed.len() <= 3 { 1 } else { 2 };
     let rated = words.map(|word| (distance(typed.as_bytes(), word.as_bytes()), word));
-    rated.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+    rated
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
 }
 
 /// Letters to be put in, left out, replaced or exchanged with their neighbour (optimal string alignment).
@@ -42,9 +45,14 @@ mod tests {
 
     #[test]
     fn slips() {
-        for (typed, word, slips) in
-            [("", "", 0), ("show", "show", 0), ("shwo", "show", 1), ("sow", "show", 1), ("reobot", "reboot", 1), ("abc", "xyz", 3)]
-        {
+        for (typed, word, slips) in [
+            ("", "", 0),
+            ("show", "show", 0),
+            ("shwo", "show", 1),
+            ("sow", "show", 1),
+            ("reobot", "reboot", 1),
+            ("abc", "xyz", 3),
+        ] {
             assert_eq!(distance(typed.as_bytes(), word.as_bytes()), slips, "{typed} {word}");
         }
         assert_eq!(nearest("comit", ["commit", "export"].into_iter()), Some("commit"));

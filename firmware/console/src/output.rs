@@ -5,11 +5,11 @@ use core::fmt;
 use heapless::Deque;
 
 /// Octets that wait for the line.
-pub(crate) const OUTPUT: usize = 1024;
+pub(crate) const OUTPUT: usize = 1600;
 
 /// The most that one step of the console writes: a line with its prompt and its escape sequences. While less is free, the
 /// console stands still.
-pub(crate) const STEP: usize = 640;
+pub(crate) const STEP: usize = 800;
 
 /// The queue. What finds no room is lost and counted; [`has_room`](Self::has_room) is asked first, so nothing is.
 #[derive(Debug, Default)]
@@ -22,10 +22,6 @@ impl Output {
     /// Whether a step's output fits.
     pub(crate) fn has_room(&self) -> bool {
         self.queue.capacity() - self.queue.len() >= STEP
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 
     /// What is to be sent next.

@@ -42,43 +42,32 @@ impl fmt::Write for Printable<'_> {
 /// characters; and where the next part begins. The whole text, if it fits. Never nothing, unless the text is.
 pub(crate) fn wrap(text: &str, columns: usize) -> (usize, usize) {
     let mut taken = 0;
-    let mut last_word = None;
+    // Where the part can end, and where the next one begins then.
+    let mut cut = None;
+    let mut last = ' ';
     for (at, character) in text.char_indices() {
         let width = of_char(character);
+        let is_wide = width == 2 || of_char(last) == 2;
+        if character == ' ' && at > 0 {
+            cut = Some((at, at + 1));
+        } else if is_wide && last != ' ' && !is_closing(character) {
+            // Chinese can be cut anywhere, but a sentence ends before its stop, never after it.
+            cut = Some((at, at));
+        }
         if taken + width > columns && at > 0 {
-            // A sentence ends before its stop, never after it.
-            let between = if is_closing(character) { before_last(text, at) } else { at };
-            return match last_word {
-                _ if character == ' ' => (at, at + 1),
-                Some((word, is_wide)) if !is_wide || width == 1 => (word, skip_space(text, word)),
-                _ => (between, skip_space(text, between)),
-            };
+            return cut.unwrap_or((at, at));
         }
         taken += width;
-        if character == ' ' {
-            last_word = Some((at, false));
-        } else if width == 2 && !is_closing_next(text, at + character.len_utf8()) {
-            last_word = Some((at + character.len_utf8(), true));
-        }
+        last = character;
     }
     (text.len(), text.len())
 }
 
-fn skip_space(text: &str, at: usize) -> usize {
-    at + usize::from(text.as_bytes().get(at) == Some(&b' '))
-}
-
-fn before_last(text: &str, at: usize) -> usize {
-    let last = text.get(..at).and_then(|text| text.char_indices().next_back());
-    last.map_or(at, |(before, _)| if before == 0 { at } else { before })
-}
-
 const fn is_closing(character: char) -> bool {
-    matches!(character, '。' | ',' | ',' | ';' | ':' | '、' | ')' | '”' | '.' | ';' | ':' | ')')
-}
-
-fn is_closing_next(text: &str, at: usize) -> bool {
-    text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(is_closing)
+    matches!(
+        character,
+        '。' | '、' | '”' | '.' | ',' | ';' | ':' | ')' | '\u{FF09}' | '\u{FF0C}' | '\u{FF1A}' | '\u{FF1B}'
+    )
 }
 
 #[cfg(test)]
