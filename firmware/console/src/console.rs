@@ -213,7 +213,7 @@ impl Console {
                 "Type help for what there is, ? for help within a line.",
                 "输入 help 查看命令,行内按 ? 获得帮助。",
             );
-            self.output.put(format_args!("{help}\n"));
+            self.put_wrapped(help);
             self.prompt();
         }
     }
@@ -391,6 +391,15 @@ impl Console {
 
     pub(crate) fn put(&mut self, text: core::fmt::Arguments<'_>) {
         self.output.put(text);
+    }
+
+    pub(crate) fn put_wrapped(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (end, next) = crate::width::wrap(rest, usize::from(self.columns) - 1);
+            self.output.put(format_args!("{}\n", rest.get(..end).unwrap_or_default()));
+            rest = rest.get(next..).unwrap_or_default();
+        }
     }
 
     pub(crate) const fn language(&self) -> Language {

@@ -56,11 +56,15 @@ impl Console {
     /// Greets and asks the first question.
     pub(crate) fn begin_set_up(&mut self) {
         let greeting = self.pick(
-            "Welcome. Three questions, and the line is dialed. Ctrl-C leaves them for later (`setup`).\n\
-             (中文:先按 Ctrl-C,然后 set system.language chinese、commit、setup)",
+            "Welcome. Three questions, and the line is dialed. Ctrl-C: not now; `setup` asks again.",
             "欢迎。回答三个问题后即开始拨号;Ctrl-C 跳过,以后可输入 setup。",
         );
-        self.put(format_args!("\n{greeting}\n\n"));
+        self.put(format_args!("\n"));
+        self.put_wrapped(greeting);
+        if self.language() == Language::English {
+            self.put_wrapped("(中文:按 Ctrl-C,再输入 set system.language chinese、commit、setup)");
+        }
+        self.put(format_args!("\n"));
         for (number, (preset, name)) in (1..).zip(Preset::ALL.iter().zip(CARRIERS)) {
             self.put(format_args!("  {number}  {:<8} {name}\n", preset.name()));
         }

@@ -1,7 +1,7 @@
 //! What is typed, and what is seen: one file per case in `tests/transcripts`.
 //!
 //! A line that begins with `>` is typed (`\r`, `\t`, `\e`, `\b`, `^C` and the like stand for keys); the lines that follow it,
-//! each behind `|`, are what the terminal shows then, from its first row to the last that is not empty, with `_` where the cursor
+//! each behind `|`, are what the terminal shows then, without the rows at its top that are as before, with `_` where the cursor
 //! is. `size COLUMNS ROWS` before the first line sets the terminal's size, `set …` lines are settings in force, `happens NAME` lets
 //! something happen, `later SECONDS` lets time pass. The terminal is another project's (`vt100`).
 //!
@@ -42,6 +42,7 @@ fn every_transcript() {
 fn replay(told: &str) -> String {
     let mut seen = String::new();
     let mut world = World::default();
+    let mut before = Vec::new();
     for line in told.lines().filter(|line| !line.starts_with('|')) {
         writeln!(seen, "{line}").unwrap();
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -60,12 +61,23 @@ fn replay(told: &str) -> String {
             _ => panic!("{line}"),
         }
         if matches!(word, "start" | "happens" | ">") {
-            for row in world.screen() {
+            let screen = world.screen();
+            for row in news(&before, &screen) {
                 writeln!(seen, "{}", format!("| {row}").trim_end()).unwrap();
             }
+            before = screen;
         }
     }
     seen
+}
+
+/// The rows that were not there before, maybe further down.
+fn news<'s>(before: &[String], now: &'s [String]) -> &'s [String] {
+    // Without the row of the cursor.
+    let old = before.get(..before.len().saturating_sub(1)).unwrap_or_default();
+    let same = |scrolled: &usize| now.starts_with(&old[*scrolled..]);
+    let scrolled = (0..=old.len()).find(same).unwrap_or(old.len());
+    &now[old.len() - scrolled..]
 }
 
 /// What the names of keys stand for.

@@ -42,10 +42,10 @@ impl Console {
             return;
         }
         let how = self.pick(
-            "The first octets of each frame follow as text; Ctrl-C ends. With the terminal's log in console.log:",
-            "以下为每帧开头部分的文本;Ctrl-C 结束。将终端记录存为 console.log 后运行:",
+            "octets at most of each frame follow as text; Ctrl-C ends. With the terminal's log in console.log:",
+            "字节以内的各帧内容如下;Ctrl-C 结束。将终端记录存为 console.log 后运行:",
         );
-        self.output.put(format_args!("{how} ({SNAP})\n{HOST_COMMAND}\n{BEGIN}\n"));
+        self.output.put(format_args!("{SNAP} {how}\n{HOST_COMMAND}\n{BEGIN}\n"));
         let output = &mut self.output;
         self.pcap.begin(&mut |line| output.put(format_args!("{line}\n")));
     }

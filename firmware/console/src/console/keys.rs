@@ -60,7 +60,8 @@ impl Console {
             Input::Control(b'V') => return self.is_literal = true,
             Input::Control(b'C') => {
                 self.output.put(format_args!("^C\n"));
-                if self.mode == Mode::Import {
+                if matches!(self.mode, Mode::Import | Mode::SetUp(_)) {
+                    // Nothing else was set: both begin only then.
                     settings.revert();
                 }
                 return self.prompt();

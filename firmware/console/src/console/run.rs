@@ -75,6 +75,9 @@ impl Console {
             }
             Command::Reboot => self.ask_to_confirm(Confirm::Reboot),
             Command::FactoryReset => self.ask_to_confirm(Confirm::FactoryReset),
+            Command::SetUp if settings.is_changed() => {
+                self.say_and_prompt(format_args!("{}", gatelet_settings::Uncommitted));
+            }
             Command::SetUp => self.begin_set_up(),
             Command::Terminal { columns, rows } => {
                 self.tells_size = false;

@@ -16,7 +16,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Address;
 
 /// The world.
-pub struct World {
+pub(crate) struct World {
     console: Console,
     settings: Editor,
     terminal: vt100::Parser,
@@ -46,31 +46,31 @@ impl Default for World {
 }
 
 impl World {
-    pub fn set_size(&mut self, columns: u16, rows: u16) {
+    pub(crate) fn set_size(&mut self, columns: u16, rows: u16) {
         self.size = (columns, rows);
         self.terminal.screen_mut().set_size(rows, columns);
     }
 
     /// A setting that is in force before the start.
-    pub fn set(&mut self, line: &str) {
+    pub(crate) fn set(&mut self, line: &str) {
         let (path, value) = line.split_once(' ').unwrap();
         self.settings.set(path, value).unwrap();
         self.settings.commit().unwrap();
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.console.set_clock(Clock { unix_seconds_at_zero: Some(1_789_500_000), utc_offset_minutes: 0 });
         self.console.start(&self.settings, true);
         self.run();
     }
 
-    pub fn later(&mut self, seconds: u64) {
+    pub(crate) fn later(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         self.settings.handle_timeout(self.now);
         self.run();
     }
 
-    pub fn type_in(&mut self, octets: &[u8]) {
+    pub(crate) fn type_in(&mut self, octets: &[u8]) {
         for octet in octets {
             self.console.handle_byte(*octet);
             self.run();
@@ -78,12 +78,12 @@ impl World {
     }
 
     /// What the owner was asked for since the last time.
-    pub fn asked(&mut self) -> String {
+    pub(crate) fn asked(&mut self) -> String {
         std::mem::take(&mut self.asked).join("; ")
     }
 
     /// The rows of the terminal, with a mark where the cursor is.
-    pub fn screen(&self) -> Vec<String> {
+    pub(crate) fn screen(&self) -> Vec<String> {
         let screen = self.terminal.screen();
         let (row, column) = screen.cursor_position();
         let mut rows: Vec<String> = (0..self.size.1)
@@ -190,7 +190,7 @@ impl World {
     }
 
     /// Something happens on the line.
-    pub fn happens(&mut self, what: &str) {
+    pub(crate) fn happens(&mut self, what: &str) {
         let (ac_mac, ac_name) = (EthernetAddress([2, 0, 0, 0, 0, 1]), "BRAS-1".try_into().unwrap());
         let address = Ipv4Address::new(203, 0, 113, 7);
         let dns = [Some(Ipv4Address::new(203, 0, 113, 53)), None];
