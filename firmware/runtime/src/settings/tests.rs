@@ -11,7 +11,7 @@ use embassy_time::{Duration, Timer};
 use gatelet_hal::{FramePool, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Forward, Router, TableSpace, WanId};
-use gatelet_settings::{Event, Record, Settings, find};
+use gatelet_settings::{Editor, Event, Record, Settings, find};
 use smoltcp::wire::EthernetAddress;
 
 use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, WAN, load_settings, set_up};
@@ -250,6 +250,40 @@ fn what_cannot_be_falls_back_and_is_told() {
     assert!(told.len() == 1 && told[0].starts_with("lan.dhcp.pool: it reaches beyond"), "{told:?}");
 }
 
+/// The formats that were ever released: flash as such a firmware left it, and what was set in it.
+const RELEASED: [(&[u8], &str); 1] =
+    [(include_bytes!("../../testdata/settings-v1.bin"), include_str!("../../testdata/settings-v1.txt"))];
+
+fn of_bytes(bytes: &[u8]) -> Nor {
+    Nor { bytes: bytes.to_vec(), ..Nor::new(bytes.len() / PAGE as usize) }
+}
+
+fn imported(text: &str) -> Settings {
+    let mut editor = Editor::default();
+    text.lines().for_each(|line| editor.import_line(line).unwrap_or_else(|error| panic!("{error}")));
+    editor.working().clone()
+}
+
+#[test]
+fn every_format_that_was_released_is_read() {
+    for (bytes, text) in RELEASED {
+        let (found, told) = boot(&mut of_bytes(bytes));
+        assert_eq!(told, [""; 0]);
+        let lines: String = found.export(true).map(|line| format!("{line}\n")).collect();
+        assert_eq!(lines, text);
+        assert_eq!(found, imported(text));
+    }
+}
+
+#[test]
+fn what_is_written_today_is_the_last_format_that_was_released() {
+    // If it is to be another: give it a number, and a pair of files beside this one, which stays.
+    let (bytes, text) = RELEASED[RELEASED.len() - 1];
+    let mut flash = Nor::new(bytes.len() / PAGE as usize);
+    store(&mut flash, &imported(text)).unwrap();
+    assert!(flash.bytes == bytes);
+}
+
 #[test]
 fn ranges_that_are_no_four_pages_are_refused() {
     let mut flash = Nor::new(8);
@@ -312,7 +346,7 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
             Timer::after(Duration::from_secs(1)).await;
             edit("forward.1.port", "80");
             edit("forward.1.to", "192.168.1.10");
-            assert!(desk.edit(gatelet_settings::Editor::commit).unwrap().live);
+            assert!(desk.edit(Editor::commit).unwrap().live);
             Timer::after(Duration::from_secs(1)).await;
             edit("lan.address", "192.168.8.1/24");
             edit("forward.1.to", "192.168.8.10");
