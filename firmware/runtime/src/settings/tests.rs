@@ -11,7 +11,7 @@ use embassy_time::{Duration, Timer};
 use gatelet_hal::{FramePool, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Forward, Router, TableSpace, WanId};
-use gatelet_settings::{Editor, Event, Record, Settings, find};
+use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
 use smoltcp::wire::EthernetAddress;
 
 use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, WAN, load_settings, set_up};
@@ -208,19 +208,48 @@ fn what_does_not_fit_is_refused_and_the_old_stays() {
 
 #[test]
 fn as_much_as_there_can_be_fits_eight_pages_of_four_kilobytes() {
-    // Small records need most, for what comes with each; all of one length is what can be counted.
+    // Small pages lose more at their ends: twelve of 1 KB and one for the store hold no more than three of 4 KB and one.
+    let places: usize = KEYS.iter().map(|key| usize::from(key.most.max(1))).sum();
+    // Small records need most, for what comes with each.
     for len in [0, 3, 12, 60, 250] {
         let text = "x".repeat(len);
         let mut all = Settings::new();
-        let mut ids = (0x8000_u16..).flat_map(|id| (0..=255).map(move |number| (id, number)));
-        while all.free() >= 4 + len && all.records().count() < 512 {
-            let (id, number) = ids.next().unwrap();
-            let _ = all.restore(Record { id, number, text: &text });
+        for n in 0..places {
+            let record = Record { id: 0x8000 + n as u16, number: 0, text: &text };
+            if let Err(Complaint::NoRoom { .. }) = all.restore(record) {
+                break;
+            }
         }
-        let mut flash = Nor::new(32);
-        block_on(FlashSettings::new(&mut flash, 0..32 * PAGE).unwrap().store(&all)).unwrap();
+        let mut flash = Nor::new(26);
+        store(&mut flash, &all).unwrap();
         assert_eq!(boot(&mut flash).0, all, "{len}");
     }
+}
+
+/// What docs/settings.md says about wear.
+#[test]
+fn a_year_wears_the_flash_as_the_documentation_says() {
+    const DAYS: u32 = 365;
+    const CYCLES: u32 = 100_000; // the usual figure of data sheets
+    let mut flash = Nor::new(8);
+    let page = flash.bytes.len() as u32;
+    let mut keeper = FlashSettings::new(&mut flash, 0..page).unwrap();
+    for day in 0..DAYS {
+        for change in 0..2 {
+            let settings = generation((day * 2 + change) as usize);
+            block_on(keeper.store(&settings)).unwrap();
+            // Nothing has changed.
+            block_on(keeper.store(&settings)).unwrap();
+        }
+    }
+    let most = flash.erases.iter().copied().max().unwrap();
+    let said = format!(
+        "a sector is erased {most} times, {:.1} a day; at 100 000 cycles it lasts {} years.",
+        f64::from(most) / f64::from(DAYS),
+        CYCLES / most
+    );
+    let page = include_str!("../../../../docs/settings.md");
+    assert!(page.contains(&said), "{said}");
 }
 
 #[test]
