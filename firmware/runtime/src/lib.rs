@@ -146,6 +146,7 @@ mod ledger;
 mod port;
 mod queues;
 mod router;
+pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;

@@ -146,6 +146,10 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
+    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+        // The LAN may have another address.
+        publish_sessions(gatelet, router);
+    }
     for ((wan, slot), latest) in (0..).map(WanId).zip(desk).zip(latest) {
         // That an older one is written says nothing about the one given out since.
         if let Some((serial, stored)) = slot.written.try_take()
@@ -315,6 +319,9 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
             ready |= signaled(&slot.written, cx);
         }
         ready |= signaled(&gatelet.status.question, cx);
+        if let Some(settings) = gatelet.settings {
+            ready |= signaled(&settings.changed, cx);
+        }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

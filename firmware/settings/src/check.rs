@@ -4,11 +4,10 @@ use core::fmt;
 
 use gatelet_hal::PortId;
 use gatelet_proto::dhcp::server::ConfigError;
-use gatelet_router::{Forward, MAX_FORWARDS, MAX_RULES, Protocol};
+use gatelet_router::{Forward, MAX_FORWARDS, Protocol};
 use gatelet_wire::{Ipv4Address, Ipv4Cidr};
 
-use crate::config::PROBES;
-use crate::{KEYS, Place, Settings};
+use crate::{KEYS, Place, Settings, Unset};
 
 /// Two settings that contradict each other, or one that lacks another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,19 +123,12 @@ impl Settings {
 
     /// Entries of lists that are begun and not complete.
     fn entries_lack(&self, tell: &mut dyn FnMut(Conflict)) {
-        for (list, most, needed) in [
-            (
-                "lan.dhcp.reservation",
-                16,
-                &["lan.dhcp.reservation.#.mac", "lan.dhcp.reservation.#.address"][..],
-            ),
-            ("forward", MAX_FORWARDS as u8, &["forward.#.port", "forward.#.to"]),
-            ("rule", MAX_RULES as u8, &["rule.#.action"]),
-            ("connectivity.probe", PROBES as u8, &["connectivity.probe.#.url"]),
-        ] {
-            for n in (1..=most).filter(|n| self.has_below(list, *n)) {
-                for path in needed.iter().filter(|path| self.at(path, n).is_none()) {
-                    tell(conflict(path, n, Problem::Missing));
+        for key in KEYS.iter().filter(|key| key.unset == Unset::Required) {
+            let Some(list) = key.list() else { continue };
+            for number in (1..=key.most).filter(|number| self.has_entry(list, *number)) {
+                let place = Place { key, number };
+                if self.text(place).is_none() {
+                    tell(Conflict { place, problem: Problem::Missing });
                 }
             }
         }

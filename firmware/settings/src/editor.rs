@@ -16,6 +16,7 @@
 
 use core::fmt;
 
+use heapless::Deque;
 use smoltcp::time::{Duration, Instant};
 
 use crate::check::Conflict;
@@ -25,6 +26,8 @@ use crate::{Effect, PathError, Place, Settings, find};
 
 /// The longest trial: an hour.
 pub const TRIAL_MINUTES_MAX: u8 = 60;
+/// Events that wait to be heard.
+const EVENTS: usize = 4;
 
 /// Settings, as they are edited and as they are in force.
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ pub struct Editor {
     import: Option<Import>,
     to_apply: Effects,
     is_to_store: bool,
-    event: Option<Event>,
+    events: Deque<Event, EVENTS>,
 }
 
 /// What is in force is on trial.
@@ -54,9 +57,12 @@ struct Import {
 
 /// What it takes for a change to be felt, all keys together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be there with or without the others")]
 pub struct Effects {
     /// Something changes at once.
     pub live: bool,
+    /// It is about the LAN, its address or its DHCP server.
+    pub lan: bool,
     /// The line is to be dialed anew.
     pub redial: bool,
     /// Something waits for a reboot.
@@ -69,11 +75,14 @@ impl Effects {
         self == Self::default()
     }
 
-    fn add(&mut self, effect: Effect) {
-        match effect {
-            Effect::Live => self.live = true,
-            Effect::Redial => self.redial = true,
-            Effect::Restart => self.restart = true,
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            live: self.live || other.live,
+            lan: self.lan || other.lan,
+            redial: self.redial || other.redial,
+            restart: self.restart || other.restart,
         }
     }
 }
@@ -83,7 +92,9 @@ impl Effects {
 pub enum Event {
     /// Nobody confirmed: what was in force before is so again.
     RolledBack,
-    /// What is in force could not be written: a reboot brings back what was before.
+    /// What is in force is in flash.
+    Stored,
+    /// It could not be written: a reboot brings back what was before.
     NotStored,
 }
 
@@ -295,31 +306,23 @@ impl Editor {
     fn put_in_force(&mut self) -> Effects {
         let effects = effects(&self.running, &self.working);
         self.running.clone_from(&self.working);
-        self.note(effects);
+        self.to_apply = self.to_apply.and(effects);
         effects
-    }
-
-    fn note(&mut self, effects: Effects) {
-        self.to_apply.live |= effects.live;
-        self.to_apply.redial |= effects.redial;
-        self.to_apply.restart |= effects.restart;
     }
 
     /// To be called when [`poll_at`](Self::poll_at)'s time has come; earlier does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let Some(trial) = self.trial.take_if(|trial| trial.until <= now) else { return };
         let effects = effects(&self.running, &trial.before);
-        self.note(effects);
+        self.to_apply = self.to_apply.and(effects);
         // What was set since stays to be looked at, and shows in the diff what the trial had changed.
         self.running = trial.before;
-        self.event = Some(Event::RolledBack);
+        self.tell(Event::RolledBack);
     }
 
     /// What [`poll_store`](Self::poll_store) gave is written (`stored`), or could not be.
     pub fn handle_stored(&mut self, stored: bool) {
-        if !stored {
-            self.event = Some(Event::NotStored);
-        }
+        self.tell(if stored { Event::Stored } else { Event::NotStored });
     }
 
     /// Begins to take lines.
@@ -384,7 +387,15 @@ impl Editor {
 
     /// What happened meanwhile.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.event.take()
+        self.events.pop_front()
+    }
+
+    /// With nobody listening, the oldest goes.
+    fn tell(&mut self, event: Event) {
+        if self.events.is_full() {
+            self.events.pop_front();
+        }
+        let _ = self.events.push_back(event);
     }
 }
 
@@ -418,12 +429,18 @@ fn differences<'s>(old: &'s Settings, new: &'s Settings) -> impl Iterator<Item =
 /// What it takes to get from one to the other.
 fn effects(old: &Settings, new: &Settings) -> Effects {
     let mut effects = Effects::default();
-    let is_dialed = |settings: &Settings| settings.choice("wan.kind", 0) == "pppoe";
+    let is_dialed = old.choice("wan.kind", 0) == "pppoe";
     for difference in differences(old, new) {
-        // A line that is not dialed takes its settings when it is made.
-        let is_redial = difference.place.key.effect == Effect::Redial;
-        let effect = if is_redial && !is_dialed(old) { Effect::Restart } else { difference.place.key.effect };
-        effects.add(effect);
+        let key = difference.place.key;
+        match key.effect {
+            Effect::Live => {
+                effects.live = true;
+                effects.lan |= key.path.starts_with("lan.");
+            }
+            Effect::Redial if is_dialed => effects.redial = true,
+            // A line that is not dialed takes its settings when it is made.
+            Effect::Redial | Effect::Restart => effects.restart = true,
+        }
     }
     effects
 }
@@ -436,7 +453,7 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::from_micros_const(1_000_000);
-    const LIVE: Effects = Effects { live: true, redial: false, restart: false };
+    const LIVE: Effects = Effects { live: true, lan: false, redial: false, restart: false };
 
     fn diff(editor: &Editor) -> Vec<String> {
         editor.diff().map(|difference| difference.to_string()).collect()
@@ -489,7 +506,7 @@ mod tests {
         );
         // In any order: the network that makes it right may come later.
         editor.set("lan.address", "10.0.0.1/24").unwrap();
-        assert_eq!(editor.commit(), Ok(LIVE));
+        assert_eq!(editor.commit(), Ok(Effects { lan: true, ..LIVE }));
     }
 
     #[test]
@@ -545,8 +562,10 @@ mod tests {
         assert_eq!(editor.commit(), Ok(Effects::default()));
         assert_eq!((editor.poll_at(), editor.poll_apply()), (None, None));
         assert!(editor.poll_store().is_some(), "confirmed: now it is to last");
+        editor.handle_stored(true);
         editor.handle_stored(false);
-        assert_eq!(editor.poll_event(), Some(Event::NotStored));
+        assert_eq!(editor.poll_event(), Some(Event::Stored));
+        assert_eq!((editor.poll_event(), editor.poll_event()), (Some(Event::NotStored), None));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Unset {
     Value(&'static str),
     /// No value; what that means.
     Means(&'static str),
+    /// Nothing: the entry of the list is of no use without it.
+    Required,
 }
 
 /// What it takes for a change to be felt.
@@ -68,7 +70,7 @@ impl Key {
     pub fn default_value(&self) -> Option<Value<'static>> {
         match self.unset {
             Unset::Value(text) => self.kind.parse(text).ok(),
-            Unset::Means(_) => None,
+            Unset::Means(_) | Unset::Required => None,
         }
     }
 
@@ -78,6 +80,11 @@ impl Key {
     /// What is wrong with it; [`Key::example`] is a right one.
     pub fn parse<'t>(&self, text: &'t str) -> Result<Value<'t>, Reason> {
         self.kind.parse(text)
+    }
+
+    /// The list that it is in: what stands in front of its `.#`.
+    pub(crate) fn list(&self) -> Option<&'static str> {
+        self.path.split_once(".#").map(|(list, _)| list)
     }
 
     /// Whether the key, of this entry, is `branch` or is below it.

@@ -418,7 +418,7 @@ pub static KEYS: &[Key] = &[
         path: "lan.dhcp.reservation.#.mac",
         most: 16,
         kind: Kind::Mac,
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "02:00:5e:00:53:0a",
         help: "Whose address it is.",
         ..LIVE
@@ -428,7 +428,7 @@ pub static KEYS: &[Key] = &[
         path: "lan.dhcp.reservation.#.address",
         most: 16,
         kind: Kind::Ipv4,
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "192.168.1.10",
         help: "The address that this host always gets.",
         ..LIVE
@@ -488,7 +488,7 @@ pub static KEYS: &[Key] = &[
         path: "forward.#.port",
         most: 16,
         kind: Kind::Ports,
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "8080",
         help: "The port of the line that leads in, or the first and the last of several.",
         ..LIVE
@@ -498,7 +498,7 @@ pub static KEYS: &[Key] = &[
         path: "forward.#.to",
         most: 16,
         kind: Kind::Ipv4,
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "192.168.1.10",
         help: "The host in the LAN that it leads to.",
         ..LIVE
@@ -529,7 +529,7 @@ pub static KEYS: &[Key] = &[
         path: "rule.#.action",
         most: 32,
         kind: Kind::Choice(&ACTIONS),
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "drop",
         help: "What becomes of it: it may be opened (accept), or not, without a word (drop) or with one (reject).",
         ..LIVE
@@ -669,7 +669,7 @@ pub static KEYS: &[Key] = &[
         path: "connectivity.probe.#.url",
         most: 8,
         kind: Kind::Url,
-        unset: Unset::Means("incomplete"),
+        unset: Unset::Required,
         example: "http://connectivity.example/generate_204",
         help: "A page to ask for, if connectivity.region is custom.",
         ..BOOT

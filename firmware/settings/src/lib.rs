@@ -19,6 +19,8 @@ extern crate std;
 
 mod check;
 mod config;
+#[cfg(test)]
+mod documents;
 mod editor;
 mod key;
 mod keys;

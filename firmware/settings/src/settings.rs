@@ -13,7 +13,7 @@ use core::fmt::{self, Write as _};
 use heapless::{String, Vec};
 
 use crate::check::Conflict;
-use crate::{KEYS, Key, Place, Reason, TEXT_MAX, Value};
+use crate::{KEYS, Key, Place, Reason, TEXT_MAX, Unset, Value};
 
 /// Bytes of all records together. Every list full and every key set to something long does not fit; a home's are some hundred
 /// bytes, and 16 forwards with 32 rules some 3 KB.
@@ -161,14 +161,9 @@ impl Settings {
         self.value(Place { key: KEYS.iter().find(|key| key.path == path)?, number })
     }
 
-    /// Whether anything of an entry is set.
-    pub(crate) fn has_below(&self, list: &str, number: u8) -> bool {
-        self.records().any(|record| {
-            record.number == number
-                && record.place().is_some_and(|place| {
-                    place.key.path.strip_prefix(list).is_some_and(|rest| rest.starts_with(".#"))
-                })
-        })
+    /// Whether anything of an entry of a list is set.
+    pub(crate) fn has_entry(&self, list: &str, number: u8) -> bool {
+        self.records().any(|record| is_of_entry(&record, list, number))
     }
 
     /// Sets a value, in its one form.
@@ -212,20 +207,17 @@ impl Settings {
         }
     }
 
-    /// To be called when all is [restored](Self::restore): unsets what does not go together, and tells each.
+    /// To be called when all is [restored](Self::restore): unsets what does not go together, and tells each. An entry of a list that
+    /// would be incomplete goes as a whole.
     pub fn mend(&mut self, tell: &mut dyn FnMut(Complaint)) {
-        // Each turn takes away one at least.
         while let Some(conflict) = self.first_conflict() {
-            let blamed = conflict.place;
-            let mut count = usize::from(self.unset(blamed));
-            if count == 0 {
-                // Something is missing: the rest of the entry is of no use.
-                count = self.remove(|record| {
-                    record.number == blamed.number
-                        && record.place().is_some_and(|place| same_list(place.key.path, blamed.key.path))
-                });
-            }
+            let Place { key, number } = conflict.place;
+            let count = match key.list().filter(|_| key.unset == Unset::Required) {
+                Some(list) => self.remove(|record| is_of_entry(record, list, number)),
+                None => usize::from(self.unset(conflict.place)),
+            };
             tell(Complaint::Conflict(conflict));
+            // What is blamed is set, and so each turn takes away one at least.
             if count == 0 {
                 return;
             }
@@ -290,9 +282,8 @@ fn first(bytes: &[u8]) -> Option<Record<'_>> {
     Some(Record { id: u16::from_le_bytes([low, high]), number, text })
 }
 
-/// Whether two keys are of entries of one list.
-fn same_list(one: &str, other: &str) -> bool {
-    matches!((one.split_once(".#"), other.split_once(".#")), (Some((one, _)), Some((other, _))) if one == other)
+fn is_of_entry(record: &Record<'_>, list: &str, number: u8) -> bool {
+    record.number == number && record.place().is_some_and(|place| place.key.list() == Some(list))
 }
 
 #[cfg(test)]
@@ -334,9 +325,9 @@ mod tests {
         ];
         assert_eq!(shown(&settings), texts.map(|(path, text)| (path.into(), text.into())));
         assert!(
-            settings.has_below("forward", 2)
-                && !settings.has_below("forward", 3)
-                && !settings.has_below("for", 1)
+            settings.has_entry("forward", 2)
+                && !settings.has_entry("forward", 3)
+                && !settings.has_entry("for", 1)
         );
         assert!(settings.unset(address) && !settings.unset(address));
         assert_eq!(settings.unset_below("forward.2"), 1);

@@ -3,4 +3,4 @@
 mod device;
 mod pump;
 mod task;
-mod world;
+pub(crate) mod world;
