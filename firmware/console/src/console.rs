@@ -223,6 +223,11 @@ impl Console {
         self.clock = clock;
     }
 
+    /// The time of day, as far as it is known.
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// The size of the terminal, for an owner that knows it.
     pub fn set_size(&mut self, columns: u16, rows: u16) {
         self.columns = columns.clamp(crate::input::COLUMNS_LEAST, COLUMNS_MOST);
@@ -255,6 +260,9 @@ impl Console {
         {
             diary.handle_event(now, self.clock, event);
         }
+        if let RouterEvent::WallClock { unix_seconds } = event {
+            self.clock.unix_seconds_at_zero = unix_seconds.checked_add_signed(-now.secs());
+        }
         let language = self.language;
         let mut told = crate::Text::new();
         let mut level = None;
@@ -274,6 +282,25 @@ impl Console {
         }
     }
 
+    /// Something happened to the settings. [`advance`](Self::advance) asks for it too.
+    pub fn handle_settings_event(&mut self, now: Instant, event: gatelet_settings::Event) {
+        let text = match event {
+            gatelet_settings::Event::Stored => return self.interject(self.pick("Saved.", "已保存。")),
+            gatelet_settings::Event::RolledBack => self.pick(
+                "Not confirmed in time: the settings from before are in force again.",
+                "未在时限内确认:已恢复之前的设置。",
+            ),
+            gatelet_settings::Event::NotStored => self.pick(
+                "The settings could not be written to flash: a reboot brings back what was before.",
+                "设置无法写入闪存:重启后将恢复之前的设置。",
+            ),
+        };
+        self.log(now, Level::Error, format_args!("{text}"));
+        if self.live.is_none() {
+            self.interject(text);
+        }
+    }
+
     /// Adds a line to the log: what was kept over a reboot, what a task of the owner's has to say.
     pub fn log(&mut self, now: Instant, level: Level, text: core::fmt::Arguments<'_>) {
         let line: crate::Text = self.log.add(now, self.clock, level, text).try_into().unwrap_or_default();
@@ -285,20 +312,7 @@ impl Console {
     pub fn advance(&mut self, now: Instant, settings: &mut Settings) {
         self.follow(settings);
         if let Some(event) = settings.poll_event() {
-            let text = match event {
-                gatelet_settings::Event::RolledBack => self.pick(
-                    "Not confirmed in time: the settings from before are in force again.",
-                    "未在时限内确认:已恢复之前的设置。",
-                ),
-                gatelet_settings::Event::NotStored => self.pick(
-                    "The settings could not be written to flash: a reboot brings back what was before.",
-                    "设置无法写入闪存:重启后将恢复之前的设置。",
-                ),
-            };
-            self.log(now, Level::Error, format_args!("{text}"));
-            if self.live.is_none() {
-                self.interject(text);
-            }
+            self.handle_settings_event(now, event);
         }
         while self.output.has_room() && self.step(now, settings) {
             self.follow(settings);

@@ -250,6 +250,7 @@ fn value_candidates(path: &str, tell: &mut dyn FnMut(Candidate<'_>)) {
     tell(Candidate { word: "<value>", help: key.help, end: "" });
     tell(Candidate { word: "<example>", help: key.example, end: "" });
     let unset = match key.unset {
+        Unset::Required => return,
         Unset::Value(text) | Unset::Means(text) => text,
     };
     tell(Candidate { word: "<default>", help: unset, end: "" });

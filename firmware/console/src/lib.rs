@@ -20,6 +20,7 @@ mod command;
 mod console;
 mod diary;
 mod editor;
+mod filter;
 mod grammar;
 mod history;
 mod input;

@@ -22,6 +22,8 @@ pub(crate) fn event(event: &RouterEvent, now: Instant, language: Language, say: 
         RouterEvent::Wan(_, event) => wan(event, now, language, say),
         RouterEvent::Dhcp(event) => leases(event, say),
         RouterEvent::Datapath(event) => datapath(event, say),
+        // The console has a clock of its own.
+        RouterEvent::WallClock { .. } => {}
         RouterEvent::ShutDown => say(Level::Info, format_args!("every session is ended")),
     }
 }

@@ -23,6 +23,12 @@ impl Clock {
         Some(utc.saturating_add_signed(i64::from(self.utc_offset_minutes) * 60))
     }
 
+    /// Microseconds since 1970, or since the owner's instant 0 while nobody has told the time.
+    pub fn unix_micros(&self, at: Instant) -> u64 {
+        let zero = self.unix_seconds_at_zero.unwrap_or(0).saturating_mul(1_000_000);
+        zero.saturating_add_signed(at.total_micros())
+    }
+
     /// How long ago this day began.
     pub fn since_midnight(&self, at: Instant) -> Option<Duration> {
         self.local_seconds(at).map(|seconds| Duration::from_secs(seconds % DAY))

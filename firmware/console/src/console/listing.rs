@@ -127,6 +127,7 @@ impl Console {
                     (Some(text), _) => lines.line(format_args!("  {path:<26} {}", Quoted(text))),
                     (None, _) if key.most > 0 => {}
                     (None, Unset::Value(text)) => lines.line(format_args!("  {path:<26} {text}  (default)")),
+                    (None, Unset::Required) => {}
                     (None, Unset::Means(what)) => lines.line(format_args!("  {path:<26} ({what})")),
                 }
             }

@@ -40,6 +40,11 @@ impl<M: RawMutex> SettingsDesk<M> {
         }
     }
 
+    /// Which port is which.
+    pub const fn sides(&self) -> Sides {
+        self.sides
+    }
+
     /// Looks at what is in force.
     pub fn read<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
         self.editor.lock(|editor| look(editor.borrow().running()))
