@@ -38,6 +38,10 @@ use crate::time::{Clock, Context};
 
 /// The console of one terminal.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is remembered of keys and terminal does not exclude each other"
+)]
 pub struct Console {
     version: &'static str,
     /// What was typed, and not looked at yet.
@@ -446,7 +450,8 @@ impl Console {
         match self.mode {
             Mode::Live => self.output.put(format_args!("  {line}\n")),
             Mode::Prompt => {
-                self.output.put(format_args!("\r\x1b[K{line}\n"));
+                self.output.put(format_args!("\r\x1b[K"));
+                self.put_wrapped(line);
                 self.draw();
             }
             _ => {}

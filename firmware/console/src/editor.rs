@@ -185,7 +185,7 @@ impl Editor {
     /// Moves the part that is shown, if the cursor is not within.
     fn scroll(&mut self, room: usize) {
         // A cursor under a mark would say nothing.
-        let is_left_of_it = self.left > 0 && self.cursor <= self.left + first_len(self.from_left());
+        let is_left_of_it = self.left > 0 && self.cursor <= self.left + first_len(self.shown_line());
         let to_cursor = self.line.get(self.left..self.cursor).map_or(0, width::of);
         let under = width::of_char(self.after().chars().next().unwrap_or(' ')).max(1);
         let goes_on = self.after().len() > first_len(self.after());
@@ -209,7 +209,7 @@ impl Editor {
         self.left = if taken <= wanted { 0 } else { left };
     }
 
-    fn from_left(&self) -> &str {
+    fn shown_line(&self) -> &str {
         self.line.get(self.left..).unwrap_or_default()
     }
 }

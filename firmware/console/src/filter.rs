@@ -33,7 +33,8 @@ impl Filter {
             }
             Self::Ports(one, other) => {
                 let header_len = usize::from(octet(0) & 15) * 4;
-                let is_first = port(6) & 0x1FFF == 0;
+                // The fragment offset: 13 bits.
+                let is_first = port(6) << 3 == 0;
                 let is_one = |port: u16| port == one || port == other;
                 matches!(octet(9), TCP | UDP)
                     && is_first

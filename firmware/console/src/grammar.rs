@@ -168,9 +168,9 @@ pub(crate) fn candidates(line: &str, language: Language, tell: &mut dyn FnMut(Ca
     };
     if typed == 0 {
         if !line.trim_start().starts_with('#') {
-            VERBS.iter().for_each(|verb| {
-                tell(Candidate { word: verb.name, help: verb.help.pick(language), end: " " })
-            });
+            for verb in VERBS {
+                tell(Candidate { word: verb.name, help: verb.help.pick(language), end: " " });
+            }
         }
         return word.len();
     }
@@ -184,9 +184,9 @@ pub(crate) fn candidates(line: &str, language: Language, tell: &mut dyn FnMut(Ca
         }
     }
     if verb.id == VerbId::Help {
-        VERBS
-            .iter()
-            .for_each(|verb| tell(Candidate { word: verb.name, help: verb.help.pick(language), end: "" }));
+        for verb in VERBS {
+            tell(Candidate { word: verb.name, help: verb.help.pick(language), end: "" });
+        }
         return word.len();
     }
     for slot in verb.slots.iter().skip(at) {

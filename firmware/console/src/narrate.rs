@@ -8,9 +8,10 @@ use gatelet_proto::ppp::LinkEvent;
 use gatelet_proto::pppoe::{DiscoveryMessage, RefusalKind};
 use gatelet_proto::redial::{Advice, Doing, HangUpReason, Language, Note};
 use gatelet_router::{AddressKind, DatapathEvent, RouterEvent, WanEvent};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use crate::Level;
+use crate::grammar::Text;
 use crate::time::Span;
 
 /// Where a sentence goes.
@@ -29,14 +30,10 @@ pub(crate) fn event(event: &RouterEvent, now: Instant, language: Language, say: 
 }
 
 fn wan(event: &WanEvent, now: Instant, language: Language, say: Say<'_>) {
-    let pick = |english, chinese| match language {
-        Language::English => english,
-        Language::Chinese => chinese,
-    };
-    let span = |until: Instant| Span(if until > now { until - now } else { now - now }, language);
+    let pick = |english, chinese| pick(language, english, chinese);
     match event {
         WanEvent::LinkUp => {
-            say(Level::Info, format_args!("{}", pick("The modem's cable is live.", "光猫网线已连通。")))
+            say(Level::Info, format_args!("{}", pick("The modem's cable is live.", "光猫网线已连通。")));
         }
         WanEvent::LinkDown => {
             say(
@@ -48,69 +45,13 @@ fn wan(event: &WanEvent, now: Instant, language: Language, say: Say<'_>) {
             );
         }
         WanEvent::DialBegun { probe: false } => {
-            say(Level::Info, format_args!("{}", pick("Dialing.", "开始拨号。")))
+            say(Level::Info, format_args!("{}", pick("Dialing.", "开始拨号。")));
         }
         WanEvent::DialBegun { probe: true } => {
             say(
                 Level::Info,
                 format_args!("{}", pick("Asking once whether anybody is there.", "发送一次探测。")),
             );
-        }
-        WanEvent::PadiSent { attempt } => {
-            say(Level::Debug, format_args!("PADI ({attempt}) {}", pick("- who is there?", "- 寻找接入设备")));
-        }
-        WanEvent::Deferred { message, until } => {
-            let name = match message {
-                DiscoveryMessage::Padi => "PADI",
-                DiscoveryMessage::Padr => "PADR",
-            };
-            let why = pick("more now could lock the line", "以免线路被锁");
-            say(Level::Info, format_args!("{name}: {} - {why}", span(*until)));
-        }
-        WanEvent::AuthenticationDeferred { until } => {
-            let why = pick(
-                "before the password is sent: more tries now could lock the account",
-                "后再认证,以免账号被锁",
-            );
-            say(Level::Info, format_args!("{} {why}", span(*until)));
-        }
-        WanEvent::PadoReceived { ac_name, ac_mac, .. } => {
-            let who = pick("offers a connection", "提供接入");
-            say(Level::Info, format_args!("PADO: {} {who}", Named(ac_name, ac_mac)));
-        }
-        WanEvent::PadoKept { ac_name, ac_mac } => {
-            say(Level::Debug, format_args!("PADO: {}", Named(ac_name, ac_mac)))
-        }
-        WanEvent::PadrSent { attempt, .. } => say(Level::Debug, format_args!("PADR ({attempt})")),
-        WanEvent::RefusalReceived(refusal) => {
-            let kind = match refusal.kind {
-                RefusalKind::ServiceName => "Service-Name-Error",
-                RefusalKind::AcSystem => "AC-System-Error",
-                RefusalKind::Generic => "Generic-Error",
-            };
-            say(Level::Warning, format_args!("{} {kind} {}", pick("Refused:", "被拒绝:"), refusal.text));
-        }
-        WanEvent::PadsReceived { session_id, .. } => {
-            say(Level::Info, format_args!("PADS: {} {session_id:#06x}", pick("session", "会话")));
-        }
-        WanEvent::PadtReceived { session_id, text } => {
-            say(
-                Level::Warning,
-                format_args!(
-                    "PADT: {} {session_id:#06x} {text}",
-                    pick("the carrier ends session", "运营商结束会话")
-                ),
-            );
-        }
-        WanEvent::PadtSent { session_id, .. } => say(Level::Debug, format_args!("PADT {session_id:#06x}")),
-        WanEvent::StaleSessionCleared(session) => {
-            say(
-                Level::Debug,
-                format_args!("PADT {:#06x}: {}", session.id, pick("an old session is cleared", "清除旧会话")),
-            );
-        }
-        WanEvent::SurplusPadsReceived { session_id, .. } => {
-            say(Level::Debug, format_args!("surplus PADS {session_id:#06x}"))
         }
         WanEvent::Ppp(event) => ppp(event, language, say),
         WanEvent::Up { ipv4, mtu, since_dial } => {
@@ -147,27 +88,87 @@ fn wan(event: &WanEvent, now: Instant, language: Language, say: Say<'_>) {
             say(Level::Warning, format_args!("{} ({})", failure.sentence(language), failure.windows_code()));
         }
         WanEvent::Advice(advice) => tell_advice(advice, now, language, say),
-        WanEvent::Note(note) => {
-            let level = match note {
-                Note::HoldLifted | Note::ForcedDisconnect { .. } => Level::Info,
-                Note::LineLooksDead | Note::LedgerNotStored | Note::LedgerUnreadable => Level::Error,
-                _ => Level::Warning,
-            };
-            match note {
-                Note::HoldBegun { until, .. } | Note::DialHeld { until } => {
-                    say(level, format_args!("{} {}", note.sentence(language), span(*until)));
-                }
-                _ => say(level, format_args!("{}", note.sentence(language))),
-            }
+        WanEvent::Note(note) => tell_note(note, now, language, say),
+        _ => discovery(event, now, language, say),
+    }
+}
+
+/// The steps to a session.
+fn discovery(event: &WanEvent, now: Instant, language: Language, say: Say<'_>) {
+    let pick = |english, chinese| pick(language, english, chinese);
+    match event {
+        WanEvent::PadiSent { attempt } => {
+            say(Level::Debug, format_args!("PADI ({attempt}) {}", pick("- who is there?", "- 寻找接入设备")));
         }
+        WanEvent::Deferred { message, until } => {
+            let name = match message {
+                DiscoveryMessage::Padi => "PADI",
+                DiscoveryMessage::Padr => "PADR",
+            };
+            let why = pick("more now could lock the line", "以免线路被锁");
+            say(Level::Info, format_args!("{name}: {} - {why}", span(now, *until, language)));
+        }
+        WanEvent::AuthenticationDeferred { until } => {
+            let why = pick(
+                "before the password is sent: more tries now could lock the account",
+                "后再认证,以免账号被锁",
+            );
+            say(Level::Info, format_args!("{} {why}", span(now, *until, language)));
+        }
+        WanEvent::PadoReceived { ac_name, ac_mac, .. } => {
+            let who = pick("offers a connection", "提供接入");
+            say(Level::Info, format_args!("PADO: {} {who}", Named(ac_name, ac_mac)));
+        }
+        WanEvent::PadoKept { ac_name, ac_mac } => {
+            say(Level::Debug, format_args!("PADO: {}", Named(ac_name, ac_mac)));
+        }
+        WanEvent::PadrSent { attempt, .. } => say(Level::Debug, format_args!("PADR ({attempt})")),
+        WanEvent::RefusalReceived(refusal) => {
+            let kind = match refusal.kind {
+                RefusalKind::ServiceName => "Service-Name-Error",
+                RefusalKind::AcSystem => "AC-System-Error",
+                RefusalKind::Generic => "Generic-Error",
+            };
+            say(Level::Warning, format_args!("{} {kind} {}", pick("Refused:", "被拒绝:"), refusal.text));
+        }
+        WanEvent::PadsReceived { session_id, .. } => {
+            say(Level::Info, format_args!("PADS: {} {session_id:#06x}", pick("session", "会话")));
+        }
+        WanEvent::PadtReceived { session_id, text } => {
+            say(
+                Level::Warning,
+                format_args!(
+                    "PADT: {} {session_id:#06x} {text}",
+                    pick("the carrier ends session", "运营商结束会话")
+                ),
+            );
+        }
+        WanEvent::PadtSent { session_id, .. } => say(Level::Debug, format_args!("PADT {session_id:#06x}")),
+        WanEvent::StaleSessionCleared(session) => {
+            say(
+                Level::Debug,
+                format_args!("PADT {:#06x}: {}", session.id, pick("an old session is cleared", "清除旧会话")),
+            );
+        }
+        WanEvent::SurplusPadsReceived { session_id, .. } => {
+            say(Level::Debug, format_args!("surplus PADS {session_id:#06x}"));
+        }
+        _ => address(event, language, say),
+    }
+}
+
+/// What a WAN's address is about.
+fn address(event: &WanEvent, language: Language, say: Say<'_>) {
+    let pick = |english, chinese| pick(language, english, chinese);
+    match event {
         WanEvent::DhcpSent { message, attempt } => {
-            say(Level::Debug, format_args!("DHCP {message:?} ({attempt})"))
+            say(Level::Debug, format_args!("DHCP {message:?} ({attempt})"));
         }
         WanEvent::Leased { address, server, .. } => {
-            say(Level::Info, format_args!("DHCP: {address} ({server})"))
+            say(Level::Info, format_args!("DHCP: {address} ({server})"));
         }
         WanEvent::LeaseRenewed => {
-            say(Level::Debug, format_args!("DHCP: {}", pick("the lease is renewed", "租约已续")))
+            say(Level::Debug, format_args!("DHCP: {}", pick("the lease is renewed", "租约已续")));
         }
         WanEvent::LeaseLost(loss) => {
             let why = match loss {
@@ -200,14 +201,35 @@ fn wan(event: &WanEvent, now: Instant, language: Language, say: Say<'_>) {
             let what = pick("use the same addresses; for the LAN this would do:", "地址冲突;局域网可改用");
             say(Level::Error, format_args!("LAN {lan}, WAN {wan} {what} {suggestion}"));
         }
+        _ => {}
     }
 }
 
-fn ppp(event: &LinkEvent, language: Language, say: Say<'_>) {
-    let pick = |english, chinese| match language {
-        Language::English => english,
-        Language::Chinese => chinese,
+fn tell_note(note: &Note, now: Instant, language: Language, say: Say<'_>) {
+    let level = match note {
+        Note::HoldLifted | Note::ForcedDisconnect { .. } => Level::Info,
+        Note::LineLooksDead | Note::LedgerNotStored | Note::LedgerUnreadable => Level::Error,
+        _ => Level::Warning,
     };
+    match note {
+        Note::HoldBegun { until, .. } | Note::DialHeld { until } => {
+            say(level, format_args!("{} {}", note.sentence(language), span(now, *until, language)));
+        }
+        _ => say(level, format_args!("{}", note.sentence(language))),
+    }
+}
+
+/// How long until then.
+fn span(now: Instant, until: Instant, language: Language) -> Span {
+    Span(if until > now { until - now } else { Duration::ZERO }, language)
+}
+
+const fn pick(language: Language, english: &'static str, chinese: &'static str) -> &'static str {
+    Text(english, chinese).pick(language)
+}
+
+fn ppp(event: &LinkEvent, language: Language, say: Say<'_>) {
+    let pick = |english, chinese| pick(language, english, chinese);
     match event {
         LinkEvent::LcpUp { auth, .. } => {
             let method = auth.map_or("-", |method| method.name());
@@ -237,7 +259,7 @@ fn ppp(event: &LinkEvent, language: Language, say: Say<'_>) {
         }
         LinkEvent::NcpUnavailable { ncp, reason } => say(Level::Info, format_args!("{ncp:?}: {reason:?}")),
         LinkEvent::Repeated { protocol, attempt, .. } => {
-            say(Level::Debug, format_args!("{protocol:?} ({attempt})"))
+            say(Level::Debug, format_args!("{protocol:?} ({attempt})"));
         }
         // Told by other events, or nobody's business.
         _ => {}
@@ -251,7 +273,10 @@ fn tell_advice(advice: &Advice, now: Instant, language: Language, say: Say<'_>) 
         Doing::Dialing | Doing::Polling | Doing::Up | Doing::HangingUp => {}
         doing => match until {
             Some(until) => {
-                say(Level::Info, format_args!("{} {}", doing.sentence(language), Span(until - now, language)))
+                say(
+                    Level::Info,
+                    format_args!("{} {}", doing.sentence(language), Span(until - now, language)),
+                );
             }
             None if matches!(doing, Doing::BackOff | Doing::Budget) => {}
             None => say(Level::Info, format_args!("{}", doing.sentence(language))),

@@ -131,7 +131,7 @@ impl fmt::Display for Span {
         let (large, unit, small, sub_unit) = match seconds {
             0..10 => {
                 let tenths = self.0.total_millis() / 100;
-                return if tenths % 10 == 0 {
+                return if tenths.is_multiple_of(10) {
                     write!(f, "{}{second}", tenths / 10)
                 } else {
                     write!(f, "{}.{}{second}", tenths / 10, tenths % 10)

@@ -45,8 +45,8 @@ fn replay(told: &str) -> String {
     let mut before = Vec::new();
     for line in told.lines().filter(|line| !line.starts_with('|')) {
         writeln!(seen, "{line}").unwrap();
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match word {
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match first {
             "#" | "" => {}
             "size" => {
                 let (columns, rows) = rest.split_once(' ').unwrap();
@@ -60,7 +60,7 @@ fn replay(told: &str) -> String {
             ">" => world.type_in(&keys(rest)),
             _ => panic!("{line}"),
         }
-        if matches!(word, "start" | "happens" | ">") {
+        if matches!(first, "start" | "happens" | ">") {
             let screen = world.screen();
             for row in news(&before, &screen) {
                 writeln!(seen, "{}", format!("| {row}").trim_end()).unwrap();

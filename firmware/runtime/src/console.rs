@@ -145,7 +145,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 match self.want(&request, side).await {
                     Done::Nothing => {}
                     Done::Line(Some((text, next))) => {
-                        console.handle_answer(&Answer::Line { text: &text, next })
+                        console.handle_answer(&Answer::Line { text: &text, next });
                     }
                     Done::Line(None) => console.handle_answer(&Answer::Done),
                     Done::Failed(why) => console.handle_answer(&Answer::Failed(why)),

@@ -5,7 +5,7 @@ use heapless::String;
 use smoltcp::time::Instant;
 
 use super::{ASK_SIZE, Confirm, Console, Listing, Mode, Step, Wanted};
-use crate::command::parse;
+use crate::command::{Command, parse};
 use crate::grammar::{Candidate, candidates};
 use crate::input::Input;
 use crate::width::{is_printable, of_char};
@@ -106,7 +106,7 @@ impl Console {
     fn wants_help(&self) -> bool {
         let words = Words::split(self.editor.before());
         let is_value = words.len() > 2 && words.get(0).is_some_and(|verb| verb == "set");
-        !words.is_quoted && !(is_value && words.is_open)
+        !(words.is_quoted || is_value && words.is_open)
     }
 
     fn insert(&mut self, character: char) {
@@ -212,21 +212,16 @@ impl Console {
                     self.history.add(&line);
                 }
                 self.history.leave();
-                if self.tells_size && words.len() > 0 {
-                    // It may have changed.
+                let command = parse(&line, &words);
+                // The window may have another size now; who leaves does not answer any more.
+                if self.tells_size && command != Ok(Some(Command::Exit)) {
                     self.output.put(format_args!("{ASK_SIZE}"));
                 }
-                match parse(&line, &words) {
+                match command {
                     Ok(None) => self.prompt(),
                     Ok(Some(command)) => self.run(now, command, settings),
                     Err(mistake) => {
-                        let mut text = crate::Text::new();
-                        // What is too long is cut.
-                        let _ = core::fmt::Write::write_fmt(
-                            &mut crate::width::Printable(&mut text),
-                            format_args!("{mistake}"),
-                        );
-                        self.output.put(format_args!("{text}\n"));
+                        self.say(format_args!("{mistake}"));
                         self.prompt();
                     }
                 }

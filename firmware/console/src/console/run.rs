@@ -257,7 +257,7 @@ impl Console {
         let mut line = Text::new();
         // What is too long is cut.
         let _ = fmt::Write::write_fmt(&mut Printable(&mut line), text);
-        self.output.put(format_args!("{line}\n"));
+        self.put_wrapped(&line);
     }
 
     fn say_and_prompt(&mut self, text: fmt::Arguments<'_>) {

@@ -73,6 +73,8 @@ pub fn leases(router: &Router<'_>, at: u32, context: &Context, out: &mut Text) -
     )
 }
 
+/// Writes a row, and answers where the next one is.
+#[expect(clippy::unnecessary_wraps, reason = "the last thing each table does")]
 fn row(out: &mut Text, next: u32, text: fmt::Arguments<'_>) -> Option<u32> {
     out.clear();
     // A row is shorter than a line may be.

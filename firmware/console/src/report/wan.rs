@@ -44,7 +44,22 @@ pub fn wan(id: WanId, status: &WanStatus, context: &Context, lines: &mut Lines<'
             lines.field(pick("Until", "直到"), format_args!("{}", context.since(until)));
         }
     }
-    // What it has.
+    tell_addresses(status, context, lines);
+    // What went wrong.
+    if let Some(failure) = status.last_failure {
+        let label = pick("Last failure", "最近故障");
+        lines.field(
+            label,
+            format_args!("{} {} ({})", pick("error", "错误"), failure.windows_code(), failure.name()),
+        );
+        lines.sentence("", failure.sentence(language));
+    }
+    tell_day(status, context, lines);
+}
+
+/// What the session gives.
+fn tell_addresses(status: &WanStatus, context: &Context, lines: &mut Lines<'_>) {
+    let pick = |english, chinese| context.pick(english, chinese);
     if let Some(ipv4) = &status.ipv4 {
         let kind = match AddressKind::of(ipv4.address) {
             AddressKind::Public => pick("public", "公网地址"),
@@ -74,16 +89,12 @@ pub fn wan(id: WanId, status: &WanStatus, context: &Context, lines: &mut Lines<'
             format_args!("{:#06x}, {} {}", session.id, session.ac_mac, session.ac_name),
         );
     }
-    // What went wrong.
-    if let Some(failure) = status.last_failure {
-        let label = pick("Last failure", "最近故障");
-        lines.field(
-            label,
-            format_args!("{} {} ({})", pick("error", "错误"), failure.windows_code(), failure.name()),
-        );
-        lines.sentence("", failure.sentence(language));
-    }
-    // How it was.
+}
+
+/// How it was.
+fn tell_day(status: &WanStatus, context: &Context, lines: &mut Lines<'_>) {
+    let pick = |english, chinese| context.pick(english, chinese);
+    let language = context.language;
     let day = context.day;
     let today = if day.from_midnight { pick("Today", "今日") } else { pick("Since start", "启动以来") };
     lines.field(

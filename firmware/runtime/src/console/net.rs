@@ -152,21 +152,19 @@ impl<'a> Sockets<'a> {
             if self.udp.send_to(&DATA, remote).await.is_err() {
                 return Err("The line went down.");
             }
-            match self.error_for(remote.port).with_timeout(ANSWER).await {
-                Ok((from, is_end)) => {
-                    silent = 0;
-                    say(words, format_args!("{hop:>2}  {from}  {} ms", begun.elapsed().as_millis())).await;
-                    if is_end {
-                        return Ok(());
-                    }
+            let error = self.error_for(remote.port).with_timeout(ANSWER).await;
+            let Ok((from, is_end)) = error else {
+                silent += 1;
+                say(words, format_args!("{hop:>2}  *")).await;
+                if silent == SILENT {
+                    return Err("Nobody further answers.");
                 }
-                Err(_) => {
-                    silent += 1;
-                    say(words, format_args!("{hop:>2}  *")).await;
-                    if silent == SILENT {
-                        return Err("Nobody further answers.");
-                    }
-                }
+                continue;
+            };
+            silent = 0;
+            say(words, format_args!("{hop:>2}  {from}  {} ms", begun.elapsed().as_millis())).await;
+            if is_end {
+                return Ok(());
             }
         }
         Ok(())
@@ -204,7 +202,7 @@ fn quotes(udp: &[u8], port: u16) -> bool {
 const fn ipv4(address: IpAddress) -> Option<Ipv4Address> {
     match address {
         IpAddress::Ipv4(address) => Some(address),
-        _ => None,
+        IpAddress::Ipv6(_) => None,
     }
 }
 
