@@ -298,7 +298,7 @@ fn every_format_that_was_released_is_read() {
     for (bytes, text) in RELEASED {
         let (found, told) = boot(&mut of_bytes(bytes));
         assert_eq!(told, [""; 0]);
-        let lines: String = found.export(true).map(|line| format!("{line}\n")).collect();
+        let lines: String = found.export(true).map(|line| line.to_string() + "\n").collect();
         assert_eq!(lines, text);
         assert_eq!(found, imported(text));
     }
