@@ -30,7 +30,7 @@ pub const TRIAL_MINUTES_MAX: u8 = 60;
 const EVENTS: usize = 4;
 
 /// Settings, as they are edited and as they are in force.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Editor {
     running: Settings,
     working: Settings,
@@ -70,9 +70,12 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Nothing.
+    pub const NONE: Self = Self { live: false, lan: false, redial: false, restart: false };
+
     /// Whether there is nothing.
     pub fn is_none(self) -> bool {
-        self == Self::default()
+        self == Self::NONE
     }
 
     /// Both together.
@@ -205,10 +208,37 @@ impl fmt::Display for Difference<'_> {
     }
 }
 
+impl Default for Editor {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Editor {
+    /// Nothing set, and nothing edited: for statics, since an editor has 12 KB. [`begin`](Self::begin) comes next.
+    pub const EMPTY: Self = Self {
+        running: Settings::new(),
+        working: Settings::new(),
+        trial: None,
+        import: None,
+        to_apply: Effects::NONE,
+        is_to_store: false,
+        events: Deque::new(),
+    };
+
     /// Begins with what came out of flash, which is in force.
     pub fn new(settings: Settings) -> Self {
-        Self { working: settings.clone(), running: settings, ..Self::default() }
+        Self { working: settings.clone(), running: settings, ..Self::EMPTY }
+    }
+
+    /// Puts in force what came out of flash, and forgets all else.
+    pub fn begin(&mut self, settings: &Settings) {
+        self.running.clone_from(settings);
+        self.working.clone_from(settings);
+        self.trial = None;
+        self.import = None;
+        self.to_apply = Effects::NONE;
+        self.is_to_store = false;
     }
 
     /// What is in force.

@@ -14,7 +14,7 @@ use gatelet_router::{Forward, Router, TableSpace, WanId};
 use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
 use smoltcp::wire::EthernetAddress;
 
-use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, WAN, load_settings, set_up};
+use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, load_settings, set_up};
 use crate::ledger::tests::{EVERY_KIND, Nor};
 use crate::tests::world::World;
 use crate::{Gatelet, LedgerStore, StoreError};
@@ -181,9 +181,10 @@ fn flash_full_of_something_else_is_taken_over() {
     for filling in fillings {
         let mut flash = Nor::new(4);
         flash.bytes.iter_mut().enumerate().for_each(|(n, byte)| *byte = filling(n));
-        assert_eq!(boot(&mut flash).0, Settings::new());
+        let told = vec!["nothing that is stored can be read; all defaults hold".to_string()];
+        assert_eq!(boot(&mut flash), (Settings::new(), told));
         store(&mut flash, &generation(3)).unwrap();
-        assert_eq!(boot(&mut flash).0, generation(3));
+        assert_eq!(boot(&mut flash), (generation(3), vec![]));
     }
 }
 
@@ -339,7 +340,7 @@ impl LedgerStore for Nowhere {
 fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let frames = FramePool::<NoopRawMutex, 16>::new();
     let mut tables = std::boxed::Box::new(TableSpace::<64, 8>::new());
-    let desk = SettingsDesk::<NoopRawMutex>::new(Settings::new(), SIDES);
+    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
     let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
     gatelet.lend_settings(&desk);
     let mut router = Router::new(frames.pool(), [7; 32]);
@@ -394,5 +395,8 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
         desk.read(|settings| settings.forwards().collect::<Vec<Forward>>()),
         kept.forwards().collect::<Vec<_>>()
     );
-    assert_eq!(WAN, WanId(0));
+    // The next boot begins with it.
+    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
+    block_on(desk.load(&mut open(&mut flash), &mut |complaint| panic!("{complaint}")));
+    assert_eq!(desk.read(Settings::clone), kept);
 }
