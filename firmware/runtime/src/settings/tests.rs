@@ -8,7 +8,7 @@ use std::{format, vec};
 use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, Timer};
-use gatelet_hal::{FramePool, PortId};
+use gatelet_hal::{FramePool, LinkState, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Forward, Router, TableSpace, WanId};
 use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
@@ -399,4 +399,36 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
     block_on(desk.load(&mut open(&mut flash), &mut |complaint| panic!("{complaint}")));
     assert_eq!(desk.read(Settings::clone), kept);
+}
+
+#[test]
+fn a_commit_about_the_line_is_dialed_with() {
+    let frames = FramePool::<NoopRawMutex, 16>::new();
+    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
+    let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
+    gatelet.lend_settings(&desk);
+    let mut router = Router::new(frames.pool(), [7; 32]);
+    router.add_port(SIDES.wan, EthernetAddress([2, 0, 0, 0, 0, 1]), 1514);
+    // Without tables and a LAN: the line alone.
+    assert!(!desk.read(|settings| set_up(&mut router, crate::now(), settings, SIDES, Boot::Cold, None)));
+    let (asked, mut nowhere) = (RefCell::new(Vec::new()), Nowhere);
+    {
+        let mut world = World::default();
+        world.spawn(gatelet.run_router(&mut router, &mut nowhere));
+        world.spawn(async {
+            loop {
+                let padi = gatelet.ports[0].egress.channel.receive().await;
+                let names_it = padi.bytes().windows(8).any(|bytes| bytes == b"internet");
+                asked.borrow_mut().push(names_it);
+            }
+        });
+        gatelet.ports[0].link.signal(LinkState::Up);
+        world.run_for(5_000_000);
+        let before = asked.borrow().len();
+        assert!(before > 0 && asked.borrow().iter().all(|names_it| !names_it));
+        desk.edit(|editor| editor.set("wan.service-name", "internet").unwrap());
+        assert!(desk.edit(Editor::commit).unwrap().redial);
+        world.run_for(120_000_000);
+        assert!(asked.borrow().len() > before && asked.borrow()[before..].iter().all(|names_it| *names_it));
+    }
 }
