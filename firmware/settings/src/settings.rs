@@ -63,7 +63,7 @@ impl fmt::Debug for Settings {
 
 /// There is no room for more settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoRoom;
+struct NoRoom;
 
 /// Why a value was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
