@@ -18,6 +18,7 @@ use heapless::Vec;
 use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use crate::console::{ReportDesk, Tap};
 use crate::fmt::{Show, warning};
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
@@ -62,6 +63,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) commands: Channel<M, Command, COMMANDS>,
     pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
     pub(crate) status: StatusDesk<M>,
+    pub(crate) reports: ReportDesk<M>,
+    pub(crate) tap: Tap<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
 }
 
@@ -86,6 +89,8 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
+            reports: ReportDesk::new(),
+            tap: Tap::new(),
             settings: None,
         }
     }

@@ -123,6 +123,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     }
     for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
         for frame in burst(&queues.ingress) {
+            gatelet.tap.see(now, id, frame.bytes());
             if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
                 deliver(gatelet, egress, frame);
             }
@@ -164,6 +165,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     if let Some(wan) = gatelet.status.question.try_take() {
         gatelet.status.answer.signal(router.wan(wan));
     }
+    gatelet.reports.serve(router);
 }
 
 /// What the router had to say in one turn.
@@ -240,6 +242,7 @@ fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     match egress {
         Egress::Port(id) => {
             if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
+                gatelet.tap.see(clock::now(), id, frame.bytes());
                 port.egress.push(frame);
             }
         }
@@ -322,6 +325,7 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
             ready |= signaled(&slot.written, cx);
         }
         ready |= signaled(&gatelet.status.question, cx);
+        ready |= signaled(&gatelet.reports.question, cx);
         if let Some(settings) = gatelet.settings {
             ready |= signaled(&settings.changed, cx);
         }

@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
 pub mod connectivity;
+pub mod console;
 pub mod datapath;
 pub mod dhcp;
 pub mod dns;
@@ -59,4 +60,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
     Target { name: "settings_text", run: settings::text, fixtures: None },
     Target { name: "settings_flash", run: settings::flash, fixtures: None },
+    Target { name: "console_typed", run: console::typed, fixtures: None },
 ];

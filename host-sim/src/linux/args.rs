@@ -212,6 +212,11 @@ pub struct Host {
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 
+    /// The router's console, at a Unix socket for scripts (`socat -,raw,echo=0 PATH`); without a path at this terminal, in
+    /// place of the timeline. What is set there is forgotten when the program ends.
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "-", conflicts_with = "json")]
+    pub console: Option<PathBuf>,
+
     /// One JSON object a line in place of the timeline.
     #[arg(long)]
     pub json: bool,

@@ -27,7 +27,8 @@ use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::{Gatelet, TimedEvent};
+use gatelet_runtime::settings::{SettingsDesk, Sides};
+use gatelet_runtime::{ConsoleSide, Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -39,6 +40,7 @@ use crate::pcap;
 use crate::timeline::Tone;
 
 pub mod args;
+pub mod console;
 pub mod interface;
 pub mod lan;
 pub mod lease_file;
@@ -101,9 +103,17 @@ fn dial(args: &Args) -> Result<(), String> {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
     };
-    let output = Output::new(args.host.json);
+    let console = args.host.console.as_deref().map(console::Place::open).transpose()?;
+    let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Place::is_terminal));
     let signals = Signals::catch()?;
 
+    let desk = match &console {
+        Some(_) => {
+            let sides = Sides { wan: WAN_PORT, lan: INSIDE };
+            Some(SettingsDesk::new(console::settings(args, &config)?, sides))
+        }
+        None => None,
+    };
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
     for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
@@ -112,7 +122,12 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut tables = Box::new(lan::Tables::new());
     let mut router = Router::new(pool, random()?);
     router.add_port(WAN_PORT, wan_port.hardware_address(), wan_port.max_frame_len());
-    let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    if let Some(desk) = &desk {
+        gatelet.lend_settings(desk);
+    }
+    let gatelet = gatelet;
+    let mut console_stack = None;
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
     let mut names = Box::new(lan::Names::new());
@@ -152,6 +167,7 @@ fn dial(args: &Args) -> Result<(), String> {
             let (wan_stack, runner) =
                 gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("WAN stack", runner.run());
+            console_stack = Some(wan_stack);
             let (lan_stack, runner) =
                 gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("LAN stack", runner.run());
@@ -166,6 +182,16 @@ fn dial(args: &Args) -> Result<(), String> {
             }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
+    }
+    if let (Some(place), Some(desk)) = (console, &desk) {
+        let gatelet = &gatelet;
+        executor.spawn("settings", console::keep(desk));
+        executor.spawn("console", async move {
+            let (report, probe) = (&|_, _, _: &_, _: &mut _| false, &|| false);
+            let mut side =
+                ConsoleSide { settings: desk, stack: console_stack, report, probe, is_terminal: false };
+            place.run(gatelet, &mut side).await;
+        });
     }
     executor.spawn("events", follow(&mut events, &mut session, &output));
     executor.spawn("signals", hang_up(&signals, commands, &output));

@@ -29,8 +29,14 @@ pub struct SettingsDesk<M: RawMutex> {
 }
 
 impl<M: RawMutex> SettingsDesk<M> {
-    /// A desk where nothing is set yet, for a static.
-    pub const fn new(sides: Sides) -> Self {
+    /// A desk with what is in force.
+    pub fn new(settings: Settings, sides: Sides) -> Self {
+        let editor = blocking_mutex::Mutex::new(RefCell::new(Editor::new(settings)));
+        Self { editor, ..Self::empty(sides) }
+    }
+
+    /// A desk where nothing is set yet, for a static; [`load`](Self::load) comes next.
+    pub const fn empty(sides: Sides) -> Self {
         Self {
             editor: blocking_mutex::Mutex::new(RefCell::new(Editor::EMPTY)),
             sides,
@@ -45,6 +51,11 @@ impl<M: RawMutex> SettingsDesk<M> {
     pub async fn load(&self, store: &mut impl SettingsStore, tell: &mut dyn FnMut(Complaint)) {
         let settings = load_settings(store, tell).await;
         self.editor.lock(|editor| editor.borrow_mut().begin(&settings));
+    }
+
+    /// Which port is which.
+    pub const fn sides(&self) -> Sides {
+        self.sides
     }
 
     /// Looks at what is in force.

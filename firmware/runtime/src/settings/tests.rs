@@ -340,7 +340,7 @@ impl LedgerStore for Nowhere {
 fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let frames = FramePool::<NoopRawMutex, 16>::new();
     let mut tables = std::boxed::Box::new(TableSpace::<64, 8>::new());
-    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
     let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
     gatelet.lend_settings(&desk);
     let mut router = Router::new(frames.pool(), [7; 32]);
@@ -396,7 +396,7 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
         kept.forwards().collect::<Vec<_>>()
     );
     // The next boot begins with it.
-    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
     block_on(desk.load(&mut open(&mut flash), &mut |complaint| panic!("{complaint}")));
     assert_eq!(desk.read(Settings::clone), kept);
 }
@@ -404,7 +404,7 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
 #[test]
 fn a_commit_about_the_line_is_dialed_with() {
     let frames = FramePool::<NoopRawMutex, 16>::new();
-    let desk = SettingsDesk::<NoopRawMutex>::new(SIDES);
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
     let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
     gatelet.lend_settings(&desk);
     let mut router = Router::new(frames.pool(), [7; 32]);
