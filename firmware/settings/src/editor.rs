@@ -20,9 +20,10 @@ use heapless::Deque;
 use smoltcp::time::{Duration, Instant};
 
 use crate::check::Conflict;
+use crate::difference::{differences, effects};
 use crate::settings::Refused;
 use crate::text::{Line, QuoteError, read_line, unquote};
-use crate::{Effect, PathError, Place, Settings, find};
+use crate::{Difference, Effects, PathError, Place, Settings, find};
 
 /// The longest trial: an hour.
 pub const TRIAL_MINUTES_MAX: u8 = 60;
@@ -30,7 +31,7 @@ pub const TRIAL_MINUTES_MAX: u8 = 60;
 const EVENTS: usize = 4;
 
 /// Settings, as they are edited and as they are in force.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Editor {
     running: Settings,
     working: Settings,
@@ -53,38 +54,6 @@ struct Trial {
 struct Import {
     line: u16,
     errors: u16,
-}
-
-/// What it takes for a change to be felt, all keys together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each may be there with or without the others")]
-pub struct Effects {
-    /// Something changes at once.
-    pub live: bool,
-    /// It is about the LAN, its address or its DHCP server.
-    pub lan: bool,
-    /// The line is to be dialed anew.
-    pub redial: bool,
-    /// Something waits for a reboot.
-    pub restart: bool,
-}
-
-impl Effects {
-    /// Whether there is nothing.
-    pub fn is_none(self) -> bool {
-        self == Self::default()
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self {
-            live: self.live || other.live,
-            lan: self.lan || other.lan,
-            redial: self.redial || other.redial,
-            restart: self.restart || other.restart,
-        }
-    }
 }
 
 /// What happened without being asked for at this moment.
@@ -174,41 +143,37 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// A setting that differs between what is in force and what is edited.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Difference<'s> {
-    /// Where.
-    pub place: Place,
-    /// What is set there now; `None`: the default holds.
-    pub old: Option<&'s str>,
-    /// What will be.
-    pub new: Option<&'s str>,
-}
-
-impl fmt::Debug for Difference<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Difference<'_> {
-    /// `-` and `+` in front of the path, as people know it; a secret is not shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text| if self.place.key.secret { "(not shown)" } else { text };
-        if let Some(old) = self.old {
-            write!(f, "- {} {}", self.place, shown(old))?;
-        }
-        if let Some(new) = self.new {
-            write!(f, "{}+ {} {}", if self.old.is_some() { "\n" } else { "" }, self.place, shown(new))?;
-        }
-        Ok(())
+impl Default for Editor {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 
 impl Editor {
+    /// Nothing set, and nothing edited: for statics, since an editor has 12 KB. [`begin`](Self::begin) comes next.
+    pub const EMPTY: Self = Self {
+        running: Settings::new(),
+        working: Settings::new(),
+        trial: None,
+        import: None,
+        to_apply: Effects::NONE,
+        is_to_store: false,
+        events: Deque::new(),
+    };
+
     /// Begins with what came out of flash, which is in force.
     pub fn new(settings: Settings) -> Self {
-        Self { working: settings.clone(), running: settings, ..Self::default() }
+        Self { working: settings.clone(), running: settings, ..Self::EMPTY }
+    }
+
+    /// Puts in force what came out of flash, and forgets all else.
+    pub fn begin(&mut self, settings: &Settings) {
+        self.running.clone_from(settings);
+        self.working.clone_from(settings);
+        self.trial = None;
+        self.import = None;
+        self.to_apply = Effects::NONE;
+        self.is_to_store = false;
     }
 
     /// What is in force.
@@ -380,9 +345,11 @@ impl Editor {
         Some(core::mem::take(&mut self.to_apply)).filter(|effects| !effects.is_none())
     }
 
-    /// What is to be written to flash; [`handle_stored`](Self::handle_stored) tells how that went.
+    /// What was committed for good and is to be written to flash; [`handle_stored`](Self::handle_stored) tells how that went.
     pub fn poll_store(&mut self) -> Option<&Settings> {
-        core::mem::take(&mut self.is_to_store).then_some(&self.running)
+        // Not what is on trial, should one have begun in between.
+        let kept = self.trial.as_ref().map_or(&self.running, |trial| &trial.before);
+        core::mem::take(&mut self.is_to_store).then_some(kept)
     }
 
     /// What happened meanwhile.
@@ -397,52 +364,6 @@ impl Editor {
         }
         let _ = self.events.push_back(event);
     }
-}
-
-/// Places that differ, in the order of their numbers.
-fn differences<'s>(old: &'s Settings, new: &'s Settings) -> impl Iterator<Item = Difference<'s>> {
-    let gone = |place: Place| new.text(place).is_none();
-    let (mut olds, mut news) = (old.records().peekable(), new.records().peekable());
-    let merged = core::iter::from_fn(move || {
-        let from_old = match (olds.peek(), news.peek()) {
-            (Some(old), Some(new)) => (old.id, old.number) <= (new.id, new.number),
-            (old, None) => old.is_some(),
-            (None, Some(_)) => false,
-        };
-        if from_old {
-            olds.next().map(|record| (record, true))
-        } else {
-            news.next().map(|record| (record, false))
-        }
-    });
-    merged.filter_map(move |(record, from_old)| {
-        let place = record.place()?;
-        let before = old.text(place);
-        // A place that both have comes twice: the new one tells.
-        if from_old {
-            return gone(place).then_some(Difference { place, old: before, new: None });
-        }
-        (before != Some(record.text)).then_some(Difference { place, old: before, new: Some(record.text) })
-    })
-}
-
-/// What it takes to get from one to the other.
-fn effects(old: &Settings, new: &Settings) -> Effects {
-    let mut effects = Effects::default();
-    let is_dialed = old.choice("wan.kind", 0) == "pppoe";
-    for difference in differences(old, new) {
-        let key = difference.place.key;
-        match key.effect {
-            Effect::Live => {
-                effects.live = true;
-                effects.lan |= key.path.starts_with("lan.");
-            }
-            Effect::Redial if is_dialed => effects.redial = true,
-            // A line that is not dialed takes its settings when it is made.
-            Effect::Redial | Effect::Restart => effects.restart = true,
-        }
-    }
-    effects
 }
 
 #[cfg(test)]
@@ -566,6 +487,14 @@ mod tests {
         editor.handle_stored(false);
         assert_eq!(editor.poll_event(), Some(Event::Stored));
         assert_eq!((editor.poll_event(), editor.poll_event()), (Some(Event::NotStored), None));
+
+        // A trial that begins before the flash was written does not get there with the commit.
+        editor.set("wan.user", "alice").unwrap();
+        editor.commit().unwrap();
+        let committed = editor.running().clone();
+        editor.set("wan.user", "bob").unwrap();
+        editor.commit_confirmed(NOW, 5).unwrap();
+        assert_eq!(editor.poll_store(), Some(&committed));
     }
 
     #[test]

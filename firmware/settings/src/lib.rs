@@ -19,6 +19,7 @@ extern crate std;
 
 mod check;
 mod config;
+mod difference;
 #[cfg(test)]
 mod documents;
 mod editor;
@@ -31,12 +32,11 @@ mod value;
 
 pub use check::{Conflict, Problem};
 pub use config::{PROBES, UPSTREAMS, Wan};
-pub use editor::{
-    CommitError, Difference, EditError, Editor, Effects, Event, ImportError, TRIAL_MINUTES_MAX, Uncommitted,
-};
+pub use difference::{Difference, Effects};
+pub use editor::{CommitError, EditError, Editor, Event, ImportError, TRIAL_MINUTES_MAX, Uncommitted};
 pub use key::{Effect, Key, PathError, Place, Unset, find, next_segments};
 pub use keys::KEYS;
 pub use kind::{Kind, Reason};
-pub use settings::{Complaint, NoRoom, ROOM, Record, Refused, Settings};
+pub use settings::{Complaint, ROOM, Record, Refused, Settings};
 pub use text::{ExportLine, QuoteError, Quoted, unquote};
 pub use value::{ClientId, TEXT_MAX, Value};

@@ -63,7 +63,7 @@ impl fmt::Debug for Settings {
 
 /// There is no room for more settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoRoom;
+struct NoRoom;
 
 /// Why a value was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub enum Complaint {
     Invalid(Place, Reason),
     /// It does not go together with the others: the default holds.
     Conflict(Conflict),
+    /// There is something in flash, and nothing of it can be read: all defaults hold.
+    Unreadable,
     /// A firmware that knows more has set this key: kept, not used.
     Unknown {
         /// The key's number.
@@ -115,6 +117,7 @@ impl fmt::Display for Complaint {
                 write!(f, "{place}: the stored value cannot be: {reason}; the default holds")
             }
             Self::Conflict(conflict) => write!(f, "{conflict}; the default holds"),
+            Self::Unreadable => f.write_str("nothing that is stored can be read; all defaults hold"),
             Self::Unknown { id, number } => {
                 write!(f, "setting {id:#06x}.{number} is of another firmware: kept, not used")
             }

@@ -175,7 +175,9 @@ pub fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
 struct Nowhere;
 
 impl SettingsStore for Nowhere {
-    async fn load(&mut self, _: &mut dyn FnMut(Record<'_>)) {}
+    async fn load(&mut self, _: &mut dyn FnMut(Record<'_>)) -> bool {
+        true
+    }
 
     async fn store(&mut self, _: &Settings) -> Result<(), StoreError> {
         Err(StoreError)

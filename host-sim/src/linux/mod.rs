@@ -50,6 +50,7 @@ pub mod output;
 pub mod packet_socket;
 pub mod port;
 pub mod session;
+pub mod settings_file;
 pub mod tuntap;
 
 pub use args::{Args, Attach};

@@ -6,11 +6,11 @@ use embassy_futures::select::select;
 use embassy_sync::blocking_mutex::{self, raw::RawMutex};
 use embassy_sync::signal::Signal;
 use gatelet_router::Router;
-use gatelet_settings::{Editor, Effects, Event, Settings};
+use gatelet_settings::{Complaint, Editor, Effects, Event, Settings};
 use smoltcp::time::Instant;
 
-use super::SettingsStore;
 use super::apply::{self, Sides};
+use super::{SettingsStore, load_settings};
 use crate::clock;
 use crate::fmt::{Show, warning};
 
@@ -29,15 +29,28 @@ pub struct SettingsDesk<M: RawMutex> {
 }
 
 impl<M: RawMutex> SettingsDesk<M> {
-    /// A desk with what came out of flash.
+    /// A desk with what is in force.
     pub fn new(settings: Settings, sides: Sides) -> Self {
+        let editor = blocking_mutex::Mutex::new(RefCell::new(Editor::new(settings)));
+        Self { editor, ..Self::empty(sides) }
+    }
+
+    /// A desk where nothing is set yet, for a static; [`load`](Self::load) comes next.
+    pub const fn empty(sides: Sides) -> Self {
         Self {
-            editor: blocking_mutex::Mutex::new(RefCell::new(Editor::new(settings))),
+            editor: blocking_mutex::Mutex::new(RefCell::new(Editor::EMPTY)),
             sides,
             changed: Signal::new(),
             edited: Signal::new(),
             event: Signal::new(),
         }
+    }
+
+    /// Begins with what is in `store`; to be called before anybody else comes to the desk. What cannot be used any more is told to
+    /// `tell`.
+    pub async fn load(&self, store: &mut impl SettingsStore, tell: &mut dyn FnMut(Complaint)) {
+        let settings = load_settings(store, tell).await;
+        self.editor.lock(|editor| editor.borrow_mut().begin(&settings));
     }
 
     /// Which port is which.

@@ -26,7 +26,6 @@ use sequential_storage::map::{MapConfig, MapStorage};
 
 use super::SettingsStore;
 use crate::StoreError;
-use crate::fmt::warning;
 use crate::ledger::BadRange;
 
 /// A [`SettingsStore`] in a range of NOR flash that is its own: four pages at least, half of them for each bank. A bank has room
@@ -185,17 +184,15 @@ impl<F: NorFlash> FlashSettings<F> {
 }
 
 impl<F: NorFlash> SettingsStore for FlashSettings<F> {
-    async fn load(&mut self, take: &mut dyn FnMut(Record<'_>)) {
+    async fn load(&mut self, take: &mut dyn FnMut(Record<'_>)) -> bool {
         match self.look_for_newest().await {
-            Newest::At { bank, .. } => {
-                self.read(bank, take).await;
-            }
+            Newest::At { bank, .. } => self.read(bank, take).await.is_some(),
             Newest::None | Newest::NotLookedFor => {
-                let mut words = [0; 4];
-                let found = self.flash.read(self.banks[0].start, &mut words).await;
-                if found.is_err() || words != [0xFF; 4] {
-                    warning!("settings: nothing in flash can be read; the defaults hold");
-                }
+                // A store that was never used is blank from its first word on.
+                let mut buffer = Buffer::new();
+                let Some(words) = buffer.0.get_mut(..F::READ_SIZE.max(F::WRITE_SIZE)) else { return false };
+                let start = self.banks[0].start;
+                self.flash.read(start, words).await.is_ok() && words.iter().all(|byte| *byte == 0xFF)
             }
         }
     }

@@ -25,8 +25,9 @@ use crate::fmt::{Show, warning};
 /// Where the settings survive a reboot.
 #[expect(async_fn_in_trait, reason = "one executor runs everything")]
 pub trait SettingsStore {
-    /// Gives each record of the newest generation that is whole to `take`; none if there never was one.
-    async fn load(&mut self, take: &mut dyn FnMut(Record<'_>));
+    /// Gives each record of the newest generation that is whole to `take`; none if there never was one. False if there is something, and
+    /// none that is whole.
+    async fn load(&mut self, take: &mut dyn FnMut(Record<'_>)) -> bool;
 
     /// Keeps `settings` as a new generation. After a power cut in the middle of it, they or the ones before are there, each
     /// whole.
@@ -44,13 +45,14 @@ pub async fn load_settings(store: &mut impl SettingsStore, tell: &mut dyn FnMut(
         warning!("settings: {}", Show(complaint));
         tell(complaint);
     };
-    store
-        .load(&mut |record| {
-            if let Err(complaint) = settings.restore(record) {
-                tell(complaint);
-            }
-        })
-        .await;
+    let mut restore = |record: Record<'_>| {
+        if let Err(complaint) = settings.restore(record) {
+            tell(complaint);
+        }
+    };
+    if !store.load(&mut restore).await {
+        tell(Complaint::Unreadable);
+    }
     settings.mend(&mut tell);
     settings
 }

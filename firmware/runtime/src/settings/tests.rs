@@ -8,13 +8,13 @@ use std::{format, vec};
 use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, Timer};
-use gatelet_hal::{FramePool, PortId};
+use gatelet_hal::{FramePool, LinkState, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{Forward, Router, TableSpace, WanId};
 use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
 use smoltcp::wire::EthernetAddress;
 
-use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, WAN, load_settings, set_up};
+use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, load_settings, set_up};
 use crate::ledger::tests::{EVERY_KIND, Nor};
 use crate::tests::world::World;
 use crate::{Gatelet, LedgerStore, StoreError};
@@ -181,9 +181,10 @@ fn flash_full_of_something_else_is_taken_over() {
     for filling in fillings {
         let mut flash = Nor::new(4);
         flash.bytes.iter_mut().enumerate().for_each(|(n, byte)| *byte = filling(n));
-        assert_eq!(boot(&mut flash).0, Settings::new());
+        let told = vec!["nothing that is stored can be read; all defaults hold".to_string()];
+        assert_eq!(boot(&mut flash), (Settings::new(), told));
         store(&mut flash, &generation(3)).unwrap();
-        assert_eq!(boot(&mut flash).0, generation(3));
+        assert_eq!(boot(&mut flash), (generation(3), vec![]));
     }
 }
 
@@ -298,7 +299,7 @@ fn every_format_that_was_released_is_read() {
     for (bytes, text) in RELEASED {
         let (found, told) = boot(&mut of_bytes(bytes));
         assert_eq!(told, [""; 0]);
-        let lines: String = found.export(true).map(|line| format!("{line}\n")).collect();
+        let lines: String = found.export(true).map(|line| line.to_string() + "\n").collect();
         assert_eq!(lines, text);
         assert_eq!(found, imported(text));
     }
@@ -339,7 +340,7 @@ impl LedgerStore for Nowhere {
 fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let frames = FramePool::<NoopRawMutex, 16>::new();
     let mut tables = std::boxed::Box::new(TableSpace::<64, 8>::new());
-    let desk = SettingsDesk::<NoopRawMutex>::new(Settings::new(), SIDES);
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
     let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
     gatelet.lend_settings(&desk);
     let mut router = Router::new(frames.pool(), [7; 32]);
@@ -394,5 +395,40 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
         desk.read(|settings| settings.forwards().collect::<Vec<Forward>>()),
         kept.forwards().collect::<Vec<_>>()
     );
-    assert_eq!(WAN, WanId(0));
+    // The next boot begins with it.
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
+    block_on(desk.load(&mut open(&mut flash), &mut |complaint| panic!("{complaint}")));
+    assert_eq!(desk.read(Settings::clone), kept);
+}
+
+#[test]
+fn a_commit_about_the_line_is_dialed_with() {
+    let frames = FramePool::<NoopRawMutex, 16>::new();
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
+    let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(frames.pool());
+    gatelet.lend_settings(&desk);
+    let mut router = Router::new(frames.pool(), [7; 32]);
+    router.add_port(SIDES.wan, EthernetAddress([2, 0, 0, 0, 0, 1]), 1514);
+    // Without tables and a LAN: the line alone.
+    assert!(!desk.read(|settings| set_up(&mut router, crate::now(), settings, SIDES, Boot::Cold, None)));
+    let (asked, mut nowhere) = (RefCell::new(Vec::new()), Nowhere);
+    {
+        let mut world = World::default();
+        world.spawn(gatelet.run_router(&mut router, &mut nowhere));
+        world.spawn(async {
+            loop {
+                let padi = gatelet.ports[0].egress.channel.receive().await;
+                let names_it = padi.bytes().windows(8).any(|bytes| bytes == b"internet");
+                asked.borrow_mut().push(names_it);
+            }
+        });
+        gatelet.ports[0].link.signal(LinkState::Up);
+        world.run_for(5_000_000);
+        let before = asked.borrow().len();
+        assert!(before > 0 && asked.borrow().iter().all(|names_it| !names_it));
+        desk.edit(|editor| editor.set("wan.service-name", "internet").unwrap());
+        assert!(desk.edit(Editor::commit).unwrap().redial);
+        world.run_for(120_000_000);
+        assert!(asked.borrow().len() > before && asked.borrow()[before..].iter().all(|names_it| *names_it));
+    }
 }
