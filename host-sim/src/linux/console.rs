@@ -7,31 +7,33 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{ErrorType, Read, Write};
 use gatelet_console::Console;
 use gatelet_proto::redial::Preset;
 use gatelet_router::{Command, Protocol, WanConfig};
-use gatelet_runtime::settings::{SettingsDesk, SettingsStore};
+use gatelet_runtime::settings::{SettingsDesk, SettingsStore, Sides};
 use gatelet_runtime::{ConsoleEnd, ConsoleSide, Gatelet, StoreError};
-use gatelet_settings::{Quoted, Record, Settings, find};
+use gatelet_settings::{Place, Quoted, Record, Settings, find};
 use nix::sys::termios::{self, SetArg, Termios};
 
 use super::args::{Args, EchoMode, MinimumAuth};
+use super::settings_file::SettingsFile;
 use crate::executor::{now, readable, writable};
 
 /// The name of this firmware, for `show version`.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (linux)");
 
 /// Where the console is to be.
-pub enum Place {
+pub enum Seat {
     /// This program's terminal.
     Terminal(RawTerminal),
     /// Who connects to the socket, one after the other.
     Socket(UnixListener),
 }
 
-impl Place {
+impl Seat {
     /// Opens it; `-` is the terminal.
     ///
     /// # Errors
@@ -94,7 +96,7 @@ fn is_socket(path: &Path) -> bool {
 ///
 /// # Errors
 /// What cannot be said in settings.
-pub fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
+fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     let mut settings = Settings::new();
     let refused = Cell::new(None);
     let mut set = |path: &str, value: String| {
@@ -135,7 +137,9 @@ pub fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     let expert = &args.expert;
     expert.hold.into_iter().for_each(|seconds| set("wan.limit.hold", format!("{seconds}s")));
     for (path, budget) in [("wan.limit.discovery", expert.budget), ("wan.limit.dials", expert.dial_budget)] {
-        budget.into_iter().for_each(|budget| set(path, format!("{}/{}s", budget.count, budget.seconds)));
+        if let Some(budget) = budget {
+            set(path, format!("{}/{}s", budget.count, budget.seconds));
+        }
     }
     if let Some(echo) = expert.echo {
         let echo = match echo {
@@ -171,7 +175,32 @@ pub fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     refused.take().map_or(Ok(settings), Err)
 }
 
-/// The settings of this program are its command line: nothing is kept.
+/// A desk with what the command line says, and over it what the file does. What takes a reboot elsewhere is the command line's to say.
+///
+/// # Errors
+/// A sentence for the person who wrote either.
+pub fn desk(args: &Args, config: &WanConfig, sides: Sides) -> Result<Desk, String> {
+    let desk = SettingsDesk::new(settings(args, config)?, sides);
+    let Some(path) = &args.host.settings else { return Ok((desk, None)) };
+    let mut file = SettingsFile::open(path)?;
+    let mut records = Vec::new();
+    block_on(file.load(&mut |Record { id, number, text }| {
+        records.extend(Place::of_id(id, number).map(|place| (place.to_string(), Quoted(text).to_string())));
+    }));
+    let committed = desk.edit(|editor| {
+        for (path, text) in &records {
+            editor.set(path, text).map_err(|error| format!("{path}: {error}"))?;
+        }
+        editor.commit().map_err(|error| error.to_string())
+    });
+    committed.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok((desk, Some(file)))
+}
+
+/// The settings, and the file they are kept in.
+pub type Desk = (SettingsDesk<NoopRawMutex>, Option<SettingsFile>);
+
+/// Without a file, nothing is kept.
 struct Nowhere;
 
 impl SettingsStore for Nowhere {
@@ -184,9 +213,12 @@ impl SettingsStore for Nowhere {
     }
 }
 
-/// Ends trials that nobody confirms, for ever.
-pub async fn keep(desk: &SettingsDesk<NoopRawMutex>) {
-    desk.run(&mut Nowhere).await;
+/// Keeps the settings and ends trials that nobody confirms, for ever.
+pub async fn keep(desk: &SettingsDesk<NoopRawMutex>, file: Option<SettingsFile>) {
+    match file {
+        Some(mut file) => desk.run(&mut file).await,
+        None => desk.run(&mut Nowhere).await,
+    };
 }
 
 /// The terminal, every key of which is the console's. As it was before, once dropped.

@@ -27,7 +27,7 @@ use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::settings::{SettingsDesk, Sides};
+use gatelet_runtime::settings::Sides;
 use gatelet_runtime::{ConsoleSide, Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
@@ -85,6 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the house, part by part")]
 fn dial(args: &Args) -> Result<(), String> {
     let config = wan_config(&args.line, &args.expert)?;
     let wan_port = LinuxPort::open(
@@ -103,17 +104,13 @@ fn dial(args: &Args) -> Result<(), String> {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
     };
-    let console = args.host.console.as_deref().map(console::Place::open).transpose()?;
-    let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Place::is_terminal));
+    let console = args.host.console.as_deref().map(console::Seat::open).transpose()?;
+    let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Seat::is_terminal));
     let signals = Signals::catch()?;
 
-    let desk = match &console {
-        Some(_) => {
-            let sides = Sides { wan: WAN_PORT, lan: INSIDE };
-            Some(SettingsDesk::new(console::settings(args, &config)?, sides))
-        }
-        None => None,
-    };
+    let sides = Sides { wan: WAN_PORT, lan: INSIDE };
+    let desk = console.as_ref().map(|_| console::desk(args, &config, sides)).transpose()?;
+    let (desk, settings_file) = desk.map_or((None, None), |(desk, file)| (Some(desk), file));
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
     for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
@@ -185,7 +182,7 @@ fn dial(args: &Args) -> Result<(), String> {
     }
     if let (Some(place), Some(desk)) = (console, &desk) {
         let gatelet = &gatelet;
-        executor.spawn("settings", console::keep(desk));
+        executor.spawn("settings", console::keep(desk, settings_file));
         executor.spawn("console", async move {
             let (report, probe) = (&|_, _, _: &_, _: &mut _| false, &|| false);
             let mut side =
