@@ -16,7 +16,7 @@ use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
+use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
 use crate::lan::Lan;
 use crate::wan::{Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
@@ -440,6 +440,21 @@ impl<'p> Router<'p> {
             counters.ip_sent_bytes += traffic.sent_bytes();
         }
         Some(status)
+    }
+
+    /// Flows from a place on, each with its place: for who shows them piece by piece.
+    pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// NAT mappings from a place on, each with its place.
+    pub fn mappings(&self, from: u16) -> impl Iterator<Item = (u16, MappingStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.mapping_status(from))
+    }
+
+    /// Where the router has its frames from.
+    pub const fn pool(&self) -> Pool<'p> {
+        self.pool
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.

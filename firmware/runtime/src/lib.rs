@@ -136,6 +136,7 @@
 extern crate std;
 
 mod clock;
+mod console;
 mod dns;
 mod fmt;
 mod gatelet;
@@ -146,12 +147,14 @@ mod ledger;
 mod port;
 mod queues;
 mod router;
+pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
 mod wan;
 
 pub use clock::now;
+pub use console::{ConsoleEnd, ConsoleSide};
 pub use dns::DnsSpace;
 pub use gatelet::{Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};

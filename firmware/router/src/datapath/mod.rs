@@ -38,12 +38,14 @@ mod route;
 mod slow;
 mod tables;
 mod tcp;
+mod view;
 
 pub use event::{DatapathEvent, TableUse};
 pub use firewall::{
     Action, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone,
 };
 pub use tables::{TableSpace, Tables};
+pub use view::{FlowStatus, MappingStatus};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
