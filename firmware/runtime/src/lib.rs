@@ -146,6 +146,7 @@ mod ledger;
 mod port;
 mod queues;
 mod router;
+mod services;
 mod sntp;
 #[cfg(test)]
 mod tests;
@@ -159,4 +160,5 @@ pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
+pub use services::Services;
 pub use wan::{Session, WanRunner};
