@@ -33,7 +33,7 @@ pub(crate) struct Bank(());
 /// As many as there are parts.
 pub(crate) fn take<const PARTS: usize>() -> Option<[Bank; PARTS]> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
-    machine::first_time(&TAKEN).then(|| [const { Bank(()) }; PARTS])
+    machine::first_time(&TAKEN).then_some([const { Bank(()) }; PARTS])
 }
 
 /// The chip said that it failed, or the range was wrong.
@@ -104,7 +104,9 @@ fn command(at: u32, words: &[u32]) -> Result<(), Failed> {
     let address = BANK + at as usize;
     // SAFETY: the cycles of one command, all of them before anybody else's turn, on an address inside the bank.
     let status = unsafe {
-        words.iter().for_each(|word| machine::write(address, *word));
+        for word in words {
+            machine::write(address, *word);
+        }
         let status = loop {
             let status = machine::read(address);
             if status & READY == READY {

@@ -56,6 +56,7 @@ async fn main(spawner: Spawner) {
     }
 }
 
+/// Makes everything, where it stays: what this future itself holds is memory that is never used again.
 async fn start(spawner: Spawner) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: ConstStaticCell<TableSpace<FLOWS, HOSTS>> = ConstStaticCell::new(TableSpace::new());
@@ -63,6 +64,7 @@ async fn start(spawner: Spawner) -> Result<(), &'static str> {
     static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 1 }>> = StaticCell::new();
     static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + 1 }>> = StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
+    static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
 
     let mut rng = ChaCha8Rng::from_seed(virtio::entropy().ok_or("no source of random numbers")?);
     let [ledger, leases] = flash::take().ok_or("the flash is taken")?;
@@ -75,20 +77,20 @@ async fn start(spawner: Spawner) -> Result<(), &'static str> {
     }
     let wan = Port::new(Slot::Wan, pool, WAN_PORT).ok_or("no virtio-net device for the WAN")?;
     let lan = Port::new(Slot::Lan, pool, LAN_PORT).ok_or("no virtio-net device for the LAN")?;
+
     let mut uart = uart::Uart::new();
     let settings = setup::ask(&mut uart).await;
-
     let now = gatelet_runtime::now();
-    let mut router = Router::new(pool, random(&mut rng));
+    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
     router.add_port(WAN_PORT, wan.hardware_address(), wan.max_frame_len());
     router.add_port(LAN_PORT, lan.hardware_address(), lan.max_frame_len());
     router.lend_tables(TABLES.take().lend());
-    let past = ledger.load(WAN).await;
-    router.add_wan(now, WanConfig::new(WAN_PORT, settings.credentials), Boot::Cold, past);
     router.add_lan(now, LanConfig::new(LAN_PORT, settings.lan));
     leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])).await;
+    let past = ledger.load(WAN).await;
+    router.add_wan(now, WanConfig::new(WAN_PORT, settings.credentials), Boot::Cold, past);
 
-    let board: &Board = BOARD.init(Gatelet::new(pool));
+    let board: &Board = BOARD.init_with(|| Gatelet::new(pool));
     let no_stack = "no frame for the router's own stacks";
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
@@ -121,8 +123,8 @@ async fn run_lan_port(board: &'static Board, port: Port<'static>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn run_router(board: &'static Board, mut router: Router<'static>, mut ledger: Ledger) {
-    board.run_router(&mut router, &mut ledger).await;
+async fn run_router(board: &'static Board, router: &'static mut Router<'static>, mut ledger: Ledger) {
+    board.run_router(router, &mut ledger).await;
     machine::exit(true)
 }
 

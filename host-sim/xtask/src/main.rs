@@ -2,6 +2,7 @@
 
 mod bench;
 mod lab;
+mod qemu;
 mod run;
 mod setup;
 mod test;
@@ -30,6 +31,8 @@ enum Task {
     Interop(test::Interop),
     /// Count what a packet costs in instructions, and what the router takes of flash
     Bench(bench::Bench),
+    /// Build the image for QEMU's virt machine and start it, with a simulated provider on the line
+    Qemu(qemu::Qemu),
     /// The peer lab: a virtual machine that plays the provider of a PPPoE line
     Lab {
         #[command(subcommand)]
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Firmware => setup::rust_targets().and_then(|()| test::firmware()),
         Task::Interop(arguments) => setup::all().and_then(|()| test::interop(&arguments)),
         Task::Bench(arguments) => setup::tools().and_then(|()| bench::run(&arguments)),
+        Task::Qemu(arguments) => setup::tools().and_then(|()| qemu::run(&arguments)),
         Task::Lab { command } => lab::run(&command),
     };
     match result {
