@@ -4,6 +4,7 @@
 //! A suite of its own, because it boots virtual machines and works in a network namespace: `cargo
 //! test` alone does not run it, `cargo xtask test` does, and it fails where it cannot run.
 
+mod board;
 mod calibration;
 mod capture;
 mod dialer;
@@ -96,6 +97,7 @@ const CHECKS: &[Check] = &[
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
+    ("board: from power-on to a page, by console", board::first_boot),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

@@ -66,7 +66,8 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     Ok(target_dir().join("riscv32imac-unknown-none-elf/firmware/gatelet-qemu-virt"))
 }
 
-fn board() -> PathBuf {
+/// Its folder.
+pub(crate) fn board() -> PathBuf {
     workspace().join("boards/qemu-virt")
 }
 
