@@ -150,6 +150,7 @@ mod services;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod vigil;
 mod wan;
 
 pub use clock::now;

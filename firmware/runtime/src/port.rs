@@ -48,6 +48,7 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
                     continue;
                 }
             };
+        queues.round.increment();
         if ready.receive {
             if !port.receive(&mut spare).await {
                 queues.unusable.increment();
@@ -63,6 +64,7 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
         {
             queues.refused.increment();
         }
+        queues.round.increment();
         if round.is_multiple_of(ROUNDS_BETWEEN_YIELDS) {
             yield_now().await;
         }

@@ -3,4 +3,5 @@
 mod device;
 mod pump;
 mod task;
+mod vigil;
 mod world;
