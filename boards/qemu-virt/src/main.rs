@@ -6,7 +6,6 @@
 mod clock;
 mod flash;
 mod machine;
-mod setup;
 mod uart;
 mod virtio;
 
@@ -17,13 +16,13 @@ use chacha20::ChaCha8Rng;
 use embassy_executor::Spawner;
 use embassy_net::StackResources;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embedded_io_async::Write as _;
+use gatelet_board::{LastWords, random};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::dns;
 use gatelet_proto::redial::Boot;
 use gatelet_router::{LanConfig, Router, TableSpace, WanConfig, WanId};
 use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services, TimedEvent,
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services,
 };
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -42,6 +41,10 @@ const HOSTS: usize = 128;
 const QUERIES: usize = 16;
 const ANSWERS: usize = 16 * 1024;
 
+/// What the last panic said.
+#[unsafe(link_section = ".uninit.last_words")]
+static LAST_WORDS: LastWords = LastWords::new();
+
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Names = DnsSpace<QUERIES, ANSWERS>;
 type Ledger = FlashLedger<flash::Bank>;
@@ -50,6 +53,9 @@ type Leases = FlashLeases<flash::Bank>;
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     machine::start();
+    if let Some(words) = LAST_WORDS.take() {
+        let _ = write!(uart::Emergency, "\r\nThe last run ended with a panic: {words}\r\n");
+    }
     if let Err(reason) = start(spawner).await {
         let _ = write!(uart::Emergency, "\r\nGatelet does not start: {reason}\r\n");
         machine::exit(false);
@@ -79,7 +85,7 @@ async fn start(spawner: Spawner) -> Result<(), &'static str> {
     let lan = Port::new(Slot::Lan, pool, LAN_PORT).ok_or("no virtio-net device for the LAN")?;
 
     let mut uart = uart::Uart::new();
-    let settings = setup::ask(&mut uart).await;
+    let settings = gatelet_board::ask(&mut uart, "QEMU's virt machine").await;
     let now = gatelet_runtime::now();
     let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
     router.add_port(WAN_PORT, wan.hardware_address(), wan.max_frame_len());
@@ -139,24 +145,12 @@ async fn run_services(
 
 /// Says what happens.
 #[embassy_executor::task]
-async fn tell(board: &'static Board, mut uart: uart::Uart) {
-    let Some(mut events) = board.events() else { return };
-    loop {
-        let TimedEvent { at, event } = events.next_message_pure().await;
-        let mut line = heapless::String::<512>::new();
-        let _ = write!(line, "[{:>5}.{:03}] {event:?}\r\n", at.secs(), at.millis());
-        let _ = uart.write_all(line.as_bytes()).await;
-    }
+async fn tell(board: &'static Board, uart: uart::Uart) {
+    gatelet_board::tell(board, uart).await;
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let _ = write!(uart::Emergency, "\r\n{info}\r\n");
+    LAST_WORDS.keep(info);
     machine::reset()
-}
-
-fn random<const N: usize>(rng: &mut ChaCha8Rng) -> [u8; N] {
-    let mut bytes = [0; N];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }

@@ -140,6 +140,7 @@ mod dns;
 mod fmt;
 mod gatelet;
 mod ip_device;
+mod lamp;
 mod lan;
 mod leases;
 mod ledger;
