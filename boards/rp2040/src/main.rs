@@ -43,13 +43,13 @@ const LAN_PORT: PortId = PortId(1);
 const WAN: WanId = WanId(0);
 
 /// 1,648 bytes each.
-const FRAMES: usize = 32;
+const FRAMES: usize = 28;
 /// 92 bytes each.
 const FLOWS: usize = 256;
 /// 104 bytes each.
 const HOSTS: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 4;
+const QUERIES: usize = 3;
 const ANSWERS: usize = 2 * 1024;
 /// Fed every half second (`Gatelet::run_vigil`); 8.3 s is the most that the chip can do.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -11,7 +11,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 /// Ethernet without a tag: what CDC-NCM's descriptor promises.
 const MTU: usize = 1514;
 /// Frames on their way from and to the wire.
-const FRAMES: usize = 3;
+const FRAMES: usize = 2;
 
 /// Runs the socket.
 pub(crate) type Socket = UsbDevice<'static, Driver<'static, USB>>;
