@@ -49,7 +49,7 @@ const LAN_PORT: PortId = PortId(1);
 const WAN: WanId = WanId(0);
 
 /// 1,648 bytes each.
-const FRAMES: usize = 24;
+const FRAMES: usize = 22;
 /// 92 bytes each.
 const FLOWS: usize = 256;
 /// 104 bytes each.
