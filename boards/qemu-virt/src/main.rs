@@ -2,6 +2,7 @@
 //! UART, what must survive in the second flash bank. `cargo xtask qemu` builds and starts it.
 #![no_std]
 #![no_main]
+#![expect(missing_docs, reason = "of the entry point that a macro of riscv-rt's makes")]
 
 mod clock;
 mod flash;
@@ -21,9 +22,7 @@ use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::dns;
 use gatelet_proto::redial::Boot;
 use gatelet_router::{LanConfig, Router, TableSpace, WanConfig, WanId};
-use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services,
-};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services};
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -65,7 +64,7 @@ async fn main(spawner: Spawner) {
 /// Makes everything, where it stays: what this future itself holds is memory that is never used again.
 async fn start(spawner: Spawner) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
-    static TABLES: ConstStaticCell<TableSpace<FLOWS, HOSTS>> = ConstStaticCell::new(TableSpace::new());
+    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
     static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 1 }>> = StaticCell::new();
     static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + 1 }>> = StaticCell::new();
@@ -90,7 +89,7 @@ async fn start(spawner: Spawner) -> Result<(), &'static str> {
     let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
     router.add_port(WAN_PORT, wan.hardware_address(), wan.max_frame_len());
     router.add_port(LAN_PORT, lan.hardware_address(), lan.max_frame_len());
-    router.lend_tables(TABLES.take().lend());
+    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
     router.add_lan(now, LanConfig::new(LAN_PORT, settings.lan));
     leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])).await;
     let past = ledger.load(WAN).await;
