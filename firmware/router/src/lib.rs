@@ -26,8 +26,8 @@ mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix,
-    Protocol, Rule, TableSpace, TableUse, Tables, Zone,
+    Action, DatapathEvent, Filtering, FlowStatus, Forward, MAX_FORWARDS, MAX_RULES, MappingStatus,
+    PingPolicy, PortRange, Prefix, Protocol, Rule, TableSpace, TableUse, Tables, Zone,
 };
 pub use lan::LanConfig;
 pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};

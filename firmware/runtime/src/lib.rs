@@ -136,6 +136,7 @@
 extern crate std;
 
 mod clock;
+mod console;
 mod dns;
 mod fmt;
 mod gatelet;
@@ -148,6 +149,7 @@ mod port;
 mod queues;
 mod router;
 mod services;
+pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
@@ -155,6 +157,7 @@ mod vigil;
 mod wan;
 
 pub use clock::now;
+pub use console::{ConsoleEnd, ConsoleSide};
 pub use dns::DnsSpace;
 pub use gatelet::{Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};

@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
 pub mod connectivity;
+pub mod console;
 pub mod datapath;
 pub mod dhcp;
 pub mod dns;
@@ -56,4 +57,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
+    Target { name: "console_typed", run: console::typed, fixtures: None },
 ];

@@ -29,7 +29,9 @@ pub type Names = DnsSpace<QUERIES, ANSWERS>;
 /// a stack opens for itself.
 pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
 /// As [`LAN_SOCKETS`].
-pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1;
+pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + CONSOLE_SOCKETS;
+/// What `ping` and `traceroute` take.
+const CONSOLE_SOCKETS: usize = 2;
 
 /// Makes `router` the LAN's router.
 ///

@@ -27,7 +27,8 @@ use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::{Gatelet, TimedEvent};
+use gatelet_runtime::settings::{SettingsDesk, Sides};
+use gatelet_runtime::{ConsoleSide, Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -39,6 +40,7 @@ use crate::pcap;
 use crate::timeline::Tone;
 
 pub mod args;
+pub mod console;
 pub mod interface;
 pub mod lan;
 pub mod lease_file;
@@ -87,7 +89,11 @@ fn dial(args: &Args) -> Result<(), String> {
     let wan_port = LinuxPort::open(
         &args.wan,
         args.attach,
-        if args.line.ipoe { Side::Station } else { Side::Wan(args.line.mac) },
+        if args.line.ipoe {
+            Side::Station
+        } else {
+            Side::Wan { mac: args.line.mac, modem: args.line.modem.is_some() }
+        },
         args.host.pcap.as_ref().map(capture).transpose()?,
     )?;
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
@@ -96,9 +102,17 @@ fn dial(args: &Args) -> Result<(), String> {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
     };
-    let output = Output::new(args.host.json);
+    let console = args.host.console.as_deref().map(console::Place::open).transpose()?;
+    let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Place::is_terminal));
     let signals = Signals::catch()?;
 
+    let desk = match &console {
+        Some(_) => {
+            let sides = Sides { wan: WAN_PORT, lan: INSIDE };
+            Some(SettingsDesk::new(console::settings(args, &config)?, sides))
+        }
+        None => None,
+    };
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
     for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
@@ -107,7 +121,12 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut tables = Box::new(lan::Tables::new());
     let mut router = Router::new(pool, random()?);
     router.add_port(WAN_PORT, wan_port.hardware_address(), wan_port.max_frame_len());
-    let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    if let Some(desk) = &desk {
+        gatelet.lend_settings(desk);
+    }
+    let gatelet = gatelet;
+    let mut console_stack = None;
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
     let mut names = Box::new(lan::Names::new());
@@ -147,6 +166,7 @@ fn dial(args: &Args) -> Result<(), String> {
             let (wan_stack, runner) =
                 gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("WAN stack", runner.run());
+            console_stack = Some(wan_stack);
             let (lan_stack, runner) =
                 gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("LAN stack", runner.run());
@@ -161,6 +181,16 @@ fn dial(args: &Args) -> Result<(), String> {
             }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
+    }
+    if let (Some(place), Some(desk)) = (console, &desk) {
+        let gatelet = &gatelet;
+        executor.spawn("settings", console::keep(desk));
+        executor.spawn("console", async move {
+            let (report, probe) = (&|_, _, _: &_, _: &mut _| false, &|| false);
+            let mut side =
+                ConsoleSide { settings: desk, stack: console_stack, report, probe, is_terminal: false };
+            place.run(gatelet, &mut side).await;
+        });
     }
     executor.spawn("events", follow(&mut events, &mut session, &output));
     executor.spawn("signals", hang_up(&signals, commands, &output));
@@ -253,6 +283,7 @@ fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
     config.mac = line.mac;
     config.vlan = line.vlan.map(|(id, priority)| VlanTag { id, priority, drop_eligible: false });
     config.jumbo = line.jumbo;
+    config.modem = line.modem;
     config.ipv6 = !line.no_ipv6;
     config.minimum_auth = match line.minimum_auth {
         MinimumAuth::Pap => AuthMethod::Pap,

@@ -16,15 +16,16 @@ const WIDTH: usize = 100;
 /// Writes each event at once: a line of the timeline, or an object of JSON.
 pub struct Output {
     json: bool,
+    is_quiet: bool,
     painter: Painter,
 }
 
 impl Output {
-    /// To standard output.
-    pub fn new(json: bool) -> Self {
+    /// To standard output, unless `is_quiet`.
+    pub fn new(json: bool, is_quiet: bool) -> Self {
         let columns =
             if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
-        Self { json, painter: Painter { width: columns } }
+        Self { json, is_quiet, painter: Painter { width: columns } }
     }
 
     /// Tells what the router reports.
@@ -41,6 +42,9 @@ impl Output {
     }
 
     fn write(&self, entry: &Entry, details: Map<String, Value>) {
+        if self.is_quiet {
+            return;
+        }
         let mut out = io::stdout().lock();
         // A reader that has gone away is no reason to hang up.
         let _ = if self.json {
@@ -65,8 +69,19 @@ impl Output {
 
 /// What scripts want of an event beyond its name. Times in seconds.
 fn details(event: &RouterEvent) -> Map<String, Value> {
-    let RouterEvent::Wan(_, event) = event else { return Map::new() };
     let value = match event {
+        RouterEvent::Wan(_, event) => wan_details(event),
+        RouterEvent::WallClock { unix_seconds } => json!({ "unix_seconds": unix_seconds }),
+        _ => Value::Null,
+    };
+    match value {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
+
+fn wan_details(event: &WanEvent) -> Value {
+    match event {
         WanEvent::PadoReceived { ac_mac, ac_name, .. } => {
             json!({ "ac_mac": ac_mac.to_string(), "ac_name": ac_name.as_str() })
         }
@@ -91,11 +106,7 @@ fn details(event: &RouterEvent) -> Map<String, Value> {
             "windows_code": failure.windows_code(),
             "uptime": uptime.map(|uptime| micros(uptime.total_micros())),
         }),
-        _ => return Map::new(),
-    };
-    match value {
-        Value::Object(details) => details,
-        _ => Map::new(),
+        _ => Value::Null,
     }
 }
 
