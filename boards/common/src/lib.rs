@@ -1,14 +1,12 @@
-//! What all boards' images have in common beside the runtime: the first questions, the story of what happens, the last
-//! words of a panic.
+//! What all boards' images have in common beside the runtime: the console at a serial line, the last words of a panic, random
+//! numbers.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod last_words;
 mod random;
-mod setup;
-mod story;
+mod talk;
 
 pub use last_words::LastWords;
 pub use random::{mix, random};
-pub use setup::{Settings, ask};
-pub use story::tell;
+pub use talk::talk;

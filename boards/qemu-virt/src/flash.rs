@@ -17,23 +17,26 @@ use embedded_storage_async::nor_flash::{
 use crate::machine;
 
 /// Where everything is, in bytes from the bank's beginning.
-pub(crate) mod map {
+mod map {
     use super::{Range, SECTOR};
 
     /// The redial engine's ledger.
     pub(crate) const LEDGER: Range<u32> = 0..2 * SECTOR;
     /// The DHCP server's leases.
     pub(crate) const LEASES: Range<u32> = 2 * SECTOR..4 * SECTOR;
+    /// The settings, in two banks.
+    pub(crate) const SETTINGS: Range<u32> = 4 * SECTOR..8 * SECTOR;
 }
 
-/// The bank. Operations never wait for one another: each is done when the call returns, so that several who own parts of it
-/// may have it at the same time, on one executor.
-pub(crate) struct Bank(());
+/// A part of the bank. Operations never wait for one another: each is done when the call returns, so that several who own
+/// parts may work at the same time, on one executor.
+pub(crate) struct Part(Range<u32>);
 
-/// As many as there are parts.
-pub(crate) fn take<const PARTS: usize>() -> Option<[Bank; PARTS]> {
+/// The parts, once: two of each, one for who keeps something there and one for who erases it.
+pub(crate) fn take() -> Option<[[Part; 2]; 3]> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
-    machine::first_time(&TAKEN).then_some([const { Bank(()) }; PARTS])
+    let both = |range: Range<u32>| [Part(range.clone()), Part(range)];
+    machine::first_time(&TAKEN).then(|| [map::LEDGER, map::LEASES, map::SETTINGS].map(both))
 }
 
 /// The chip said that it failed, or the range was wrong.
@@ -46,15 +49,15 @@ impl NorFlashError for Failed {
     }
 }
 
-impl ErrorType for Bank {
+impl ErrorType for Part {
     type Error = Failed;
 }
 
-impl ReadNorFlash for Bank {
+impl ReadNorFlash for Part {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Failed> {
-        check(at, bytes.len(), 1)?;
+        let at = self.check(at, bytes.len(), 1)?;
         for (address, byte) in (BANK + at as usize..).zip(bytes) {
             // SAFETY: inside the bank, which is in the state to be read.
             *byte = unsafe { ptr::with_exposed_provenance::<u8>(address).read_volatile() };
@@ -63,24 +66,25 @@ impl ReadNorFlash for Bank {
     }
 
     fn capacity(&self) -> usize {
-        BANK_LEN
+        self.0.len()
     }
 }
 
-impl NorFlash for Bank {
+impl NorFlash for Part {
     const WRITE_SIZE: usize = 4;
     const ERASE_SIZE: usize = SECTOR as usize;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Failed> {
-        check(from, to.saturating_sub(from) as usize, SECTOR)?;
-        for sector in (from..to).step_by(SECTOR as usize) {
+        let len = to.saturating_sub(from);
+        let from = self.check(from, len as usize, SECTOR)?;
+        for sector in (from..from + len).step_by(SECTOR as usize) {
             command(sector, &[ERASE, CONFIRM])?;
         }
         Ok(())
     }
 
     async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Failed> {
-        check(at, bytes.len(), 4)?;
+        let at = self.check(at, bytes.len(), 4)?;
         for (address, word) in (at..).step_by(4).zip(bytes.as_chunks().0) {
             command(address, &[PROGRAM, u32::from_le_bytes(*word)])?;
         }
@@ -88,15 +92,17 @@ impl NorFlash for Bank {
     }
 }
 
-/// Whether a range is inside the bank and of whole `unit`s.
-fn check(at: u32, len: usize, unit: u32) -> Result<(), Failed> {
-    if (at as usize).checked_add(len).is_none_or(|end| end > BANK_LEN) {
-        return Err(Failed(NorFlashErrorKind::OutOfBounds));
+impl Part {
+    /// Where a range of the part, of whole `unit`s, begins in the bank.
+    fn check(&self, at: u32, len: usize, unit: u32) -> Result<u32, Failed> {
+        if (at as usize).checked_add(len).is_none_or(|end| end > self.0.len()) {
+            return Err(Failed(NorFlashErrorKind::OutOfBounds));
+        }
+        if !at.is_multiple_of(unit) || !len.is_multiple_of(unit as usize) {
+            return Err(Failed(NorFlashErrorKind::NotAligned));
+        }
+        Ok(self.0.start + at)
     }
-    if !at.is_multiple_of(unit) || !len.is_multiple_of(unit as usize) {
-        return Err(Failed(NorFlashErrorKind::NotAligned));
-    }
-    Ok(())
 }
 
 /// Gives the chips these words, waits until they are done, and makes them readable again.
@@ -122,7 +128,6 @@ fn command(at: u32, words: &[u32]) -> Result<(), Failed> {
 
 /// The one that QEMU does not boot from.
 const BANK: usize = 0x2200_0000;
-const BANK_LEN: usize = 32 << 20;
 const SECTOR: u32 = 256 << 10;
 
 // Intel's command set, once for each chip.

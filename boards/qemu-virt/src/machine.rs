@@ -48,12 +48,12 @@ pub(crate) fn start() {
     }
 }
 
-/// Ends QEMU: with status 0, or 1 if not `ok`.
-pub(crate) fn exit(ok: bool) -> ! {
-    finish(if ok { FINISHER_PASS } else { FINISHER_FAIL_1 })
+/// Ends QEMU with status 1.
+pub(crate) fn fail() -> ! {
+    finish(FINISHER_FAIL_1)
 }
 
-/// Starts the machine over. RAM keeps what the loader does not fill.
+/// Starts the machine over, or ends QEMU with status 0 if it was told `-no-reboot`. RAM keeps what the loader does not fill.
 pub(crate) fn reset() -> ! {
     finish(FINISHER_RESET)
 }
@@ -111,7 +111,6 @@ pub(crate) unsafe fn write(address: usize, value: u32) {
 static WAKERS: [AtomicWaker; 3] = [const { AtomicWaker::new() }; 3];
 
 const FINISHER: usize = 0x0010_0000;
-const FINISHER_PASS: u32 = 0x5555;
 const FINISHER_FAIL_1: u32 = 0x0001_3333;
 const FINISHER_RESET: u32 = 0x7777;
 

@@ -12,32 +12,36 @@ use embassy_sync::pipe::Pipe;
 use embassy_sync::waitqueue::AtomicWaker;
 use embedded_io_async::{ErrorType, Read, Write};
 
-/// The console's line. There is one: [`Uart::new`] is called once.
-pub(crate) struct Uart(());
+/// What is typed.
+pub(crate) struct Keyboard(());
+/// What is shown.
+pub(crate) struct Screen(());
 
-impl Uart {
-    /// Has received bytes announced by interrupts.
-    pub(crate) fn new() -> Self {
-        // SAFETY: nobody else writes these: FIFOs on, interrupts for what is received.
-        unsafe {
-            write(FCR, 0x07);
-            write(IER, IER_RECEIVED);
-        }
-        Self(())
+/// Both ends of the console's line. To be opened once.
+pub(crate) fn open() -> (Keyboard, Screen) {
+    // SAFETY: nobody else writes these: FIFOs on, interrupts for what is received.
+    unsafe {
+        write(FCR, 0x07);
+        write(IER, IER_RECEIVED);
     }
+    (Keyboard(()), Screen(()))
 }
 
-impl ErrorType for Uart {
+impl ErrorType for Keyboard {
     type Error = Infallible;
 }
 
-impl Read for Uart {
+impl Read for Keyboard {
     async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
         Ok(TYPED.read(bytes).await)
     }
 }
 
-impl Write for Uart {
+impl ErrorType for Screen {
+    type Error = Infallible;
+}
+
+impl Write for Screen {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let Some(&first) = bytes.first() else { return Ok(0) };
         poll_fn(|cx| {

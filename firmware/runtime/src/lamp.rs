@@ -6,8 +6,7 @@
 //!   █·······  no cable, or the modem is off
 //!   █·█·····  waits to dial again, or the line is dark
 //!   █·█·█···  keeps silent, so that the carrier lifts a lock
-//!   █·█·█·█·█·█·█·█·  (twice as quick) there is no WAN yet: the console asks for user name and password
-//!   ········  hung up, or no firmware
+//!   ········  hung up, or nobody has told the user name yet, or no firmware
 //! ```
 
 use embassy_sync::blocking_mutex::raw::RawMutex;
@@ -18,8 +17,8 @@ use gatelet_router::{WanId, WanStatus};
 
 use crate::Gatelet;
 
-/// Eighths of the two seconds, twice: sixteen of an eighth of a second each.
-const STEP: Duration = Duration::from_millis(125);
+/// An eighth of the two seconds.
+const STEP: Duration = Duration::from_millis(250);
 
 impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
     /// Shows with `lamp`, which is lit while the pin is at `lit`, how `wan` is, for ever.
@@ -31,12 +30,11 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// | one flash | no cable, or the modem is off |
     /// | two flashes | waits to dial again, or the line is dark |
     /// | three flashes | keeps silent, so that the carrier lifts a lock |
-    /// | blinks four times a second | no WAN yet |
-    /// | off | hung up |
+    /// | off | hung up, or nobody has told the user name yet |
     pub async fn run_lamp(&self, wan: WanId, mut lamp: impl OutputPin, lit: PinState) -> ! {
         loop {
             let pattern = pattern(self.wan_status(wan).await.as_ref());
-            for step in 0..16 {
+            for step in 0..8 {
                 let state = if pattern >> step & 1 == 1 { lit } else { !lit };
                 // A pin that fails is a lamp that fails.
                 let _ = lamp.set_state(state);
@@ -47,16 +45,13 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
 }
 
 /// A bit for each step, the lowest first.
-fn pattern(status: Option<&WanStatus>) -> u16 {
+fn pattern(status: Option<&WanStatus>) -> u8 {
     match status.map(|status| status.advice.doing) {
-        None => 0b0101_0101_0101_0101,
-        Some(Doing::Up) => 0b1111_1111_1111_1111,
-        Some(Doing::Dialing | Doing::Polling | Doing::HangingUp) => 0b0011_0011_0011_0011,
-        Some(Doing::NoLink) => 0b0000_0000_0000_0011,
-        Some(Doing::BackOff | Doing::Budget | Doing::DarkPolling | Doing::DarkSilence) => {
-            0b0000_0000_0011_0011
-        }
-        Some(Doing::Hold(_) | Doing::ColdStartInHold) => 0b0000_0011_0011_0011,
-        Some(Doing::Stopped) => 0,
+        Some(Doing::Up) => 0b1111_1111,
+        Some(Doing::Dialing | Doing::Polling | Doing::HangingUp) => 0b0101_0101,
+        Some(Doing::NoLink) => 0b0000_0001,
+        Some(Doing::BackOff | Doing::Budget | Doing::DarkPolling | Doing::DarkSilence) => 0b0000_0101,
+        Some(Doing::Hold(_) | Doing::ColdStartInHold) => 0b0001_0101,
+        Some(Doing::Stopped) | None => 0,
     }
 }
