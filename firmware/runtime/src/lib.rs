@@ -141,16 +141,19 @@ mod dns;
 mod fmt;
 mod gatelet;
 mod ip_device;
+mod lamp;
 mod lan;
 mod leases;
 mod ledger;
 mod port;
 mod queues;
 mod router;
+mod services;
 pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod vigil;
 mod wan;
 
 pub use clock::now;
@@ -162,4 +165,5 @@ pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
+pub use services::Services;
 pub use wan::{Session, WanRunner};

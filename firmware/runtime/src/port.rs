@@ -51,6 +51,7 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
                     continue;
                 }
             };
+        queues.round.increment();
         // Two are sent for one received, while both are to be done.
         received_last = ready.receive && !(received_last && ready.transmit);
         if received_last {
@@ -69,6 +70,7 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
         {
             queues.refused.increment();
         }
+        queues.round.increment();
         if received >= RECEIVED_BETWEEN_YIELDS || rounds >= 2 * RECEIVED_BETWEEN_YIELDS {
             (received, rounds) = (0, 0);
             yield_now().await;
