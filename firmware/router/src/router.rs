@@ -18,8 +18,8 @@ use crate::datapath::{
 };
 use crate::lan::{Lan, LanConfig};
 use crate::wan::{
-    AddressKind, EthernetFace, EthernetWan, EthernetWanConfig, Line, Outgoing, Place, Wan, WanConfig,
-    WanEvent, WanId, WanStatus, routes,
+    AddressKind, EthernetFace, EthernetWan, EthernetWanConfig, Forwarded, Line, Outgoing, Place, Wan,
+    WanConfig, WanEvent, WanId, WanStatus, routes,
 };
 use crate::{Counters, Dropped};
 
@@ -546,8 +546,17 @@ impl<'p> Router<'p> {
             counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
             counters.ip_received_bytes += traffic.received_bytes;
             counters.ip_sent_bytes += traffic.sent_bytes;
+            status.forwarded = forwarded(datapath, id);
         }
         Some(status)
+    }
+
+    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
+    pub fn captive_portal_uri(&self, id: WanId) -> &str {
+        match self.wans.get(usize::from(id.0)) {
+            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
+            _ => "",
+        }
     }
 
     /// The router's own address on the LAN, and the network's length.
@@ -817,6 +826,18 @@ impl<'p> Router<'p> {
             wan.count_received(ip.len());
         }
         Ok(Some((Egress::Stack(id), ip)))
+    }
+}
+
+/// What passed between the LAN and a WAN, from counters that are there anyway.
+fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
+    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
+    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+    Forwarded {
+        from_lan: lan.received.wrapping_sub(lan_stack.sent),
+        to_wan: wan.sent.wrapping_sub(stack.received),
+        from_wan_bytes: wan.received_bytes.wrapping_sub(stack.sent_bytes),
+        to_lan_bytes: lan.sent_bytes.wrapping_sub(lan_stack.received_bytes),
     }
 }
 

@@ -3,7 +3,8 @@
 //! ```text
 //!  router ── ONT ── Concentrator ┬── Radius        who may log in, how often at once
 //!   │        (ont)               ├── Throttle(s)   who asks too often
-//!   │                            └── internet      servers, DNS, routers on the way, an attacker
+//!   │                            └── internet      servers, DNS, routers on the way, an attacker, and between
+//!   │                                (portal)      here and there a network that interferes
 //!   └── lan: Machine(s) (host)                      computers at home, some of them ill
 //! ```
 //!
@@ -15,4 +16,5 @@ pub mod internet;
 pub mod lan;
 pub mod ont;
 pub mod packet;
+pub mod portal;
 pub mod radius;

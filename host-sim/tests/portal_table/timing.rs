@@ -6,7 +6,7 @@ use gatelet_proto::connectivity::{Activity, Event, Family, Finding, Region, Stag
 use smoltcp::time::Duration;
 
 use crate::ours::Run;
-use crate::world::{Meeting, Network, Reply, network};
+use gatelet_sim::peers::portal::{Meeting, Network, Reply, network};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const MINUTE: Duration = Duration::from_secs(60);
