@@ -49,7 +49,6 @@ pub struct TimedEvent {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub enum Event {
     /// In the router.
     Router(RouterEvent),

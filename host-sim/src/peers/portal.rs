@@ -120,7 +120,8 @@ impl Network {
                 IpAddr::V6(address) => writer.answer(question.kind, TTL_S, &address.octets()),
             };
         }
-        let len = writer.finish().expect("a name and an address fit");
+        // A name and an address fit.
+        let Ok(len) = writer.finish() else { return Treatment::Silence };
         Treatment::Answer(buffer[..len].to_vec())
     }
 

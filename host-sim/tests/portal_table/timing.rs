@@ -146,6 +146,16 @@ fn off_line_the_wait_doubles_from_one_second_to_ten_minutes() {
     assert!(distinct.len() > 10, "jitter: {distinct:?}");
 }
 
+/// What is said before all is heard differs from round to round here, and nobody is to be told each time.
+#[test]
+fn the_wait_doubles_where_the_first_guess_is_always_another() {
+    let (mut run, drip) = up(Region::Cn, Family::Ipv4, "offline-slow-drip");
+    let told = run.verdicts.len();
+    run.live(&drip, DAY);
+    assert_eq!(run.verdicts.len(), told, "{:?}", run.verdicts);
+    assert!(gaps(&run).last().is_some_and(|gap| *gap > 360_000), "{:?}", gaps(&run));
+}
+
 #[test]
 fn coming_back_is_noticed_sooner_when_traffic_shows_it() {
     let (mut run, dead) = up(Region::Cn, Family::Ipv4, "offline-dead");

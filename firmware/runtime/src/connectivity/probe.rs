@@ -126,9 +126,8 @@ impl<'s> Sockets<'s> {
             let repeat_at = (clock::now() + REPEAT).min(give_up_at);
             let cost = UDP_HEADERS + message.len() as u32;
             self.octets += cost;
-            match until(repeat_at, self.udp.send_to(message, resolver)).await {
-                Some(Err(_)) => return Err(Failure::Unreachable),
-                Some(Ok(())) | None => {}
+            if let Some(Err(_)) = until(repeat_at, self.udp.send_to(message, resolver)).await {
+                return Err(Failure::Unreachable);
             }
             let answer = until(repeat_at, async {
                 loop {

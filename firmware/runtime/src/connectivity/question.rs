@@ -88,7 +88,7 @@ impl Question {
 
     /// The addresses behind the name and its aliases, in whatever order they stand. `None` if it cannot be read.
     fn addresses(&self, message: &Message<'_>) -> Option<Vec<IpAddr, ADDRESSES_MAX>> {
-        let mut name = self.name.clone();
+        let mut name = self.name;
         for _ in 0..=ALIASES_MAX {
             let mut addresses = Vec::new();
             let mut alias = None;
@@ -140,8 +140,8 @@ mod tests {
         buffer[..len].to_vec()
     }
 
-    fn addresses(octets: &[[u8; 4]]) -> Option<Reply> {
-        Some(Reply::Addresses(octets.iter().map(|octets| IpAddr::from(*octets)).collect()))
+    fn addresses(octets: &[[u8; 4]]) -> Reply {
+        Reply::Addresses(octets.iter().map(|octets| IpAddr::from(*octets)).collect())
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
             (NAME, Type::CNAME, edge.as_bytes()),
             ("stranger.example", Type::A, &[192, 0, 2, 66]),
         ];
-        let expected = addresses(&[[192, 0, 2, 7]]);
+        let expected = Some(addresses(&[[192, 0, 2, 7]]));
         assert_eq!(question().read(&answer(NAME, 0x1234, Rcode::NOERROR, &chain)), expected);
         assert_eq!(question().read(&answer("Captive.EXAMPLE", 0x1234, Rcode::NOERROR, &chain)), expected);
         let circle: [Rr<'_>; 2] =
@@ -176,7 +176,7 @@ mod tests {
     fn what_is_no_answer_to_it_is_none() {
         let records: [Rr<'_>; 1] = [(NAME, Type::A, &[192, 0, 2, 7])];
         let good = answer(NAME, 0x1234, Rcode::NOERROR, &records);
-        assert_eq!(question().read(&good), addresses(&[[192, 0, 2, 7]]));
+        assert_eq!(question().read(&good), Some(addresses(&[[192, 0, 2, 7]])));
         assert_eq!(question().read(&answer(NAME, 0x1235, Rcode::NOERROR, &records)), None, "another's");
         assert_eq!(question().read(&answer("x.example", 0x1234, Rcode::NOERROR, &records)), None);
         let mut query = [0; QUESTION_MAX];
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_no_is_told_from_nothing() {
         let read = |rcode| question().read(&answer(NAME, 0x1234, rcode, &[]));
-        assert_eq!(read(Rcode::NOERROR), addresses(&[]));
+        assert_eq!(read(Rcode::NOERROR), Some(addresses(&[])));
         assert_eq!(read(Rcode::NXDOMAIN), Some(Reply::Error(DnsError::NoSuchName)));
         assert_eq!(read(Rcode::REFUSED), Some(Reply::Error(DnsError::Refused)));
         assert_eq!(read(Rcode::SERVFAIL), Some(Reply::Error(DnsError::ServerFailure)));

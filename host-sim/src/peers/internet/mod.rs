@@ -272,7 +272,7 @@ impl<'a> Internet<'a> {
             Meeting::Dropped => {}
             Meeting::Reset if segment.syn() => {
                 let (near, far) = ((to, segment.dst_port()), (from, segment.src_port()));
-                let ack = (segment.seq_number().0 as u32).wrapping_add(1);
+                let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
                 self.send(now, packet::tcp(near, far, TcpControl::Rst, 0, Some(ack)));
             }
             Meeting::Reset | Meeting::Page | Meeting::Stream { .. } => self.machine.receive(now, bytes),
