@@ -106,6 +106,8 @@ scenarios! {
     portal_blocked_timeout "portal-blocked-timeout"
     portal_blocked_reset "portal-blocked-reset"
     portal_dead_session "portal-dead-session"
+    portal_expires "portal-expires"
+    portal_quiet_day "portal-quiet-day"
 }
 
 #[test]

@@ -95,6 +95,8 @@ library! {
     "portal-blocked-timeout"
     "portal-blocked-reset"
     "portal-dead-session"
+    "portal-expires"
+    "portal-quiet-day"
 }
 
 /// All of them.

@@ -6,6 +6,7 @@
 mod others;
 mod ours;
 mod timing;
+mod wire;
 
 use std::fmt::Write;
 
