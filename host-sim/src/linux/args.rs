@@ -40,6 +40,7 @@ pub struct Args {
 
 const AFTER_HELP: &str = "\
 Needs root, or CAP_NET_ADMIN and CAP_NET_RAW. Ctrl-C hangs up (Terminate-Request, PADT) and ends; a second one ends at once.
+SIGUSR1 has it look at once whether the Internet is there, if it looks at all (--connectivity, --probe).
 
 Examples:
   # The modem is at eth1: dial, and use the line for everything

@@ -175,7 +175,7 @@ fn dial(args: &Args) -> Result<(), String> {
         }
     }
     executor.spawn("events", follow(&mut events, &mut session, checks.as_ref(), &output));
-    executor.spawn("signals", hang_up(&signals, commands, &output));
+    executor.spawn("signals", hang_up(&signals, commands, checks.as_ref(), &output));
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
     if let Some(past) = router.snapshot(executor.now(), WAN) {
@@ -227,13 +227,25 @@ async fn follow(
     }
 }
 
-/// Ends the sessions at the first signal, the process at the second.
-async fn hang_up(signals: &Signals, commands: DynamicSender<'_, Command>, output: &Output) {
-    let signal = signals.next().await;
+/// Looks at once whether the Internet is there, at SIGUSR1. Ends the sessions at the first other signal, the process at the
+/// second.
+async fn hang_up(
+    signals: &Signals,
+    commands: DynamicSender<'_, Command>,
+    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    output: &Output,
+) {
+    let signal = loop {
+        match (signals.next().await, checks) {
+            (signal, Some(checks)) if signal == Signal::SIGUSR1.as_str() => checks.check_now(),
+            (signal, None) if signal == Signal::SIGUSR1.as_str() => {}
+            (signal, _) => break signal,
+        }
+    };
     let what = format!("{signal}: hangs up; once more to end at once");
     output.note(crate::clock::now(), "interrupted", what, Tone::Notice);
     commands.send(Command::Shutdown).await;
-    signals.next().await;
+    while signals.next().await == Signal::SIGUSR1.as_str() {}
     std::process::exit(ENDED_AT_ONCE);
 }
 
@@ -384,12 +396,12 @@ const NO_STACK: &str = "no frame for the router's own stack";
 /// Exit status after a second Ctrl-C, as a shell gives it to what SIGINT ended: 128 and 2.
 const ENDED_AT_ONCE: i32 = 130;
 
-/// Ctrl-C and its like as something to wait for.
+/// Ctrl-C and its like, and SIGUSR1, as something to wait for.
 struct Signals(SignalFd);
 
 impl Signals {
     fn catch() -> Result<Self, String> {
-        let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1]);
         let fd = set
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))

@@ -16,6 +16,7 @@ mod lan_services;
 mod lan_traffic;
 mod losses;
 mod machine;
+mod portal;
 mod throughput;
 mod trace;
 
@@ -96,6 +97,7 @@ const CHECKS: &[Check] = &[
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
+    ("portal: each way a carrier can be in the way", portal::every_mode),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
