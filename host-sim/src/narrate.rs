@@ -22,6 +22,12 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
         RouterEvent::Wan(_, event) => wan(event, at, booted)?,
         RouterEvent::Dhcp(event) => dhcp(event),
         RouterEvent::Datapath(event) => datapath(event),
+        RouterEvent::WallClock { unix_seconds } => {
+            let of_day = unix_seconds % 86_400;
+            let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+            Line::new("time-of-day", format!("it is {hours:02}:{minutes:02}:{seconds:02} UTC"))
+                .because(format!("{unix_seconds} s since 1970"))
+        }
     };
     Some(line.entry(at, booted))
 }
@@ -303,11 +309,11 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
             let dns: Vec<String> = ipv4.dns.iter().flatten().map(Ipv4Address::to_string).collect();
             let dns = if dns.is_empty() { "no DNS".into() } else { format!("DNS {}", dns.join(" and ")) };
             Line::new("up", format!("UP: {}", ipv4.address))
-                .because(format!("{dns}, MTU {mtu}, {} after the first PADI", format_duration(*since_dial)))
+                .because(format!("{dns}, MTU {mtu}, took {}", format_duration(*since_dial)))
                 .tone(Tone::Good)
         }
         WanEvent::Ipv6Up { mtu, since_dial, .. } => Line::new("ipv6-up", "IPv6 is up (link-local)")
-            .because(format!("MTU {mtu}, {} after the first PADI", format_duration(*since_dial))),
+            .because(format!("MTU {mtu}, took {}", format_duration(*since_dial))),
         WanEvent::BlackHole { size } => {
             Line::new("black-hole", format!("{size} octets do not come back: MTU 1492 from now on"))
                 .because("the path does not carry what RFC 4638 promised")

@@ -81,6 +81,8 @@ async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     let mut latest = [0; WANS];
     let mut retain_at = clock::now();
     publish_sessions(gatelet, router);
+    // Of leases that were kept over a reboot.
+    publish_names(gatelet, router);
     loop {
         let now = clock::now();
         take_inputs(gatelet, router, desk, &latest, now);
@@ -199,6 +201,9 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 publish_names(gatelet, router);
             }
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
+            RouterEvent::WallClock { unix_seconds } => {
+                info!("the time of day: {} s since 1970", Show(unix_seconds));
+            }
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;

@@ -12,6 +12,7 @@ use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
 use crate::peers::concentrator::Reception;
+use crate::peers::edge;
 use crate::peers::host::{Target, Task};
 use crate::peers::internet::{self, Attack, Campaign, DnsMood};
 use crate::peers::lan::Scheme;
@@ -112,6 +113,10 @@ enum Verb {
     DnsFailure,
     DnsSlow,
     Network,
+    DhcpSilence,
+    DhcpNoRenewals,
+    DhcpRenumber,
+    NtpSilence,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -204,6 +209,10 @@ pub(super) enum Action {
     Dns(DnsMood),
     /// Something else is on the way to the Internet: its name.
     Network(String),
+    /// The DHCP server of a line without PPP.
+    Dhcp(edge::Mood),
+    Renumber,
+    NtpSilence,
 }
 
 impl FaultFile {
@@ -330,6 +339,10 @@ impl FaultFile {
                 network(&name)?;
                 Action::Network(name)
             }
+            Verb::DhcpSilence => Action::Dhcp(edge::Mood::Silent),
+            Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
+            Verb::DhcpRenumber => Action::Renumber,
+            Verb::NtpSilence => Action::NtpSilence,
         })
     }
 }
@@ -382,6 +395,8 @@ impl Action {
                 | Self::RefuseSession(_)
                 | Self::IgnoreEcho
                 | Self::Dns(_)
+                | Self::Dhcp(_)
+                | Self::NtpSilence
         )
     }
 }
@@ -475,11 +490,15 @@ impl Fault {
                     internet.set_network(between);
                 }
             }
-            action => self.strike_concentrator(action, network),
+            Action::NtpSilence => {
+                self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");
+                tell_time(network, false);
+            }
+            action => self.strike_carrier(action, network),
         }
     }
 
-    fn strike_concentrator(&self, action: &Action, network: &mut Network<'_>) {
+    fn strike_carrier(&self, action: &Action, network: &mut Network<'_>) {
         let carrier = |network: &mut Network<'_>, what: &str| {
             self.tell(network, Actor::Carrier, Tone::Bad, what);
         };
@@ -531,6 +550,20 @@ impl Fault {
                 carrier(network, "forwards nothing any more, until the next dial");
                 network.line_failed();
                 network.concentrator.black_hole();
+            }
+            Action::Dhcp(mood) => {
+                let what = match mood {
+                    edge::Mood::DeafToRenewals => "the DHCP server answers broadcasts only",
+                    _ => "the DHCP server falls silent",
+                };
+                carrier(network, what);
+                set_dhcp(network, *mood);
+            }
+            Action::Renumber => {
+                carrier(network, "the subscriber is to have another address");
+                if let Some(edge) = &mut network.edge {
+                    edge.renumber();
+                }
             }
             Action::IgnoreEcho => {
                 carrier(network, "answers LCP echo no longer");
@@ -587,6 +620,14 @@ impl Fault {
                 set_dns(network, DnsMood::Well);
                 (Actor::Internet, "the DNS servers are well again".to_owned())
             }
+            Action::Dhcp(_) => {
+                set_dhcp(network, edge::Mood::Well);
+                (Actor::Carrier, "the DHCP server answers again".to_owned())
+            }
+            Action::NtpSilence => {
+                tell_time(network, true);
+                (Actor::Internet, "the time is told again".to_owned())
+            }
             _ => return,
         };
         network.tell(actor, "mended", Tone::Plain, what, String::new());
@@ -605,6 +646,18 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
             DnsMood::Slow(_) | DnsMood::Well => [mood; 2],
             DnsMood::Silent | DnsMood::Failing => [mood, DnsMood::Well],
         };
+    }
+}
+
+fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
+    if let Some(edge) = &mut network.edge {
+        edge.mood = mood;
+    }
+}
+
+fn tell_time(network: &mut Network<'_>, tells: bool) {
+    if let Some(internet) = &mut network.internet {
+        internet.tells_time = tells;
     }
 }
 

@@ -138,6 +138,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// No network: nobody's address.
+    pub(crate) const NOWHERE: Self = Self::host(0);
+
+    /// One address.
+    pub(crate) const fn host(address: u32) -> Self {
+        Self { address, mask: u32::MAX }
+    }
+
     pub(crate) fn of(cidr: Ipv4Cidr) -> Self {
         Self { address: word(cidr.network().address()), mask: word(cidr.netmask()) }
     }
@@ -156,6 +164,11 @@ impl Network {
     pub(crate) fn is_edge(self, address: u32) -> bool {
         let host = address & !self.mask;
         u32::from_be(self.mask) < 0xFFFF_FFFE && self.contains(address) && (host == 0 || host == !self.mask)
+    }
+
+    /// The network's own address.
+    pub(crate) const fn first(self) -> u32 {
+        self.address
     }
 
     pub(crate) fn broadcast(self) -> u32 {

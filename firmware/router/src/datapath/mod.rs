@@ -31,6 +31,7 @@ mod limit;
 mod nat;
 mod neighbour;
 mod output;
+mod outward;
 mod packet;
 mod recheck;
 mod route;
@@ -63,6 +64,7 @@ use interface::FramingKind;
 use limit::Limiter;
 use nat::MappingTable;
 use neighbour::NeighbourTable;
+use outward::{NEVER, Outward};
 use packet::TCP;
 
 /// The datapath.
@@ -83,6 +85,8 @@ pub(crate) struct Datapath<'p> {
     fragments: FragmentTable<'p, 'p>,
     pub(crate) firewall: Firewall,
     epoch: u16,
+    /// What is decided for all of an epoch.
+    outward: Outward,
     /// The most flows on the account of one host.
     host_quota: u16,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
@@ -114,30 +118,59 @@ struct Route {
     gateway: u32,
 }
 
-/// IP packets of an interface. Wraps around.
+/// IP packets of an interface. Packets wrap around; bytes are carried over to [`Carried`] before they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traffic {
     /// When a packet arrived last, that took the fast path.
     pub(crate) last: Instant,
     pub(crate) received: u32,
     pub(crate) sent: u32,
-    pub(crate) received_bytes: u64,
-    pub(crate) sent_bytes: u64,
+    received_bytes: u32,
+    sent_bytes: u32,
+    carried: Carried,
+}
+
+/// Bytes of an interface, but for those of the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Carried {
+    received: u64,
+    sent: u64,
 }
 
 impl Traffic {
-    const NONE: Self = Self { last: Instant::ZERO, received: 0, sent: 0, received_bytes: 0, sent_bytes: 0 };
+    const NONE: Self = Self {
+        last: Instant::ZERO,
+        received: 0,
+        sent: 0,
+        received_bytes: 0,
+        sent_bytes: 0,
+        carried: Carried { received: 0, sent: 0 },
+    };
 
     #[inline]
     pub(crate) const fn count_received(&mut self, len: usize) {
         self.received = self.received.wrapping_add(1);
-        self.received_bytes += len as u64;
+        self.received_bytes = self.received_bytes.wrapping_add(len as u32);
     }
 
     #[inline]
     pub(crate) const fn count_sent(&mut self, len: usize) {
         self.sent = self.sent.wrapping_add(1);
-        self.sent_bytes += len as u64;
+        self.sent_bytes = self.sent_bytes.wrapping_add(len as u32);
+    }
+
+    pub(crate) const fn received_bytes(&self) -> u64 {
+        self.carried.received + self.received_bytes as u64
+    }
+
+    pub(crate) const fn sent_bytes(&self) -> u64 {
+        self.carried.sent + self.sent_bytes as u64
+    }
+
+    /// Makes room for bytes to count. Every second there is traffic, which at a gigabit per second is 30 times too often.
+    const fn carry(&mut self) {
+        self.carried = Carried { received: self.received_bytes(), sent: self.sent_bytes() };
+        (self.received_bytes, self.sent_bytes) = (0, 0);
     }
 }
 
@@ -180,7 +213,8 @@ impl<'p> Datapath<'p> {
             neighbours: NeighbourTable::new(tables.neighbours),
             fragments: FragmentTable::new(tables.datagrams),
             firewall: Firewall::new(),
-            epoch: 0,
+            epoch: NEVER,
+            outward: Outward::UNKNOWN,
             host_quota,
             waiting: Vec::new(),
             waited_in_vain: 0,
@@ -266,9 +300,10 @@ impl<'p> Datapath<'p> {
     /// Rules, forwards or routes are others now.
     pub(crate) fn next_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of epoch 0 now.
+        if self.epoch == NEVER {
+            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of none now.
             self.flows.forget_epochs();
+            self.outward = Outward::UNKNOWN;
             self.epoch = 1;
         }
     }
@@ -292,6 +327,7 @@ impl<'p> Datapath<'p> {
             return 0;
         }
         self.sweep_at = now + SWEEP_EVERY;
+        self.traffic.iter_mut().for_each(Traffic::carry);
         let mut most = (self.flows.capacity() as u32).div_ceil(SWEEPS);
         while let Some(place) = self.flows.next_expired(tick(now), &mut most) {
             self.end_flow(place);

@@ -37,7 +37,7 @@ pub(super) fn clamp_mss(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) {
                             [low, high]
                         }))
                     };
-                    adjust_at(bytes, 16, false, checksum::difference(&[halves(old)], &[halves(new)]));
+                    adjust_at(bytes, 16, false, checksum::difference([halves(old)], [halves(new)]));
                 }
                 return;
             }
