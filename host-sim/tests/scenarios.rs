@@ -118,6 +118,7 @@ scenarios! {
     portal_dead_session "portal-dead-session"
     portal_expires "portal-expires"
     portal_quiet_day "portal-quiet-day"
+    portal_named "portal-named"
 }
 
 #[test]

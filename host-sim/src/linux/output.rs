@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use gatelet_proto::connectivity::{self, Engine, Evidence, Verdict, What};
+use gatelet_proto::connectivity::{self, CaptivePortalUri, Engine, Evidence, Verdict, What};
 use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
 use serde_json::{Map, Value, json};
 use smoltcp::time::Instant;
@@ -47,6 +47,9 @@ impl Output {
             details.insert("final".into(), json!(is_final));
             if let Verdict::Portal { url } = verdict {
                 details.insert("url".into(), json!(url.as_str()));
+            }
+            if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
+                details.insert("captive_portal".into(), json!(uri.as_str()));
             }
             details
                 .insert("evidence".into(), engine.evidence().map(|seen| evidence(engine, &seen)).collect());

@@ -107,6 +107,7 @@ library! {
     "portal-dead-session"
     "portal-expires"
     "portal-quiet-day"
+    "portal-named"
 }
 
 /// All of them.
