@@ -9,7 +9,7 @@
 //!                                                       └── somebody with bad intentions: 198.51.100.66
 //! ```
 //!
-//! A [`Network`](super::portal::Network) may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
+//! A [`Network`] may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
 //! port 80 and at port 443, and what it leaves alone are the hosts that connectivity checks ask.
 //!
 //! In a world without a LAN, two functions without a state take its place ([`answer_ipv4`], [`answer_ipv6`]): enough for
