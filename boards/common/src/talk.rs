@@ -20,6 +20,7 @@ pub async fn talk<M: RawMutex, const PORTS: usize, const WANS: usize>(
     let side = ConsoleSide {
         settings,
         stack: Some(stack),
+        engines: &|_| {},
         report: &|_, _, _, _| false,
         probe: &|| false,
         is_terminal: true,

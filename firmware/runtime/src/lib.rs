@@ -136,6 +136,7 @@
 extern crate std;
 
 mod clock;
+mod connectivity;
 mod console;
 mod dns;
 mod fmt;
@@ -157,9 +158,10 @@ mod vigil;
 mod wan;
 
 pub use clock::now;
+pub use connectivity::{Connectivity, ProbeSpace};
 pub use console::{ConsoleEnd, ConsoleSide};
 pub use dns::DnsSpace;
-pub use gatelet::{Gatelet, PortCounters, TimedEvent};
+pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
 pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Address;
 
-use super::file::error_tag;
+use super::file::{error_tag, network};
 use super::values;
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
@@ -112,6 +112,7 @@ enum Verb {
     DnsSilence,
     DnsFailure,
     DnsSlow,
+    Network,
     DhcpSilence,
     DhcpNoRenewals,
     DhcpRenumber,
@@ -206,6 +207,8 @@ pub(super) enum Action {
         size: u64,
     },
     Dns(DnsMood),
+    /// Something else is on the way to the Internet: its name.
+    Network(String),
     /// The DHCP server of a line without PPP.
     Dhcp(edge::Mood),
     Renumber,
@@ -248,7 +251,7 @@ impl FaultFile {
             ("tag", self.tag.is_some(), &[Verb::RefuseSession]),
             ("text", self.text.is_some(), &[Verb::RefuseSession]),
             ("to", self.to.is_some(), &[Verb::Ping]),
-            ("name", self.name.is_some(), &[Verb::Resolve]),
+            ("name", self.name.is_some(), &[Verb::Resolve, Verb::Network]),
             ("force", self.force.is_some(), &[Verb::Dial]),
             ("user", self.user.is_some(), &[Verb::Credentials]),
             ("password", self.password.is_some(), &[Verb::Credentials]),
@@ -331,6 +334,11 @@ impl FaultFile {
             Verb::DnsSilence => Action::Dns(DnsMood::Silent),
             Verb::DnsFailure => Action::Dns(DnsMood::Failing),
             Verb::DnsSlow => Action::Dns(DnsMood::Slow(SLOW)),
+            Verb::Network => {
+                let name = self.name.clone().ok_or("`name` is missing: of which network?")?;
+                network(&name)?;
+                Action::Network(name)
+            }
             Verb::DhcpSilence => Action::Dhcp(edge::Mood::Silent),
             Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
             Verb::DhcpRenumber => Action::Renumber,

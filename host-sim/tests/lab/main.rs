@@ -18,6 +18,7 @@ mod lan_services;
 mod lan_traffic;
 mod losses;
 mod machine;
+mod portal;
 mod throughput;
 mod trace;
 
@@ -102,6 +103,8 @@ const CHECKS: &[Check] = &[
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),
     ("board: from power-on to a page, by console", board::first_boot),
+    ("portal: each way a carrier can be in the way", portal::every_mode),
+    ("portal: a hotspot's, by openNDS", portal::hotspot),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

@@ -11,6 +11,7 @@ use crate::peers::concentrator::Reception;
 use crate::peers::edge;
 use crate::peers::host::{Target, Task};
 use crate::peers::internet::DnsMood;
+use crate::peers::portal;
 use crate::scenario::values::format_duration;
 use crate::timeline::{Actor, Tone};
 use crate::world::{Network, Power, ROUTER_MAC};
@@ -93,6 +94,16 @@ impl Fault {
                 };
                 self.tell(network, Actor::Internet, Tone::Bad, what);
                 set_dns(network, *mood);
+            }
+            Action::Network(name) => {
+                let what = match name.as_str() {
+                    "clean" => "nothing is between the line and the Internet any more".to_owned(),
+                    name => format!("between the line and the Internet: {name}"),
+                };
+                self.tell(network, Actor::Internet, Tone::Plain, &what);
+                if let (Some(internet), Some(between)) = (&mut network.internet, portal::network(name)) {
+                    internet.set_network(between);
+                }
             }
             Action::NtpSilence => {
                 self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");
