@@ -19,9 +19,9 @@ use smoltcp::time::{Duration, Instant};
 pub use self::ipv6::Via;
 
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
+use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
 use crate::lan::Lan;
-use crate::wan::{Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
+use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
@@ -91,6 +91,11 @@ pub enum RouterEvent {
     Dhcp(server::Event),
     /// Something between LAN and WAN.
     Datapath(DatapathEvent),
+    /// The time of day is known, or known anew ([`Command::WallClock`]).
+    WallClock {
+        /// Unix time in seconds.
+        unix_seconds: u64,
+    },
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
     /// record stored.
     ShutDown,
@@ -113,6 +118,8 @@ pub struct Router<'p> {
     faces: [Faces; MAX_WANS],
     /// What the router itself has found out about its WANs.
     notes: Deque<(WanId, WanEvent), 4>,
+    /// The time of day that is to be told.
+    wall_clock: Option<u64>,
     /// A frame for the next control message: taken before it is known whether there is one.
     spare: Option<Frame<'p>>,
     shutdown: Shutdown,
@@ -150,6 +157,7 @@ impl<'p> Router<'p> {
             leases: None,
             faces: [Faces::default(); MAX_WANS],
             notes: Deque::new(),
+            wall_clock: None,
             spare: None,
             shutdown: Shutdown::No,
             counters: Counters::default(),
@@ -300,6 +308,7 @@ impl<'p> Router<'p> {
                 }
             }
             Command::WallClock { unix_seconds } => {
+                self.wall_clock = Some(unix_seconds);
                 for wan in &mut self.wans {
                     wan.set_wall_clock(now, rng, unix_seconds);
                 }
@@ -392,6 +401,9 @@ impl<'p> Router<'p> {
         if let Some((wan, event)) = self.notes.pop_front() {
             return Some(RouterEvent::Wan(wan, event));
         }
+        if let Some(unix_seconds) = self.wall_clock.take() {
+            return Some(RouterEvent::WallClock { unix_seconds });
+        }
         for (index, wan) in self.wans.iter_mut().enumerate() {
             if let Some(event) = wan.poll_event() {
                 return Some(RouterEvent::Wan(WanId(index as u8), event));
@@ -435,8 +447,32 @@ impl<'p> Router<'p> {
             counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
             counters.ip_received_bytes += traffic.received_bytes();
             counters.ip_sent_bytes += traffic.sent_bytes();
+            status.forwarded = forwarded(datapath, id);
         }
         Some(status)
+    }
+
+    /// Flows from a place on, each with its place: for who shows them piece by piece.
+    pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// NAT mappings from a place on, each with its place.
+    pub fn mappings(&self, from: u16) -> impl Iterator<Item = (u16, MappingStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.mapping_status(from))
+    }
+
+    /// Where the router has its frames from.
+    pub const fn pool(&self) -> Pool<'p> {
+        self.pool
+    }
+
+    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
+    pub fn captive_portal_uri(&self, id: WanId) -> &str {
+        match self.wans.get(usize::from(id.0)) {
+            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
+            _ => "",
+        }
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.
@@ -447,5 +483,17 @@ impl<'p> Router<'p> {
     /// What was dropped before it reached a WAN's machines.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+/// What passed between the LAN and a WAN, from counters that are there anyway.
+fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
+    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
+    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+    Forwarded {
+        from_lan: lan.received.wrapping_sub(lan_stack.sent),
+        to_wan: wan.sent.wrapping_sub(stack.received),
+        from_wan_bytes: wan.received_bytes().wrapping_sub(stack.sent_bytes()),
+        to_lan_bytes: lan.sent_bytes().wrapping_sub(lan_stack.received_bytes()),
     }
 }

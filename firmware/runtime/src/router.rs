@@ -19,7 +19,7 @@ use gatelet_router::{Egress, Router, RouterEvent, WanId};
 use smoltcp::time::Instant;
 
 use crate::fmt::{Debug, Show, info, warning};
-use crate::gatelet::{Gatelet, TimedEvent};
+use crate::gatelet::{Event, Gatelet, TimedEvent};
 use crate::queues::FrameQueue;
 use crate::{LedgerStore, Session, clock};
 
@@ -123,6 +123,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     }
     for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
         for frame in burst(&queues.ingress) {
+            gatelet.tap.see(now, id, frame.bytes());
             if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
                 deliver(gatelet, egress, frame);
             }
@@ -146,6 +147,10 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
+    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+        // The LAN may have another address.
+        publish_sessions(gatelet, router);
+    }
     for ((wan, slot), latest) in (0..).map(WanId).zip(desk).zip(latest) {
         // That an older one is written says nothing about the one given out since.
         if let Some((serial, stored)) = slot.written.try_take()
@@ -160,6 +165,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     if let Some(wan) = gatelet.status.question.try_take() {
         gatelet.status.answer.signal(router.wan(wan));
     }
+    gatelet.reports.serve(router);
 }
 
 /// What the router had to say in one turn.
@@ -201,10 +207,16 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 publish_names(gatelet, router);
             }
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
+            RouterEvent::WallClock { unix_seconds } => {
+                info!("the time of day: {} s since 1970", Show(unix_seconds));
+            }
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;
-        gatelet.events.immediate_publisher().publish_immediate(TimedEvent { at: now, event });
+        gatelet
+            .events
+            .immediate_publisher()
+            .publish_immediate(TimedEvent { at: now, event: Event::Router(event) });
     }
     if told.anything {
         publish_sessions(gatelet, router);
@@ -233,6 +245,7 @@ fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     match egress {
         Egress::Port(id) => {
             if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
+                gatelet.tap.see(clock::now(), id, frame.bytes());
                 port.egress.push(frame);
             }
         }
@@ -252,6 +265,10 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
 ) {
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
         let session = router.wan(wan).and_then(|status| Session::of(&status));
+        if let Some(portal) = gatelet.portals.get(usize::from(wan.0)) {
+            // Before the session is known: who hears of that reads this.
+            portal.set_captive_portal_uri(router.captive_portal_uri(wan));
+        }
         queues.session.sender().send_if_modified(|known| {
             let changed = known.flatten() != session;
             *known = Some(session);
@@ -315,6 +332,10 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
             ready |= signaled(&slot.written, cx);
         }
         ready |= signaled(&gatelet.status.question, cx);
+        ready |= signaled(&gatelet.reports.question, cx);
+        if let Some(settings) = gatelet.settings {
+            ready |= signaled(&settings.changed, cx);
+        }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

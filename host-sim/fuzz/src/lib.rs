@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
 pub mod connectivity;
+pub mod console;
 pub mod datapath;
 pub mod datapath6;
 pub mod dhcp;
@@ -20,6 +21,7 @@ pub mod ppp;
 pub mod pppoe;
 pub mod redial;
 pub mod router;
+pub mod settings;
 pub mod wire;
 
 /// A fuzz target.
@@ -61,4 +63,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
+    Target { name: "settings_text", run: settings::text, fixtures: None },
+    Target { name: "settings_flash", run: settings::flash, fixtures: None },
+    Target { name: "console_typed", run: console::typed, fixtures: None },
 ];

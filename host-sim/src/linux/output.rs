@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use gatelet_proto::connectivity::{self, CaptivePortalUri, Engine, Evidence, Verdict, What};
 use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
 use serde_json::{Map, Value, json};
 use smoltcp::time::Instant;
@@ -16,15 +17,16 @@ const WIDTH: usize = 100;
 /// Writes each event at once: a line of the timeline, or an object of JSON.
 pub struct Output {
     json: bool,
+    is_quiet: bool,
     painter: Painter,
 }
 
 impl Output {
-    /// To standard output.
-    pub fn new(json: bool) -> Self {
+    /// To standard output, unless `is_quiet`.
+    pub fn new(json: bool, is_quiet: bool) -> Self {
         let columns =
             if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
-        Self { json, painter: Painter { width: columns } }
+        Self { json, is_quiet, painter: Painter { width: columns } }
     }
 
     /// Tells what the router reports.
@@ -34,6 +36,28 @@ impl Output {
         }
     }
 
+    /// Tells what the router has found out about the Internet.
+    pub fn connectivity(&self, at: Instant, event: connectivity::Event, engine: &Engine<'_>) {
+        let Some(entry) = narrate::connectivity(event, engine, at, Instant::ZERO) else { return };
+        let mut details = Map::new();
+        if let connectivity::Event::VerdictChanged { is_final } = event {
+            let verdict = engine.verdict();
+            details.insert("family".into(), json!(engine.config().family.name()));
+            details.insert("verdict".into(), json!(verdict.name()));
+            details.insert("detail".into(), json!(verdict.detail()));
+            details.insert("final".into(), json!(is_final));
+            if let Verdict::Portal { url } = verdict {
+                details.insert("url".into(), json!(url.as_str()));
+            }
+            if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
+                details.insert("captive_portal".into(), json!(uri.as_str()));
+            }
+            details
+                .insert("evidence".into(), engine.evidence().map(|seen| evidence(engine, &seen)).collect());
+        }
+        self.write(&entry, details);
+    }
+
     /// Tells what this program itself has to say.
     pub fn note(&self, at: Instant, tag: &'static str, what: String, tone: Tone) {
         let entry = Entry { at, actor: Actor::User, tag, what, why: String::new(), tone, until: None };
@@ -41,6 +65,9 @@ impl Output {
     }
 
     fn write(&self, entry: &Entry, details: Map<String, Value>) {
+        if self.is_quiet {
+            return;
+        }
         let mut out = io::stdout().lock();
         // A reader that has gone away is no reason to hang up.
         let _ = if self.json {
@@ -65,8 +92,19 @@ impl Output {
 
 /// What scripts want of an event beyond its name. Times in seconds.
 fn details(event: &RouterEvent) -> Map<String, Value> {
-    let RouterEvent::Wan(_, event) = event else { return Map::new() };
     let value = match event {
+        RouterEvent::Wan(_, event) => wan_details(event),
+        RouterEvent::WallClock { unix_seconds } => json!({ "unix_seconds": unix_seconds }),
+        _ => Value::Null,
+    };
+    match value {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
+
+fn wan_details(event: &WanEvent) -> Value {
+    match event {
         WanEvent::PadoReceived { ac_mac, ac_name, .. } => {
             json!({ "ac_mac": ac_mac.to_string(), "ac_name": ac_name.as_str() })
         }
@@ -91,12 +129,26 @@ fn details(event: &RouterEvent) -> Map<String, Value> {
             "windows_code": failure.windows_code(),
             "uptime": uptime.map(|uptime| micros(uptime.total_micros())),
         }),
-        _ => return Map::new(),
-    };
-    match value {
-        Value::Object(details) => details,
-        _ => Map::new(),
+        _ => Value::Null,
     }
+}
+
+/// Which check, where, what it said.
+fn evidence(engine: &Engine<'_>, seen: &Evidence) -> Value {
+    let id = |row| engine.probe(row).map_or("", |probe| probe.id);
+    let what = match seen.what {
+        What::Http { row } => format!("http {}", id(row)),
+        What::Tls { row } => format!("tls {}", id(row)),
+        What::KnownName { resolver, transport } => format!("known name, resolver {resolver}, {transport:?}"),
+        What::RandomName { resolver } => format!("random name, resolver {resolver}"),
+        What::Anchor { row } => format!("anchor {}", row.map_or("", id)),
+    };
+    json!({
+        "what": what,
+        "address": seen.address.map(|address| address.to_string()),
+        "finding": seen.finding.map(|(finding, _)| finding.name()),
+        "at": seen.finding.map(|(_, at)| seconds(at)),
+    })
 }
 
 fn seconds(at: Instant) -> f64 {

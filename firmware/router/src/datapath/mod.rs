@@ -39,6 +39,7 @@ mod slow;
 mod tables;
 mod tcp;
 mod v6;
+mod view;
 
 pub use event::{DatapathEvent, TableUse};
 pub use firewall::{
@@ -48,6 +49,7 @@ pub use tables::{TableSpace, Tables};
 pub use v6::{
     Ipv6Policy, Ipv6Route, MAX_IPV6_ADDRESSES, MAX_TUNNELS, Tos, TunnelConfig, TunnelId, TunnelRole,
 };
+pub use view::{FlowStatus, MappingStatus};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
