@@ -1,0 +1,1 @@
+//! The stateless server of the LAN.

@@ -1,0 +1,1 @@
+//! The router's side on the LAN.
