@@ -15,6 +15,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod flash;
 pub mod input;
+pub mod ipv6;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
@@ -57,6 +58,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
+    Target { name: "ra_host", run: ipv6::ra_host, fixtures: None },
+    Target { name: "ra_router", run: ipv6::ra_router, fixtures: None },
+    Target { name: "dhcpv6_client", run: ipv6::dhcpv6_client, fixtures: None },
+    Target { name: "dhcpv6_server", run: ipv6::dhcpv6_server, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
 ];
