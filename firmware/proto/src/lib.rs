@@ -16,6 +16,7 @@ pub mod ppp;
 pub mod pppoe;
 pub mod ra;
 pub mod redial;
+pub mod sixinfour;
 pub mod sntp;
 pub mod text;
 

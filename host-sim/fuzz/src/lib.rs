@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_icmpv6", run: wire::icmpv6, fixtures: Some("icmpv6") },
     Target { name: "wire_ndp", run: wire::ndp, fixtures: Some("ndp") },
     Target { name: "wire_dhcpv6", run: wire::dhcpv6, fixtures: Some("dhcpv6") },
+    Target { name: "wire_nic_update", run: wire::nic_update, fixtures: Some("nic_update") },
     Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
     Target { name: "wire_ntp", run: wire::ntp, fixtures: Some("ntp") },
     Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },

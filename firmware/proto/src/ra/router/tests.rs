@@ -11,6 +11,9 @@ use crate::ra::host;
 const OWN: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 const PC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 0x10]);
 
+/// For whom, the router's lifetime, prefixes with their preferred and valid lifetimes.
+type Said = (Ipv6Address, u16, List<(Ipv6Cidr, u32, u32)>);
+
 struct World {
     router: Router,
     now: Instant,
@@ -45,8 +48,8 @@ impl World {
         self.router.set_prefixes(self.now, &all);
     }
 
-    /// The next advertisement: for whom, the router's lifetime, prefixes with both lifetimes.
-    fn says(&mut self) -> Option<(Ipv6Address, u16, List<(Ipv6Cidr, u32, u32)>)> {
+    /// The next advertisement.
+    fn says(&mut self) -> Option<Said> {
         self.router.handle_timeout(self.now);
         let out = self.router.poll_transmit(self.now, &mut self.buffer)?;
         let packet = Packet::parse(&self.buffer[..out.len]).expect("well-formed");
