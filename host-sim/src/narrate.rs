@@ -128,6 +128,33 @@ fn datapath(event: &DatapathEvent) -> Line {
         DatapathEvent::Rule { number, action, source, destination } => {
             Line::new("rule", format!("rule {number}: {action:?} {source} to {destination}"))
         }
+        DatapathEvent::Ipv6AddressConflict { address, mac } => {
+            Line::new("address-conflict", format!("another station has our address {address}"))
+                .because(format!("{mac} says so"))
+                .tone(Tone::Bad)
+        }
+        DatapathEvent::Ipv6NeighbourDisputed { address, mac } => {
+            Line::new("neighbour-disputed", format!("{mac} claims the address {address}"))
+                .because("its holder is asked first")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::Ipv6HostQuota { address } => {
+            Line::new("host-quota", format!("{address} has as many connections as one host may have"))
+                .because("further ones are dropped")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::Ipv6Rule { number, action, source, destination } => {
+            Line::new("rule", format!("rule {number}: {action:?} {source} to {destination}"))
+        }
+        DatapathEvent::TunnelBehindNat { tunnel, address, kind } => {
+            Line::new("tunnel-behind-nat", format!("tunnel {} cannot work from {address}", tunnel.0))
+                .because(format!("the address is {kind:?}: protocol 41 does not come through"))
+                .tone(Tone::Bad)
+        }
+        DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
+            Line::new("tunnel-path-mtu", format!("tunnel {} carries {mtu} bytes at once", tunnel.0))
+                .because("a router on its path says so")
+        }
         DatapathEvent::FlowsCut { flows } => {
             Line::new("flows-cut", format!("{flows} connections through the old address are cut"))
                 .because("the address is another one")
@@ -247,11 +274,11 @@ fn wan(event: &WanEvent, at: Instant, booted: Instant) -> Option<Line> {
             let dns: Vec<String> = ipv4.dns.iter().flatten().map(Ipv4Address::to_string).collect();
             let dns = if dns.is_empty() { "no DNS".into() } else { format!("DNS {}", dns.join(" and ")) };
             Line::new("up", format!("UP: {}", ipv4.address))
-                .because(format!("{dns}, MTU {mtu}, {} after the first PADI", format_duration(*since_dial)))
+                .because(format!("{dns}, MTU {mtu}, took {}", format_duration(*since_dial)))
                 .tone(Tone::Good)
         }
         WanEvent::Ipv6Up { mtu, since_dial, .. } => Line::new("ipv6-up", "IPv6 is up (link-local)")
-            .because(format!("MTU {mtu}, {} after the first PADI", format_duration(*since_dial))),
+            .because(format!("MTU {mtu}, took {}", format_duration(*since_dial))),
         WanEvent::BlackHole { size } => {
             Line::new("black-hole", format!("{size} octets do not come back: MTU 1492 from now on"))
                 .because("the path does not carry what RFC 4638 promised")

@@ -81,6 +81,8 @@ async fn route<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     let mut latest = [0; WANS];
     let mut retain_at = clock::now();
     publish_sessions(gatelet, router);
+    // Of leases that were kept over a reboot.
+    publish_names(gatelet, router);
     loop {
         let now = clock::now();
         take_inputs(gatelet, router, desk, &latest, now);

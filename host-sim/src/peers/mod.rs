@@ -2,17 +2,20 @@
 //!
 //! ```text
 //!  router ── ONT ── Concentrator ┬── Radius        who may log in, how often at once
-//!   │        (ont)               ├── Throttle(s)   who asks too often
-//!   │                            └── internet      servers, DNS, routers on the way, an attacker
+//!   │     (ont, modem)           ├── Throttle(s)   who asks too often
+//!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker
+//!   │        └───── Edge ────────┘                 a line without PPP
 //!   └── lan: Machine(s) (host)                      computers at home, some of them ill
 //! ```
 //!
 //! They prove logic, not interoperability: that takes a peer nobody here wrote (the peer lab).
 
 pub mod concentrator;
+pub mod edge;
 pub mod host;
 pub mod internet;
 pub mod lan;
+pub mod modem;
 pub mod ont;
 pub mod packet;
 pub mod radius;

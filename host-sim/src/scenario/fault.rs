@@ -12,6 +12,7 @@ use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
 use crate::peers::concentrator::Reception;
+use crate::peers::edge;
 use crate::peers::host::{Target, Task};
 use crate::peers::internet::{self, Attack, Campaign, DnsMood};
 use crate::peers::lan::Scheme;
@@ -110,6 +111,10 @@ enum Verb {
     DnsSilence,
     DnsFailure,
     DnsSlow,
+    DhcpSilence,
+    DhcpNoRenewals,
+    DhcpRenumber,
+    NtpSilence,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -200,6 +205,10 @@ pub(super) enum Action {
         size: u64,
     },
     Dns(DnsMood),
+    /// The DHCP server of a line without PPP.
+    Dhcp(edge::Mood),
+    Renumber,
+    NtpSilence,
 }
 
 impl FaultFile {
@@ -321,6 +330,10 @@ impl FaultFile {
             Verb::DnsSilence => Action::Dns(DnsMood::Silent),
             Verb::DnsFailure => Action::Dns(DnsMood::Failing),
             Verb::DnsSlow => Action::Dns(DnsMood::Slow(SLOW)),
+            Verb::DhcpSilence => Action::Dhcp(edge::Mood::Silent),
+            Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
+            Verb::DhcpRenumber => Action::Renumber,
+            Verb::NtpSilence => Action::NtpSilence,
         })
     }
 }
@@ -373,6 +386,8 @@ impl Action {
                 | Self::RefuseSession(_)
                 | Self::IgnoreEcho
                 | Self::Dns(_)
+                | Self::Dhcp(_)
+                | Self::NtpSilence
         )
     }
 }
@@ -456,11 +471,15 @@ impl Fault {
                 self.tell(network, Actor::Internet, Tone::Bad, what);
                 set_dns(network, *mood);
             }
-            action => self.strike_concentrator(action, network),
+            Action::NtpSilence => {
+                self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");
+                tell_time(network, false);
+            }
+            action => self.strike_carrier(action, network),
         }
     }
 
-    fn strike_concentrator(&self, action: &Action, network: &mut Network<'_>) {
+    fn strike_carrier(&self, action: &Action, network: &mut Network<'_>) {
         let carrier = |network: &mut Network<'_>, what: &str| {
             self.tell(network, Actor::Carrier, Tone::Bad, what);
         };
@@ -512,6 +531,20 @@ impl Fault {
                 carrier(network, "forwards nothing any more, until the next dial");
                 network.line_failed();
                 network.concentrator.black_hole();
+            }
+            Action::Dhcp(mood) => {
+                let what = match mood {
+                    edge::Mood::DeafToRenewals => "the DHCP server answers broadcasts only",
+                    _ => "the DHCP server falls silent",
+                };
+                carrier(network, what);
+                set_dhcp(network, *mood);
+            }
+            Action::Renumber => {
+                carrier(network, "the subscriber is to have another address");
+                if let Some(edge) = &mut network.edge {
+                    edge.renumber();
+                }
             }
             Action::IgnoreEcho => {
                 carrier(network, "answers LCP echo no longer");
@@ -568,6 +601,14 @@ impl Fault {
                 set_dns(network, DnsMood::Well);
                 (Actor::Internet, "the DNS servers are well again".to_owned())
             }
+            Action::Dhcp(_) => {
+                set_dhcp(network, edge::Mood::Well);
+                (Actor::Carrier, "the DHCP server answers again".to_owned())
+            }
+            Action::NtpSilence => {
+                tell_time(network, true);
+                (Actor::Internet, "the time is told again".to_owned())
+            }
             _ => return,
         };
         network.tell(actor, "mended", Tone::Plain, what, String::new());
@@ -586,6 +627,18 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
             DnsMood::Slow(_) | DnsMood::Well => [mood; 2],
             DnsMood::Silent | DnsMood::Failing => [mood, DnsMood::Well],
         };
+    }
+}
+
+fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
+    if let Some(edge) = &mut network.edge {
+        edge.mood = mood;
+    }
+}
+
+fn tell_time(network: &mut Network<'_>, tells: bool) {
+    if let Some(internet) = &mut network.internet {
+        internet.tells_time = tells;
     }
 }
 

@@ -22,6 +22,7 @@
 //! count = 2
 //! ```
 
+use gatelet_hal::PortId;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{NightlyReconnect, Policy, Preset};
@@ -30,7 +31,9 @@ use gatelet_wire::ethernet::VlanTag;
 use gatelet_wire::pppoe::TagKind;
 use serde::Deserialize;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Cidr;
 
+use super::access::{EdgeFile, Kind as WanKind, ModemFile};
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
 use super::lan::{ForwardFile, LanFile, NatFile};
@@ -40,6 +43,7 @@ use crate::peers::concentrator::throttle::{Key, Kind, Rule, Stage};
 use crate::peers::concentrator::{
     ACCOUNT, Authentication, Concentrator, Cookie, Keepalive, MaxPayload, Model, Moods, Reception, Startup,
 };
+use crate::world::Access;
 
 /// A scenario as it stands in its file.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +69,11 @@ pub struct File {
     /// The concentrator.
     #[serde(default)]
     pub concentrator: ConcentratorFile,
+    /// What is there in the concentrator's place on a line without PPP.
+    #[serde(default)]
+    pub edge: EdgeFile,
+    /// The page of the ONT.
+    pub modem: Option<ModemFile>,
     /// What is behind the router's second port.
     pub lan: Option<LanFile>,
     /// What the router does between LAN and WAN.
@@ -92,6 +101,13 @@ fn first_seed() -> u64 {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RouterFile {
+    /// What kind of line it has.
+    pub wan: WanKind,
+    /// Its own address in the modem's network.
+    #[serde(deserialize_with = "values::some_cidr")]
+    modem: Option<Ipv4Cidr>,
+    /// Whom it asks what time it is.
+    pub ntp: Vec<String>,
     preset: PresetName,
     user: Option<String>,
     password: Option<String>,
@@ -135,7 +151,7 @@ impl RouterFile {
     ///
     /// # Errors
     /// A sentence that says which value cannot be.
-    pub fn config(&self, port: gatelet_hal::PortId) -> Result<(WanConfig, usize), String> {
+    pub fn config(&self, port: PortId) -> Result<(WanConfig, usize), String> {
         let user = self.user.as_deref().unwrap_or(ACCOUNT.0);
         let password = self.password.as_deref().unwrap_or(ACCOUNT.1);
         let credentials = Credentials::new(user, password)
@@ -160,6 +176,7 @@ impl RouterFile {
         }
         config.jumbo = self.jumbo.unwrap_or(config.jumbo);
         config.ipv6 = self.ipv6.unwrap_or(config.ipv6);
+        config.modem = self.modem;
         config.minimum_auth = match self.minimum_auth {
             MinimumAuth::Pap => AuthMethod::Pap,
             MinimumAuth::Chap => AuthMethod::ChapMd5,
@@ -380,6 +397,24 @@ pub(super) fn error_tag(name: &str) -> Result<TagKind, String> {
 }
 
 impl File {
+    /// What the router is told of its line.
+    ///
+    /// # Errors
+    /// A sentence that says which value cannot be.
+    pub fn access(&self, port: PortId) -> Result<Access, String> {
+        let is_plain = self.router.wan != WanKind::Pppoe;
+        if is_plain && self.modem.is_some() {
+            return Err("modem: its page is beside a session, and router.wan is none".into());
+        }
+        if self.lan.is_none() && (is_plain || !self.router.ntp.is_empty()) {
+            return Err("router.wan and router.ntp: there is no [lan], and without one no Internet".into());
+        }
+        match self.edge.config(self.router.wan, port) {
+            Some(config) => Ok(Access::Ethernet(config)),
+            None => Ok(Access::Pppoe(self.router.config(port)?.0)),
+        }
+    }
+
     /// Reads a scenario.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ const MOST_HOSTS: usize = 1000;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LanFile {
     /// The router's address and its network.
-    #[serde(default = "address", deserialize_with = "cidr")]
+    #[serde(default = "address", deserialize_with = "values::cidr")]
     pub address: Ipv4Cidr,
     /// How many computers that it does not know the DHCP server serves in a minute.
     newcomers_per_minute: Option<u8>,
@@ -183,15 +183,6 @@ fn link() -> Quality {
     Quality { delay: Duration::ZERO, rate: Some(RATE), ..Quality::default() }
 }
 
-fn cidr<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ipv4Cidr, D::Error> {
-    use serde::de::Error;
-    let text = String::deserialize(deserializer)?;
-    let complaint = || {
-        D::Error::custom(format!("{text:?} is no address with its network: write it like \"192.168.1.1/24\""))
-    };
-    text.parse().map_err(|()| complaint())
-}
-
 impl LanFile {
     /// What the router is told.
     ///
@@ -264,6 +255,7 @@ impl LanFile {
                 address: Ipv4Cidr::new((u32::from(first) + place).into(), self.address.prefix_len()),
                 gateway: self.address.address(),
                 dns: vec![host.dns.unwrap_or(self.address.address())],
+                portal: None,
             });
             let seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15u64.wrapping_mul(number as u64 + 1));
             let mut machine = Machine::on_ethernet(&name, mac(number), fixed, memory, storage, seed);

@@ -2,6 +2,7 @@
 //!
 //! The files under `host-sim/scenarios` are part of the program; [`File`] says how they are written.
 
+mod access;
 mod expect;
 mod fault;
 mod file;

@@ -10,11 +10,13 @@ use smoltcp::time::Instant;
 
 use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
+use crate::peers::edge::{EDGE_MAC, Edge};
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
+use crate::peers::modem::{MODEM_MAC, Modem};
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
-use crate::world::{Gateway, Network, Run, Side, WorldPacer};
+use crate::world::{Gateway, Network, Outbox, Run, Side, WorldPacer};
 
 /// How to run it.
 #[derive(Default)]
@@ -80,6 +82,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
     let mut outer_memory = Memory::new(Size::INTERNET);
     let mut outer_storage = outer_memory.storage();
+    let mut modem_memory = Memory::new(Size::MODEM);
+    let mut modem_storage = modem_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
     if file.concentrator.is_mirror() {
         network.others.push(Box::new(Mirror::default()));
@@ -87,6 +91,16 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     if let Some(lan) = &file.lan {
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
         network.internet = Some(Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7));
+    }
+    if let Some(modem) = &file.modem {
+        let (memory, storage) = (&mut modem_memory, &mut modem_storage);
+        network.modem = Some(Modem::new(modem.address, memory, storage, seed ^ 0x30D));
+        network.meter.plain = Some(MODEM_MAC);
+    }
+    if let Some(edge) = file.edge.build(file.router.wan) {
+        network.concentrator.set_power(Instant::ZERO, false, &mut Outbox::new());
+        network.edge = Some(edge);
+        network.meter.plain = Some(EDGE_MAC);
     }
     for (side, capture) in [(Side::Wan, options.capture), (Side::Lan, options.lan_capture)] {
         if let Some(capture) = capture {
@@ -98,7 +112,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.set_ont_power(true, file.ont_boots);
     }
     let script = Script::new(faults, config.clone(), file.line.clone());
-    let mut gateway = Gateway::new(config, seed);
+    let mut gateway = Gateway::new(file.access(PortId(0))?, seed);
+    gateway.ntp.clone_from(&file.router.ntp);
     gateway.max_frame_len = max_frame_len;
     if let Some(lan) = &file.lan {
         gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
@@ -144,6 +159,7 @@ fn digest(network: &Network<'_>) -> u64 {
 /// What every scenario expects.
 fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
     let most = network.meter.most_discovery_in_a_minute;
+    let edge = network.edge.as_ref().map(Edge::counters);
     let own = network.concentrator.counters().lockouts.iter().filter(|lockout| lockout.own_making).count();
     let unknown = network.meter.unknown_from_router;
     let mut checks = vec![
@@ -158,7 +174,7 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
             detail: format!("{own} lockouts that the line did not cause"),
         },
         Check {
-            name: "every frame of the router's is one of PPPoE's or PPP's".into(),
+            name: "every frame of the router's is one of its line's".into(),
             passed: unknown == 0,
             detail: format!("{unknown} others"),
         },
@@ -167,6 +183,7 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
         let (watch, traffic) = (lan.watch(), internet.traffic());
         let complaint = watch.complaint.as_ref().or(traffic.complaint.as_ref());
         let foreign = network.concentrator.counters().foreign_sources;
+        let foreign = edge.map_or(foreign, |edge| edge.foreign_sources);
         let packets = watch.packets + traffic.from_subscriber;
         // What a link has damaged is forwarded as it came: NAT changes checksums by differences (RFC 1624).
         let damaged = network.link.counters().corrupted + lan.link.counters().corrupted;
@@ -195,6 +212,7 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
     let (meter, link) = (&network.meter, network.link.counters());
     let (ac, wear) = (network.concentrator.counters(), gateway.flash().wear());
     let timeline = &network.timeline;
+    let edge = network.edge.as_ref().map(Edge::counters);
     let named = [
         ("frames", meter.frames),
         ("bytes", meter.bytes),
@@ -236,9 +254,23 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("internet-packets", traffic.from_subscriber),
             ("internet-malformed", traffic.malformed),
             ("internet-dns-questions", traffic.dns_questions),
-            ("foreign-sources", ac.foreign_sources),
-            ("undelivered", ac.undelivered),
+            ("internet-times-asked", traffic.time_questions),
+            ("internet-times-told", traffic.times_told),
+            ("foreign-sources", edge.map_or(ac.foreign_sources, |edge| edge.foreign_sources)),
+            ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
         ]);
+    }
+    if let Some(edge) = edge {
+        named.extend([
+            ("dhcp-discovers", edge.discovers),
+            ("dhcp-requests", edge.requests),
+            ("dhcp-renewals", edge.renewals),
+            ("dhcp-unanswered", edge.unanswered),
+            ("dhcp-refused", edge.refused),
+        ]);
+    }
+    if let Some(modem) = &network.modem {
+        named.push(("modem-pages-served", modem.served()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -253,7 +285,7 @@ fn seconds_up(entries: &[Entry], end: Instant) -> u64 {
                 up_since = up_since.or(Some(entry.at));
                 false
             }
-            "down" | "link-down" | "hanging-up" | "terminated" => true,
+            "down" | "wan-lease-lost" | "link-down" | "hanging-up" | "terminated" => true,
             "fault" => entry.what.starts_with("the router"),
             _ => false,
         };

@@ -4,6 +4,7 @@ use chacha20::ChaCha8Rng;
 use rand_core::Rng;
 use serde::{Deserialize, Deserializer, de::Error};
 use smoltcp::time::Duration;
+use smoltcp::wire::Ipv4Cidr;
 
 /// Units of a duration and their microseconds, longest name first where one begins another.
 const UNITS: [(&str, u64); 6] = [
@@ -82,6 +83,25 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
 /// As [`parse_duration`].
 pub fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: an address with the length of its network.
+///
+/// # Errors
+/// A sentence that says how to write one.
+pub fn cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Cidr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|()| {
+        D::Error::custom(format!("{text:?} is no address with its network: write it like \"192.168.1.1/24\""))
+    })
+}
+
+/// For `#[serde(deserialize_with)]` on an optional field (with `default`).
+///
+/// # Errors
+/// As [`cidr`].
+pub fn some_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ipv4Cidr>, D::Error> {
+    cidr(deserializer).map(Some)
 }
 
 /// A probability, 0 to 1, drawn exactly the same way on every machine.

@@ -11,8 +11,11 @@ use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
-/// Two sectors: what `FlashLedger` needs at least.
-pub const CAPACITY: usize = 2 * SECTOR;
+/// Two sectors for the ledger, the least that `FlashLedger` takes, and two for the leases.
+pub const LEDGER: core::ops::Range<u32> = 0..2 * SECTOR as u32;
+/// As many as `FlashLeases` takes at least.
+pub const LEASES: core::ops::Range<u32> = LEDGER.end..LEDGER.end + 2 * SECTOR as u32;
+const CAPACITY: usize = LEASES.end as usize;
 /// A sector of the serial flash on RP2040 and ESP32-C3 boards (W25Q series data sheet).
 const SECTOR: usize = 4096;
 const WORD: usize = 4;

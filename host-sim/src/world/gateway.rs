@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::Poll;
 
+use embassy_futures::select::select;
 use embassy_net::icmp::{
     ChecksumCapabilities, IcmpEndpoint, IcmpSocket, Icmpv4Packet, Icmpv4Repr, PacketMetadata,
 };
@@ -17,13 +18,15 @@ use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::dns;
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_router::{Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId};
-use gatelet_runtime::{DnsSpace, FlashLedger, Gatelet, LedgerStore};
+use gatelet_router::{
+    EthernetWanConfig, Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId,
+};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
-use super::flash::{CAPACITY, Flash};
+use super::flash::{self, Flash};
 use super::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::clock;
 use crate::executor::{Executor, Mode, Pacer, Stuck};
@@ -47,8 +50,8 @@ const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping, its own lookups, and those of the LAN.
-const SOCKETS: usize = 4 + Dns::WAN_SOCKETS;
+/// Sockets of the `wan` stack: ping, its own lookups, the time of day, and those of the LAN.
+const SOCKETS: usize = 5 + Dns::WAN_SOCKETS;
 /// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
 const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
 /// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
@@ -71,10 +74,22 @@ pub struct LanSettings {
     pub host_quota: Option<u16>,
 }
 
+/// How the box gets on line.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub enum Access {
+    /// By a session.
+    Pppoe(WanConfig),
+    /// Without one; needs a LAN.
+    Ethernet(EthernetWanConfig),
+}
+
 /// The box.
 pub struct Gateway {
     /// What its owner has set.
-    pub config: WanConfig,
+    pub access: Access,
+    /// Whom it asks what time it is, if it has a LAN.
+    pub ntp: Vec<String>,
     /// What its WAN port can carry: 1514 for plain Ethernet.
     pub max_frame_len: usize,
     /// Whether the `wan` stack runs in it (errands need it).
@@ -102,9 +117,10 @@ pub struct Run<'a> {
 
 impl Gateway {
     /// A new box, never switched on. `seed` decides every random number it uses.
-    pub fn new(config: WanConfig, seed: u64) -> Self {
+    pub fn new(access: Access, seed: u64) -> Self {
         Self {
-            config,
+            access,
+            ntp: Vec::new(),
             max_frame_len: 1514,
             stack: true,
             lan: None,
@@ -196,9 +212,12 @@ impl Gateway {
             router.lend_tables(tables.lend());
         }
         let mut store: FlashLedger<_> =
-            FlashLedger::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+            FlashLedger::new(self.flash.clone(), flash::LEDGER).expect("two whole sectors");
+        let mut leases = FlashLeases::new(self.flash.clone(), flash::LEASES).expect("two whole sectors");
         let retained = self.retained.take();
-        let (config, with_stack, port) = (self.config.clone(), self.stack, self.port(Side::Wan, network));
+        let (access, with_stack, port) = (self.access.clone(), self.stack, self.port(Side::Wan, network));
+        let ntp: Vec<&str> = self.ntp.iter().map(String::as_str).collect();
+        let ntp_rng = chacha20::ChaCha8Rng::seed_from_u64(stack_seed.rotate_left(9));
         let lan_port = self.port(Side::Lan, network);
         let now = {
             let mut executor = Executor::booting_at(run.mode, booted);
@@ -220,6 +239,9 @@ impl Gateway {
                     executor.spawn("LAN stack", runner.run());
                     let stacks = (lan_stack, stack);
                     let names = dns::Config { lan: lan_address, ..dns::Config::default() };
+                    if !ntp.is_empty() {
+                        executor.spawn("SNTP", gatelet.run_sntp(WAN, stack, &ntp, ntp_rng));
+                    }
                     executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
                 }
                 executor.spawn("user", run_errands(stack, network));
@@ -230,12 +252,18 @@ impl Gateway {
                     Some(ledger) => (Boot::Warm, Some(ledger)),
                     None => (Boot::Cold, store.load(WAN).await),
                 };
-                let wan = router.add_wan(gatelet_runtime::now(), config, boot, ledger);
+                let now = gatelet_runtime::now();
+                let wan = match access {
+                    Access::Pppoe(config) => router.add_wan(now, config, boot, ledger),
+                    Access::Ethernet(config) => router.add_ethernet_wan(now, config),
+                };
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
-                if let Some(lan) = lan {
-                    lan.apply(router);
-                }
-                gatelet.run_router(router, &mut store).await;
+                let Some(lan) = lan else { return gatelet.run_router(router, &mut store).await };
+                lan.apply(router);
+                let mut kept = Vec::new();
+                leases.load(&mut |place, record| kept.push((place, record))).await;
+                router.restore_leases(gatelet_runtime::now(), kept);
+                select(gatelet.run_router(router, &mut store), gatelet.run_leases(&mut leases)).await;
             });
             executor.run_until(drive(network, director, end))?;
             executor.now()

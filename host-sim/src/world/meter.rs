@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
 
 use crate::link::End;
 use crate::message::Message;
@@ -27,7 +28,9 @@ pub struct Meter {
     pub echoes: u64,
     /// IP packets, both ways.
     pub ip: u64,
-    /// Frames the router sent that are neither PPPoE discovery nor a PPP packet we know.
+    /// With whom the router may speak on plain Ethernet.
+    pub plain: Option<EthernetAddress>,
+    /// Frames the router sent that are neither PPPoE discovery, nor a PPP packet we know, nor for that station.
     pub unknown_from_router: u64,
     /// The most PADIs and PADRs within any 60 s.
     pub most_discovery_in_a_minute: usize,
@@ -49,7 +52,7 @@ impl Meter {
             Message::Padi if from == End::Router => self.padi += 1,
             Message::Padr if from == End::Router => self.padr += 1,
             Message::Padt if from == End::Router => self.padt += 1,
-            Message::Other if from == End::Router => self.unknown_from_router += 1,
+            Message::Other if from == End::Router && !self.is_plain(frame) => self.unknown_from_router += 1,
             _ => {}
         }
         if from == End::Router && message.is_counted_discovery() {
@@ -58,6 +61,25 @@ impl Meter {
             }
             self.recent.push_back(now);
             self.most_discovery_in_a_minute = self.most_discovery_in_a_minute.max(self.recent.len());
+        }
+    }
+
+    /// Whether a frame is one of plain Ethernet for the station there that speaks it: IPv4, ARP, a DHCP client's.
+    fn is_plain(&self, frame: &[u8]) -> bool {
+        /// UDP to port 67 behind an IPv4 header without options.
+        fn is_dhcp(packet: &[u8]) -> bool {
+            packet.first() == Some(&0x45)
+                && packet.get(9) == Some(&17)
+                && packet.get(22..24) == Some(&[0, 67])
+        }
+        let (Some(station), Ok(frame)) = (self.plain, EthernetFrame::new_checked(frame)) else {
+            return false;
+        };
+        let to_all = frame.dst_addr().is_broadcast();
+        match frame.ethertype() {
+            EthernetProtocol::Arp => to_all || frame.dst_addr() == station,
+            EthernetProtocol::Ipv4 => frame.dst_addr() == station || to_all && is_dhcp(frame.payload()),
+            _ => false,
         }
     }
 

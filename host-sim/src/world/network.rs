@@ -10,25 +10,30 @@
 //! Sans-IO but for the two wakers: the task that drives it sleeps until [`Network::poll_at`], the router's
 //! port waits for frames.
 
+mod ports;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::task::Waker;
 
 use chacha20::ChaCha8Rng;
-use gatelet_hal::LinkState;
 use gatelet_router::Command;
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
+use self::ports::Inbox;
+pub use self::ports::Side;
 use super::meter::Meter;
 use super::{Node, Outbox};
 use crate::link::{End, Link, Quality};
 use crate::pcap;
 use crate::peers::concentrator::Concentrator;
+use crate::peers::edge::Edge;
 use crate::peers::host::{News, Task};
 use crate::peers::internet::{Campaign, Internet};
 use crate::peers::lan::{Lan, Scheme};
+use crate::peers::modem::Modem;
 use crate::peers::ont::Ont;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 
@@ -72,22 +77,6 @@ pub enum Errand {
     Resolve(String),
 }
 
-/// A port of the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Towards the ONT.
-    Wan,
-    /// Towards the computers at home.
-    Lan,
-}
-
-/// What waits at a port, and who waits for it.
-#[derive(Default)]
-struct Inbox {
-    frames: VecDeque<Vec<u8>>,
-    waker: Option<Waker>,
-}
-
 /// The world around the router.
 pub struct Network<'a> {
     /// From the router's port to the concentrator. Change its quality at will.
@@ -100,6 +89,10 @@ pub struct Network<'a> {
     pub meter: Meter,
     /// The network's own randomness, for directors.
     pub rng: ChaCha8Rng,
+    /// What is there in place of the concentrator on a line without PPP.
+    pub edge: Option<Edge>,
+    /// The page of the ONT, if it has one.
+    pub modem: Option<Modem<'a>>,
     /// Further peers on the segment.
     pub others: Vec<Box<dyn Node>>,
     /// What is behind the router's second port.
@@ -138,6 +131,8 @@ impl Network<'_> {
             timeline,
             meter: Meter::default(),
             rng: ChaCha8Rng::seed_from_u64(!seed),
+            edge: None,
+            modem: None,
             others: Vec::new(),
             lan: None,
             internet: None,
@@ -159,26 +154,6 @@ impl Network<'_> {
             clerk: None,
             runner: None,
         }
-    }
-
-    /// Has every frame that passes a port of the router's written to `output`.
-    ///
-    /// # Errors
-    /// What the output says to the file header.
-    pub fn capture(&mut self, side: Side, output: Box<dyn Write>) -> std::io::Result<()> {
-        self.captures[side as usize] = Some(pcap::Writer::new(output)?);
-        Ok(())
-    }
-
-    /// Ends the captures.
-    ///
-    /// # Errors
-    /// The first error that writing it met.
-    pub fn end_capture(&mut self) -> std::io::Result<()> {
-        if let Some(error) = self.capture_error.take() {
-            return Err(error);
-        }
-        self.captures.iter_mut().filter_map(Option::take).try_for_each(|capture| capture.finish().map(drop))
     }
 
     /// The present moment, as of the last poll.
@@ -289,7 +264,10 @@ impl Network<'_> {
 
     /// The address the router has on the Internet now.
     pub fn subscriber(&self) -> Option<Ipv4Address> {
-        self.concentrator.session_of(ROUTER_MAC).map(|session| session.address)
+        match &self.edge {
+            Some(edge) => edge.subscriber(self.now),
+            None => self.concentrator.session_of(ROUTER_MAC).map(|session| session.address),
+        }
     }
 
     /// Sends a user on an errand.
@@ -319,51 +297,6 @@ impl Network<'_> {
         self.now = now;
     }
 
-    /// The carrier at a port of the router's.
-    pub fn carrier(&self, side: Side) -> LinkState {
-        let up = match side {
-            Side::Wan => self.cable && self.ont.carrier(),
-            Side::Lan => self.lan.is_some(),
-        };
-        if up { LinkState::Up } else { LinkState::Down }
-    }
-
-    /// Takes a frame from a port of the router's. False if there is no carrier.
-    pub fn transmit(&mut self, now: Instant, side: Side, frame: &[u8]) -> bool {
-        self.now = now;
-        if self.carrier(side) == LinkState::Down {
-            return false;
-        }
-        self.pass(side, End::Router, frame);
-        match (side, &mut self.lan) {
-            (Side::Wan, _) if self.ont_bridges => self.link.send(now, End::Router, frame),
-            (Side::Lan, Some(lan)) => lan.link.send(now, End::Router, frame),
-            _ => return true,
-        }
-        wake(self.driver.as_ref());
-        true
-    }
-
-    /// Whether a frame waits for a port of the router's.
-    pub fn has_frame(&self, side: Side) -> bool {
-        !self.inboxes[side as usize].frames.is_empty()
-    }
-
-    /// Hands the next frame for a port of the router's to `take`.
-    pub fn receive<R>(&mut self, side: Side, take: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let frame = self.inboxes[side as usize].frames.pop_front()?;
-        let result = take(&frame);
-        self.link.recycle(frame);
-        Some(result)
-    }
-
-    /// What waits at the ports when the router is switched off is gone.
-    pub fn drop_received(&mut self) {
-        for side in [Side::Wan, Side::Lan] {
-            while self.receive(side, |_| ()).is_some() {}
-        }
-    }
-
     /// The next command for the router.
     pub fn take_command(&mut self, waker: &Waker) -> Option<Command> {
         keep(&mut self.clerk, waker);
@@ -374,11 +307,6 @@ impl Network<'_> {
     pub fn take_errand(&mut self, waker: &Waker) -> Option<Errand> {
         keep(&mut self.runner, waker);
         self.errands.pop_front()
-    }
-
-    /// Has `waker` woken when a frame comes to a port or its carrier changes.
-    pub fn wake_port(&mut self, side: Side, waker: &Waker) {
-        keep(&mut self.inboxes[side as usize].waker, waker);
     }
 
     /// Has `waker` woken when the network must be polled earlier than it said.
@@ -407,7 +335,8 @@ impl Network<'_> {
         let others = self.others.iter().filter_map(|node| node.poll_at());
         let lan = self.lan.as_ref().map(|lan| [lan.link.poll_at(), lan.poll_at()]);
         let internet = self.internet.as_ref().and_then(Internet::poll_at);
-        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, internet];
+        let modem = self.modem.as_ref().and_then(Modem::poll_at);
+        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, modem, internet];
         line.into_iter().chain(lan.into_iter().flatten()).flatten().chain(others).min()
     }
 
@@ -425,6 +354,7 @@ impl Network<'_> {
                 self.arrive(Side::Wan, frame);
             }
         }
+        busy |= self.poll_modem();
         busy |= self.poll_lan();
         busy |= self.poll_internet();
         if self.concentrator.poll_at().is_some_and(|at| at <= now) {
@@ -454,18 +384,6 @@ impl Network<'_> {
         busy
     }
 
-    /// A frame reaches a port of the router's.
-    fn arrive(&mut self, side: Side, frame: Vec<u8>) {
-        if self.carrier(side) == LinkState::Down || self.power != Power::On {
-            self.link.recycle(frame);
-            return;
-        }
-        self.pass(side, End::Peers, &frame);
-        let inbox = &mut self.inboxes[side as usize];
-        inbox.frames.push_back(frame);
-        wake(inbox.waker.as_ref());
-    }
-
     fn poll_lan(&mut self) -> bool {
         let Some(lan) = &mut self.lan else { return false };
         let mut busy = lan.poll(self.now);
@@ -484,6 +402,18 @@ impl Network<'_> {
         self.report(Actor::Lan, news) | busy
     }
 
+    fn poll_modem(&mut self) -> bool {
+        let Some(modem) = &mut self.modem else { return false };
+        let frames = modem.poll(self.now);
+        let news = modem.take_news();
+        let mut busy = false;
+        for frame in frames {
+            busy = true;
+            self.arrive(Side::Wan, frame);
+        }
+        self.report(Actor::Line, news) | busy
+    }
+
     fn poll_internet(&mut self) -> bool {
         let now = self.now;
         let Some(internet) = &mut self.internet else { return false };
@@ -493,7 +423,10 @@ impl Network<'_> {
         }
         while let Some(packet) = internet.poll_packet(now) {
             busy = true;
-            self.concentrator.deliver(&packet, &mut self.outbox);
+            match &mut self.edge {
+                Some(edge) => edge.deliver(now, &packet, &mut self.outbox),
+                None => self.concentrator.deliver(&packet, &mut self.outbox),
+            }
         }
         let news = internet.take_news();
         self.report(Actor::Internet, news) | busy
@@ -510,6 +443,9 @@ impl Network<'_> {
 
     fn deliver(&mut self, frame: &[u8]) {
         self.concentrator.handle_frame(self.now, frame, &mut self.outbox);
+        if let Some(edge) = &mut self.edge {
+            edge.handle_frame(self.now, frame, &mut self.outbox);
+        }
         for node in &mut self.others {
             node.handle_frame(self.now, frame, &mut self.outbox);
         }
@@ -535,30 +471,6 @@ impl Network<'_> {
         }
         outbox.clear();
         self.outbox = outbox;
-    }
-
-    fn carrier_changed(&mut self) {
-        if self.carrier(Side::Wan) == LinkState::Down {
-            while self.receive(Side::Wan, |_| ()).is_some() {}
-        }
-        wake(self.inboxes[Side::Wan as usize].waker.as_ref());
-        wake(self.driver.as_ref());
-    }
-
-    /// A frame passes a port of the router's.
-    fn pass(&mut self, side: Side, from: End, frame: &[u8]) {
-        let meter = match side {
-            Side::Wan => &mut self.meter,
-            Side::Lan => &mut self.lan_meter,
-        };
-        meter.count(self.now, from, frame);
-        let capture = &mut self.captures[side as usize];
-        if let Some(writer) = capture
-            && let Err(error) = writer.write(self.now, frame)
-        {
-            *capture = None;
-            self.capture_error = Some(error);
-        }
     }
 }
 

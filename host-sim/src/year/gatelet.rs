@@ -35,7 +35,7 @@ use crate::executor::{Executor, Mode, Stuck};
 use crate::peers::concentrator::ACCOUNT;
 use crate::peers::internet;
 use crate::world::Outbox;
-use crate::world::flash::{CAPACITY, Flash};
+use crate::world::flash::{self, Flash};
 
 const FRAMES: usize = 24;
 const RESERVED: u16 = 8;
@@ -105,7 +105,7 @@ impl Enclosure {
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, MAC, MAX_FRAME_LEN);
         let mut store: FlashLedger<_> =
-            FlashLedger::<_, 1>::new(self.flash.clone(), 0..CAPACITY as u32).expect("two whole sectors");
+            FlashLedger::<_, 1>::new(self.flash.clone(), flash::LEDGER).expect("two whole sectors");
         let retained = self.retained.take().filter(|_| boot == Boot::Warm);
         let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1).unwrap_or_default();
         let config =

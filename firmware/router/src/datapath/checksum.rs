@@ -16,10 +16,15 @@ pub(crate) const fn fold(sum: u32) -> u16 {
     (once + (once >> 16)) as u16
 }
 
+/// What replacing one word by another adds to a sum, not yet folded.
+#[inline]
+pub(crate) const fn replacement(old: u32, new: u32) -> u32 {
+    halves(!old) + halves(new)
+}
+
 /// What replacing `old` by `new` adds to a sum: `~m + m'` of RFC 1624 (eqn. 3). Its complement is what the way back adds.
-pub(crate) fn difference(old: &[u32], new: &[u32]) -> u16 {
-    let sum = |words: &mut dyn Iterator<Item = u32>| words.map(halves).sum::<u32>();
-    fold(sum(&mut old.iter().map(|word| !word)) + sum(&mut new.iter().copied()))
+pub(crate) fn difference<const N: usize>(old: [u32; N], new: [u32; N]) -> u16 {
+    fold(old.into_iter().zip(new).map(|(old, new)| replacement(old, new)).sum())
 }
 
 /// A checksum after something it covers has changed by `difference`: `~(~HC + ~m + m')`.
@@ -45,7 +50,7 @@ mod tests {
     #[test]
     fn the_example_of_rfc_1624() {
         let field = |value: u16| u32::from(value.to_be());
-        let difference = difference(&[field(0x5555)], &[field(0x3285)]);
+        let difference = difference([field(0x5555)], [field(0x3285)]);
         assert_eq!(adjust(0xDD2F_u16.to_be(), difference), 0x0000);
     }
 
@@ -59,7 +64,7 @@ mod tests {
     #[test]
     fn there_and_back_is_where_it_was() {
         for (old, new) in [(0, 0), (1, 0xFFFF_FFFF), (0xC0A8_0101, 0x0A00_0001), (0xFFFF, 0)] {
-            let there = difference(&[old], &[new]);
+            let there = difference([old], [new]);
             for checksum in [0x0000, 0x0001, 0x1234, 0xFFFE, 0xFFFF] {
                 let back = adjust(adjust(checksum, there), !there);
                 // Zero has two spellings.

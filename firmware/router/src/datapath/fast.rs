@@ -7,10 +7,11 @@ use gatelet_hal::{Frame, PortId};
 use smoltcp::time::Instant;
 
 use super::Datapath;
-use super::checksum::{adjust, fold, halves};
+use super::checksum::{adjust, difference, fold, halves};
 use super::flow::{Direction, NO_NEIGHBOUR, Tuple, tick};
 use super::interface::Hop;
-use super::packet::{FIN, RST, SYN, TCP, UDP, swapped};
+use super::packet::{ACK, FIN, RST, SYN, TCP, UDP, swapped};
+use super::v6::SIT;
 
 /// A frame that the fast path has made ready to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +36,11 @@ impl<'p> Datapath<'p> {
             ETHER_SESSION => {
                 match self.interfaces.get(hops.session.index())?.framing.is_of_session::<6>(frame) {
                     Some(room) => (hops.session, SESSION_LEN, room),
+                    None if is_ipv6_session(frame) => return self.fast6_session(now, port, frame),
                     None => self.find_hop(port, frame)?,
                 }
             }
+            ETHER_IPV6 => return self.fast6_ethernet(now, port, frame),
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)
@@ -74,10 +77,62 @@ impl<'p> Datapath<'p> {
             return None;
         }
         let tuple = Tuple { source: words[3], destination: words[4], ports: words[5] };
-        let (place, direction) = self.flows.find_inline(&tuple, protocol, from)?;
+        let Some((place, direction)) = self.flows.find_inline(&tuple, protocol, from) else {
+            return self.fast_first(now, from, at, len, frame);
+        };
+        self.replay::<false>(now, from, at, len, place, direction, frame)
+    }
+
+    /// Opens the flow of a packet that has none, if that is as plain as can be, and sends it on its way.
+    #[cold]
+    #[inline(never)]
+    fn fast_first(
+        &mut self,
+        now: Instant,
+        from: Hop,
+        at: usize,
+        len: usize,
+        frame: &mut Frame<'p>,
+    ) -> Option<Passed> {
+        let words = frame.words_from_mut(at)?;
+        let header = words.first_chunk::<{ LEAST / 4 }>()?;
+        let tuple = Tuple { source: header[3], destination: header[4], ports: header[5] };
+        let protocol = (header[2] >> 8) as u8;
+        if protocol == SIT {
+            return self.fast_tunnelled(now, from, at, len, frame);
+        }
+        if from != Hop::LAN
+            || self.flows.is_full()
+            || !(protocol == UDP || protocol == TCP && is_plain_syn(words, len))
+        {
+            return None;
+        }
+        let place = self.open_outward(now, &tuple, protocol)?;
+        self.replay::<true>(now, from, at, len, place, Direction::Forward, frame)
+    }
+
+    /// What was decided, once more. `FIRST`: for the packet whose flow has just been opened.
+    #[expect(clippy::inline_always, reason = "the better part of the fast path")]
+    #[expect(clippy::too_many_arguments, reason = "what the fast path knows by then")]
+    #[inline(always)]
+    fn replay<const FIRST: bool>(
+        &mut self,
+        now: Instant,
+        from: Hop,
+        at: usize,
+        len: usize,
+        place: u16,
+        direction: Direction,
+        frame: &mut Frame<'p>,
+    ) -> Option<Passed> {
+        let words = frame.words_from_mut(at)?;
+        if words.len() < LEAST / 4 {
+            return None;
+        }
+        let protocol = (words[2] >> 8) as u8;
         let flow = self.flows.flow_mut(place)?;
         let is_steady = flow.state.is_steady() || protocol == UDP && direction == Direction::Forward;
-        if flow.epoch != self.epoch || !is_steady {
+        if flow.epoch != self.epoch || !(is_steady || FIRST) {
             return None;
         }
         let (to_hop, neighbour, new, flip) = match direction {
@@ -104,11 +159,14 @@ impl<'p> Datapath<'p> {
                 }
             }
             TCP => {
-                if len < LEAST_TCP
-                    || words.len() < LEAST_TCP / 4
-                    || (words[8] >> 8) as u8 & (SYN | FIN | RST) != 0
-                {
+                if len < LEAST_TCP || words.len() < LEAST_TCP / 4 {
                     return None;
+                }
+                if (words[8] >> 8) as u8 & (SYN | FIN | RST) != 0 {
+                    if !FIRST {
+                        return None;
+                    }
+                    clamp_first_mss(words, egress.mtu.min(self.interfaces.get(from.index())?.mtu));
                 }
                 words[9] = words[9] & 0xFFFF_0000 | u32::from(adjust(words[9] as u16, transport_difference));
             }
@@ -132,9 +190,39 @@ impl<'p> Datapath<'p> {
     }
 }
 
+/// Whether a segment with this header is the first of a connection, with the MSS in front of its options or without any.
+fn is_plain_syn(words: &[u32], len: usize) -> bool {
+    let Some(&[.., offset_and_flags, _]) = words.first_chunk::<{ LEAST_TCP / 4 }>() else { return false };
+    let header_len = (offset_and_flags & 0xF0) as usize / 4;
+    let is_syn = (offset_and_flags >> 8) as u8 & (SYN | ACK | FIN | RST) == SYN;
+    let is_plain = header_len == 20
+        || header_len >= 24 && words.get(LEAST_TCP / 4).is_some_and(|word| word & 0xFFFF == MSS);
+    is_syn && is_plain && len >= 20 + header_len
+}
+
+/// [`clamp_mss`](super::tcp::clamp_mss) for [such a segment](is_plain_syn).
+fn clamp_first_mss(words: &mut [u32], mtu: u16) {
+    let most = u32::from(mtu.saturating_sub(LEAST_TCP as u16).to_be());
+    let has_options = words[8] & 0xF0 > 0x50;
+    let Some(option) = words.get_mut(LEAST_TCP / 4).filter(|_| has_options) else { return };
+    let old = *option >> 16;
+    if u16::from_be(old as u16) > u16::from_be(most as u16) {
+        *option = *option & 0xFFFF | most << 16;
+        words[9] = words[9] & 0xFFFF_0000 | u32::from(adjust(words[9] as u16, difference([old], [most])));
+    }
+}
+
+/// Whether the PPP protocol of a session's frame is IPv6.
+fn is_ipv6_session(frame: &Frame<'_>) -> bool {
+    frame.header_words::<6>().is_some_and(|words| words[5] >> 16 == PPP_IPV6)
+}
+
 /// `EtherType`s as they lie in the second half of a word.
 const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
 const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
+/// And the PPP protocol that is one (RFC 5072 §3).
+const PPP_IPV6: u32 = 0x0057_u16.to_be() as u32;
 /// The headers of plain Ethernet, and of a session's IP packets, without a tag.
 const ETHERNET_LEN: usize = 14;
 const SESSION_LEN: usize = 22;
@@ -146,5 +234,7 @@ const FRAGMENT: u32 = 0x3FFF_u32.to_be();
 const ONE_LESS: u32 = 0xFFFE;
 /// An IPv4 header and the eight bytes that UDP has, or the least of a quoted packet.
 const LEAST: usize = 28;
+/// Kind and length of the option Maximum Segment Size (RFC 9293 §3.2), as they lie in a word.
+const MSS: u32 = 0x0402;
 /// An IPv4 header and that of TCP.
 const LEAST_TCP: usize = 40;

@@ -22,7 +22,14 @@ impl Tuple {
         Self { source: packet.source, destination: packet.destination, ports: packet.ports }
     }
 
+    /// The key of the index.
+    #[inline]
+    const fn words(&self, protocol: u8, hop: Hop) -> [u32; 4] {
+        [self.source, self.destination, self.ports, protocol as u32 | hop.bits()]
+    }
+
     /// As the answer has it.
+    #[inline]
     pub(crate) const fn answer(self) -> Self {
         Self { source: self.destination, destination: self.source, ports: swapped(self.ports) }
     }
@@ -61,8 +68,8 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() <= 44);
 
 /// How gladly flows are given up: by class, and within it by how long they are idle.
-const EXPIRED: u32 = 0x3_0000;
-const UNANSWERED: u32 = 0x1_0000;
+pub(super) const EXPIRED: u32 = 0x3_0000;
+pub(super) const UNANSWERED: u32 = 0x1_0000;
 
 /// No place in a table of flows or mappings.
 pub(crate) const NONE: u16 = u16::MAX;
@@ -104,6 +111,11 @@ impl State {
     #[inline]
     pub(crate) const fn is_steady(self) -> bool {
         self.0 & Self::STEADY != 0
+    }
+
+    /// Whether there was an answer.
+    pub(crate) const fn is_replied(self) -> bool {
+        self.0 & Self::REPLIED != 0
     }
 
     /// Its way is gone.
@@ -172,8 +184,8 @@ impl Flow {
         let new = self.reverse.answer();
         let (old_addresses, new_addresses) =
             ([self.forward.source, self.forward.destination], [new.source, new.destination]);
-        let addresses = checksum::difference(&old_addresses, &new_addresses);
-        let ports = checksum::difference(&[self.forward.ports], &[new.ports]);
+        let addresses = checksum::difference(old_addresses, new_addresses);
+        let ports = checksum::difference([self.forward.ports], [new.ports]);
         self.ip_difference = addresses;
         self.transport_difference = match self.protocol {
             // An identifier is in the checksum, addresses are not: ICMP has no pseudo-header.
@@ -276,7 +288,7 @@ impl<'a> FlowTable<'a> {
 
     #[inline(never)]
     pub(crate) fn hash(&self, tuple: &Tuple, protocol: u8, hop: Hop) -> u32 {
-        self.key.hash([tuple.source, tuple.destination, tuple.ports, u32::from(protocol) | hop.bits()])
+        self.key.hash(tuple.words(protocol, hop))
     }
 
     /// The flow of a packet with this tuple that arrives at `hop`.
@@ -289,19 +301,46 @@ impl<'a> FlowTable<'a> {
     #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
     #[inline(always)]
     pub(crate) fn find_inline(&self, tuple: &Tuple, protocol: u8, hop: Hop) -> Option<(u16, Direction)> {
-        let hash =
-            self.key.hash([tuple.source, tuple.destination, tuple.ports, u32::from(protocol) | hop.bits()]);
-        let found = self.index.find(hash, |place| {
-            let Some(flow) = self.flows.get(usize::from(place & PLACE)) else { return false };
-            let (known, at) =
-                if place & REVERSE == 0 { (&flow.forward, flow.from) } else { (&flow.reverse, flow.to) };
-            let differs = (known.source ^ tuple.source)
-                | (known.destination ^ tuple.destination)
-                | (known.ports ^ tuple.ports);
-            differs == 0 && flow.protocol == protocol && at == hop
-        })?;
+        let hash = self.key.hash(tuple.words(protocol, hop));
+        let found = self.index.find(hash, |place| self.is_at(place, tuple, protocol, hop))?;
         let direction = if found & REVERSE == 0 { Direction::Forward } else { Direction::Reverse };
         Some((found & PLACE, direction))
+    }
+
+    /// Whether an entry of the index is of the flow whose packets with this tuple arrive at `hop`.
+    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
+    #[inline(always)]
+    fn is_at(&self, entry: u16, tuple: &Tuple, protocol: u8, hop: Hop) -> bool {
+        let Some(flow) = self.flows.get(usize::from(entry & PLACE)) else { return false };
+        let (known, at) =
+            if entry & REVERSE == 0 { (&flow.forward, flow.from) } else { (&flow.reverse, flow.to) };
+        let differs = (known.source ^ tuple.source)
+            | (known.destination ^ tuple.destination)
+            | (known.ports ^ tuple.ports);
+        differs == 0 && flow.protocol == protocol && at == hop
+    }
+
+    /// A place for a flow whose `forward` is known not to be in the table, if there is room at once, and `reverse` is not in it
+    /// either. The caller writes the flow.
+    pub(crate) fn insert_new(
+        &mut self,
+        protocol: u8,
+        (forward, from): (&Tuple, Hop),
+        (reverse, to): (&Tuple, Hop),
+    ) -> Option<(u16, &mut Flow)> {
+        let place = self.free;
+        let next = self.flow(place)?.mapping;
+        let hash = self.key.hash(reverse.words(protocol, to));
+        let found = self.index.find_or_vacancy(hash, |place| self.is_at(place, reverse, protocol, to));
+        let vacancy = found.err()?;
+        self.index.fill(vacancy, hash, place | REVERSE).ok()?;
+        if self.index.insert(self.key.hash(forward.words(protocol, from)), place).is_err() {
+            self.index.remove(hash, place | REVERSE);
+            return None;
+        }
+        self.free = next;
+        self.len += 1;
+        Some((place, self.flows.get_mut(usize::from(place))?))
     }
 
     /// Adds a flow. Its tuples must not be in the table. `give_up` is told of each flow that had to go for it; `None`, and the
@@ -352,6 +391,19 @@ impl<'a> FlowTable<'a> {
     pub(crate) fn give_up(&mut self, now: u32) -> Option<(u16, Flow)> {
         let victim = self.choose_victim(now)?;
         Some((victim, self.remove(victim)?))
+    }
+
+    /// A flow on the account of `host`, or of anybody, that was never answered, or is over: the most expendable of those that the
+    /// hand finds among the next 64.
+    pub(crate) fn unanswered_of(&mut self, host: Option<u8>, now: u32) -> Option<u16> {
+        let places = self.at_hand(LOOKED_AT_FOR_ONE);
+        let own = places
+            .filter(|place| self.flow(*place).is_some_and(|flow| host.is_none_or(|host| flow.host == host)));
+        let victim = self.most_expendable(own, now);
+        self.advance_hand(LOOKED_AT_FOR_ONE);
+        let victim = victim?;
+        let is_unanswered = self.flow(victim).and_then(|flow| flow.expendability(now))? >= UNANSWERED;
+        is_unanswered.then_some(victim)
     }
 
     fn put_free(&mut self, place: u16) {
@@ -435,6 +487,7 @@ impl<'a> FlowTable<'a> {
 const REVERSE: u16 = 0x8000;
 const PLACE: u16 = 0x7FFF;
 /// Flows a full table considers to give up for a new one, and how often it looks at as many more if none of them may go.
+const LOOKED_AT_FOR_ONE: u16 = 64;
 const LOOKED_AT: u16 = 16;
 const TRIES: u16 = 16;
 
@@ -450,17 +503,17 @@ const fn ticks(seconds: u32) -> u32 {
 }
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
-const UDP_TIMEOUT: u32 = ticks(300);
+pub(super) const UDP_TIMEOUT: u32 = ticks(300);
 /// No mapping depends on it.
 const OWN_TIMEOUT: u32 = ticks(30);
 /// RFC 5382 REQ-5: at least 2 h 4 min for an established connection.
-const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
+pub(super) const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
 /// RFC 5382 REQ-5: at least 4 min for one that is opening or closing; RFC 7857 §2.2: as long after a RST.
-const TCP_TRANSITORY_TIMEOUT: u32 = ticks(240);
+pub(super) const TCP_TRANSITORY_TIMEOUT: u32 = ticks(240);
 /// RFC 5508 REQ-2: at least 60 s.
-const ICMP_TIMEOUT: u32 = ticks(60);
+pub(super) const ICMP_TIMEOUT: u32 = ticks(60);
 /// How long a connection that is cut waits for a packet that can be answered by a RST.
-const CUT_TIMEOUT: u32 = ticks(60);
+pub(super) const CUT_TIMEOUT: u32 = ticks(60);
 
 #[cfg(test)]
 mod tests {

@@ -63,6 +63,13 @@ pub(crate) struct Index<'a> {
     mask: u32,
 }
 
+/// A free slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vacancy {
+    bucket: u32,
+    slot: usize,
+}
+
 /// Both buckets of a key are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BucketsFull;
@@ -96,6 +103,63 @@ impl<'a> Index<'a> {
             }
             second = true;
             bucket = self.second_choice(hash);
+        }
+    }
+
+    /// The place for which `is_it` holds, as [`find`](Self::find) does; else a free slot for [`fill`](Self::fill).
+    #[inline]
+    pub(crate) fn find_or_vacancy(
+        &self,
+        hash: u32,
+        mut is_it: impl FnMut(u16) -> bool,
+    ) -> Result<u16, Option<Vacancy>> {
+        let mut vacancy = None;
+        let choices = [hash & self.mask, self.second_choice(hash)];
+        for bucket in choices {
+            let Bucket([a, b, c, d]) = self.buckets.get(bucket as usize).ok_or(None)?;
+            if like(*a, hash) | like(*b, hash) | like(*c, hash) | like(*d, hash) != 0 {
+                for slot in [*a, *b, *c, *d] {
+                    if like(slot, hash) != 0 && slot & !TAG != 0 && is_it((slot as u16).wrapping_sub(1)) {
+                        return Ok((slot as u16).wrapping_sub(1));
+                    }
+                }
+            }
+            if vacancy.is_none() {
+                let slot = if *a == 0 {
+                    0
+                } else if *b == 0 {
+                    1
+                } else if *c == 0 {
+                    2
+                } else if *d == 0 {
+                    3
+                } else {
+                    4
+                };
+                vacancy = (slot < Bucket::SLOTS).then_some(Vacancy { bucket, slot });
+            }
+        }
+        Err(vacancy)
+    }
+
+    /// Adds a place, which must be below 65,535, for which [`find_or_vacancy`](Self::find_or_vacancy) has found this slot, or
+    /// none.
+    #[inline]
+    pub(crate) fn fill(
+        &mut self,
+        vacancy: Option<Vacancy>,
+        hash: u32,
+        place: u16,
+    ) -> Result<(), BucketsFull> {
+        let slot = vacancy
+            .and_then(|Vacancy { bucket, slot }| self.buckets.get_mut(bucket as usize)?.0.get_mut(slot));
+        match slot.filter(|slot| **slot == 0) {
+            Some(slot) => {
+                *slot = hash & TAG | (u32::from(place) + 1);
+                Ok(())
+            }
+            // Something else was put there meanwhile, or both buckets are full.
+            None => self.insert(hash, place),
         }
     }
 
@@ -162,6 +226,12 @@ impl<'a> Index<'a> {
     const fn distance(&self, entry: u32) -> u32 {
         ((entry >> 16) + 1).wrapping_mul(0x9E37_79B1) & self.mask
     }
+}
+
+/// 1 if a slot has the tag of `hash`, or 0. Four of them at once cost less than a loop, which is not unrolled where size counts.
+#[inline]
+const fn like(slot: u32, hash: u32) -> u32 {
+    ((slot ^ hash) < 1 << 16) as u32
 }
 
 /// The tag's bits in a slot; below it stands the place + 1.

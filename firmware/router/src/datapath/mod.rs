@@ -31,22 +31,28 @@ mod limit;
 mod nat;
 mod neighbour;
 mod output;
+mod outward;
 mod packet;
 mod recheck;
 mod route;
 mod slow;
 mod tables;
 mod tcp;
+mod v6;
 
 pub use event::{DatapathEvent, TableUse};
 pub use firewall::{
     Action, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone,
 };
 pub use tables::{TableSpace, Tables};
+pub use v6::{
+    Ipv6Policy, Ipv6Route, MAX_IPV6_ADDRESSES, MAX_TUNNELS, Tos, TunnelConfig, TunnelId, TunnelRole,
+};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
 pub(crate) use slow::{Arrival, Outcome};
+pub(crate) use v6::{Link, Medium, interface_identifier, link_local};
 
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, MAX_PORTS, Pool, PortId};
@@ -63,7 +69,9 @@ use interface::FramingKind;
 use limit::Limiter;
 use nat::MappingTable;
 use neighbour::NeighbourTable;
+use outward::{NEVER, Outward};
 use packet::TCP;
+use v6::V6;
 
 /// The datapath.
 #[derive(Debug)]
@@ -83,6 +91,8 @@ pub(crate) struct Datapath<'p> {
     fragments: FragmentTable<'p, 'p>,
     pub(crate) firewall: Firewall,
     epoch: u16,
+    /// What is decided for all of an epoch.
+    outward: Outward,
     /// The most flows on the account of one host.
     host_quota: u16,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
@@ -96,12 +106,13 @@ pub(crate) struct Datapath<'p> {
     defence: Limiter,
     tell_quota: Limiter,
     tell_full: Limiter,
-    traffic: [Traffic; Hop::COUNT],
+    traffic: [Traffic; Hop::COUNT6],
     sweep_at: Instant,
     /// Cut connections are told one after the other, from this place on.
     cut: Option<(u16, Instant)>,
     events: Deque<DatapathEvent, 8>,
     events_lost: u32,
+    v6: V6<'p>,
 }
 
 /// The way to a network behind a gateway.
@@ -114,30 +125,59 @@ struct Route {
     gateway: u32,
 }
 
-/// IP packets of an interface. Wraps around.
+/// IP packets of an interface. Packets wrap around; bytes are carried over to [`Carried`] before they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traffic {
     /// When a packet arrived last, that took the fast path.
     pub(crate) last: Instant,
     pub(crate) received: u32,
     pub(crate) sent: u32,
-    pub(crate) received_bytes: u64,
-    pub(crate) sent_bytes: u64,
+    received_bytes: u32,
+    sent_bytes: u32,
+    carried: Carried,
+}
+
+/// Bytes of an interface, but for those of the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Carried {
+    received: u64,
+    sent: u64,
 }
 
 impl Traffic {
-    const NONE: Self = Self { last: Instant::ZERO, received: 0, sent: 0, received_bytes: 0, sent_bytes: 0 };
+    const NONE: Self = Self {
+        last: Instant::ZERO,
+        received: 0,
+        sent: 0,
+        received_bytes: 0,
+        sent_bytes: 0,
+        carried: Carried { received: 0, sent: 0 },
+    };
 
     #[inline]
     pub(crate) const fn count_received(&mut self, len: usize) {
         self.received = self.received.wrapping_add(1);
-        self.received_bytes += len as u64;
+        self.received_bytes = self.received_bytes.wrapping_add(len as u32);
     }
 
     #[inline]
     pub(crate) const fn count_sent(&mut self, len: usize) {
         self.sent = self.sent.wrapping_add(1);
-        self.sent_bytes += len as u64;
+        self.sent_bytes = self.sent_bytes.wrapping_add(len as u32);
+    }
+
+    pub(crate) const fn received_bytes(&self) -> u64 {
+        self.carried.received + self.received_bytes as u64
+    }
+
+    pub(crate) const fn sent_bytes(&self) -> u64 {
+        self.carried.sent + self.sent_bytes as u64
+    }
+
+    /// Makes room for bytes to count. Every second there is traffic, which at a gigabit per second is 30 times too often.
+    const fn carry(&mut self) {
+        self.carried = Carried { received: self.received_bytes(), sent: self.sent_bytes() };
+        (self.received_bytes, self.sent_bytes) = (0, 0);
     }
 }
 
@@ -168,6 +208,7 @@ impl<'p> Datapath<'p> {
     pub(crate) fn new(pool: Pool<'p>, mut rng: ChaCha8Rng, tables: Tables<'p>) -> Self {
         let flows = FlowTable::new(tables.flows, tables.flow_index, HashKey::random(&mut rng));
         let mappings = MappingTable::new(tables.mappings, tables.mapping_index, HashKey::random(&mut rng));
+        let v6 = V6::new(tables.flows6, tables.flow_index6, tables.neighbours6, tables.datagrams6, &mut rng);
         let host_quota = (flows.capacity() / HOST_SHARE).max(1) as u16;
         Self {
             pool,
@@ -180,7 +221,8 @@ impl<'p> Datapath<'p> {
             neighbours: NeighbourTable::new(tables.neighbours),
             fragments: FragmentTable::new(tables.datagrams),
             firewall: Firewall::new(),
-            epoch: 0,
+            epoch: NEVER,
+            outward: Outward::UNKNOWN,
             host_quota,
             waiting: Vec::new(),
             waited_in_vain: 0,
@@ -191,11 +233,12 @@ impl<'p> Datapath<'p> {
             defence: Limiter::new(1, Duration::from_secs(10)),
             tell_quota: Limiter::new(1, Duration::from_secs(60)),
             tell_full: Limiter::new(1, Duration::from_secs(60)),
-            traffic: [Traffic::NONE; Hop::COUNT],
+            traffic: [Traffic::NONE; Hop::COUNT6],
             sweep_at: Instant::ZERO,
             cut: None,
             events: Deque::new(),
             events_lost: 0,
+            v6,
             rng,
         }
     }
@@ -220,6 +263,7 @@ impl<'p> Datapath<'p> {
             hops.sort(&self.interfaces);
         }
         self.next_epoch();
+        self.refresh_tunnels(now);
         let is_same_link = old.network == interface.network && old.framing.mac() == interface.framing.mac();
         if !is_same_link && old.has_neighbours() {
             for place in (0..).take(self.neighbours.capacity()) {
@@ -266,9 +310,11 @@ impl<'p> Datapath<'p> {
     /// Rules, forwards or routes are others now.
     pub(crate) fn next_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of epoch 0 now.
+        if self.epoch == NEVER {
+            // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of none now.
             self.flows.forget_epochs();
+            self.v6.forget_epochs();
+            self.outward = Outward::UNKNOWN;
             self.epoch = 1;
         }
     }
@@ -281,7 +327,7 @@ impl<'p> Datapath<'p> {
             if let Some(ready) = self.out.pop_front() {
                 return Some(ready);
             }
-            if !self.ask_neighbours(now) && !self.tell_cut(now) {
+            if !self.ask_neighbours(now) && !self.ask_neighbours6(now) && !self.tell_cut(now) {
                 return None;
             }
         }
@@ -292,17 +338,19 @@ impl<'p> Datapath<'p> {
             return 0;
         }
         self.sweep_at = now + SWEEP_EVERY;
+        self.traffic.iter_mut().for_each(Traffic::carry);
         let mut most = (self.flows.capacity() as u32).div_ceil(SWEEPS);
         while let Some(place) = self.flows.next_expired(tick(now), &mut most) {
             self.end_flow(place);
         }
-        self.fragments.expire(tick(now))
+        self.fragments.expire(tick(now)) + self.handle_timeout6(now)
     }
 
     pub(crate) fn poll_at(&self) -> Option<Instant> {
-        let sweep = (self.flows.len() > 0 || !self.fragments.is_empty()).then_some(self.sweep_at);
+        let has_to_sweep = self.flows.len() > 0 || !self.fragments.is_empty() || self.has_to_sweep6();
+        let sweep = has_to_sweep.then_some(self.sweep_at);
         let cut = self.cut.map(|(_, at)| at);
-        [sweep, cut, self.neighbours.poll_at()].into_iter().flatten().min()
+        [sweep, cut, self.neighbours.poll_at(), self.poll_at6()].into_iter().flatten().min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<DatapathEvent> {
@@ -320,6 +368,7 @@ impl<'p> Datapath<'p> {
 
     pub(crate) fn table_use(&self) -> TableUse {
         let flows = |is: fn(&Flow) -> bool| self.flows.iter().filter(|(_, flow)| is(flow)).count();
+        let [flows6, index_entries6, accounted6, accounts6, waiting6] = self.table_use6();
         TableUse {
             flows: self.flows.len(),
             flows_most: self.flows.capacity(),
@@ -331,7 +380,10 @@ impl<'p> Datapath<'p> {
             ],
             neighbours: self.neighbours.iter().count(),
             index_entries: self.flows.index_len() + self.mappings.index_len(),
-            waiting: self.waiting.len(),
+            waiting: self.waiting.len() + waiting6,
+            flows6,
+            index_entries6,
+            host_flows6: [accounted6, accounts6],
         }
     }
 

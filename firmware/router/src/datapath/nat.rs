@@ -79,25 +79,73 @@ impl<'a> MappingTable<'a> {
 
     /// The mapping of an endpoint inside.
     pub(crate) fn find_internal(&self, hop: Hop, protocol: u8, address: u32, port: u16) -> Option<u16> {
-        let found = self.index.find(self.internal_hash(hop, protocol, address, port), |place| {
-            place & EXTERNAL == 0
-                && self.mapping(place & PLACE).is_some_and(|mapping| {
-                    (mapping.address, mapping.port) == (address, port)
-                        && (mapping.protocol, mapping.hop) == (protocol, hop)
-                })
-        });
+        let hash = self.internal_hash(hop, protocol, address, port);
+        let found = self.index.find(hash, |entry| self.is_internal(entry, hop, protocol, address, port));
         found.map(|place| place & PLACE)
     }
 
     /// The mapping that an external port stands for.
     pub(crate) fn find_external(&self, hop: Hop, protocol: u8, port: u16) -> Option<u16> {
-        let found = self.index.find(self.external_hash(hop, protocol, port), |place| {
-            place & EXTERNAL != 0
-                && self.mapping(place & PLACE).is_some_and(|mapping| {
-                    mapping.external_port == port && (mapping.protocol, mapping.hop) == (protocol, hop)
-                })
-        });
+        let hash = self.external_hash(hop, protocol, port);
+        let found = self.index.find(hash, |entry| self.is_external(entry, hop, protocol, port));
         found.map(|place| place & PLACE)
+    }
+
+    /// The mapping of an endpoint inside, or a new one with the endpoint's own port, for one more flow; and the external port.
+    /// `None` if that is another's, or there is no room at once.
+    pub(crate) fn hold_or_keep_port(
+        &mut self,
+        hop: Hop,
+        protocol: u8,
+        address: u32,
+        port: u16,
+    ) -> Option<(u16, u16)> {
+        let internal = self.internal_hash(hop, protocol, address, port);
+        let found = self
+            .index
+            .find_or_vacancy(internal, |entry| self.is_internal(entry, hop, protocol, address, port));
+        let vacancy = match found {
+            Ok(place) => {
+                let mapping = self.mappings.get_mut(usize::from(place & PLACE))?;
+                mapping.flows = mapping.flows.saturating_add(1);
+                return Some((place & PLACE, mapping.external_port));
+            }
+            Err(vacancy) => vacancy,
+        };
+        let external = self.external_hash(hop, protocol, port);
+        let found =
+            self.index.find_or_vacancy(external, |entry| self.is_external(entry, hop, protocol, port));
+        let external_vacancy = found.err()?;
+        let place = self.free;
+        let slot = self.mappings.get_mut(usize::from(place))?;
+        self.index.fill(vacancy, internal, place).ok()?;
+        if self.index.fill(external_vacancy, external, place | EXTERNAL).is_err() {
+            self.index.remove(internal, place);
+            return None;
+        }
+        self.free = slot.flows;
+        *slot = Mapping { address, port, external_port: port, flows: 1, protocol, hop };
+        self.len += 1;
+        Some((place, port))
+    }
+
+    /// Whether an entry of the index is of the mapping of this endpoint inside.
+    #[inline]
+    fn is_internal(&self, entry: u16, hop: Hop, protocol: u8, address: u32, port: u16) -> bool {
+        entry & EXTERNAL == 0
+            && self.mapping(entry & PLACE).is_some_and(|mapping| {
+                (mapping.address, mapping.port) == (address, port)
+                    && (mapping.protocol, mapping.hop) == (protocol, hop)
+            })
+    }
+
+    /// Whether an entry of the index is of the mapping that this external port stands for.
+    #[inline]
+    fn is_external(&self, entry: u16, hop: Hop, protocol: u8, port: u16) -> bool {
+        entry & EXTERNAL != 0
+            && self.mapping(entry & PLACE).is_some_and(|mapping| {
+                mapping.external_port == port && (mapping.protocol, mapping.hop) == (protocol, hop)
+            })
     }
 
     /// A new mapping, with the port `wanted` if that is free (the endpoint's own: port preservation), else a random one with the

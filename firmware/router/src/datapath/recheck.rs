@@ -51,7 +51,9 @@ impl Datapath<'_> {
             (flow.to, leaving.destination, flow.to_neighbour),
         ];
         for (n, (hop, peer, known)) in ends.into_iter().enumerate() {
-            if known != NO_NEIGHBOUR {
+            // A link that is down has no way to anybody, and may have the same one again.
+            neighbours[n] = known;
+            if known != NO_NEIGHBOUR && self.interface(hop).is_up() {
                 let Ok(place) = self.next_hop(now, hop, peer, neighbours[0]) else { return false };
                 neighbours[n] = place;
             }

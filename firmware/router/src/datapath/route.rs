@@ -28,7 +28,7 @@ impl Datapath<'_> {
     }
 
     /// The first WAN that is up.
-    fn default_route(&self) -> Option<Hop> {
+    pub(super) fn default_route(&self) -> Option<Hop> {
         (0..crate::router::MAX_WANS as u8)
             .map(|wan| Hop::wan(WanId(wan)))
             .find(|hop| self.interface(*hop).is_up())

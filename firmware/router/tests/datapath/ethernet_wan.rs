@@ -7,8 +7,8 @@ use gatelet_proto::dhcp::server::{Config, Lease, Server};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::Boot;
 use gatelet_router::{
-    Command, Egress, EthernetWanConfig, LanConfig, Router, RouterEvent, TableSpace, WanConfig, WanEvent,
-    WanId,
+    Addressing, Command, Egress, EthernetWanConfig, LanConfig, Router, RouterEvent, TableSpace, WanConfig,
+    WanEvent, WanId,
 };
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv4::{Message, OptionCode};
@@ -280,4 +280,36 @@ fn an_address_by_dhcp_and_the_internet_behind_its_gateway() {
         .unwrap();
     assert_eq!(server.leases().count(), 0);
     assert!(it.router.wan(WanId(0)).unwrap().ipv4.is_none());
+}
+
+/// A line that comes back with the address it had has its connections as before, whatever was said meanwhile.
+#[test]
+fn connections_outlast_a_cable_that_was_out() {
+    let ours = Ipv4Address::new(203, 0, 113, 50);
+    let mut it = Gateway::new(|router, now| {
+        let addressing =
+            Addressing::Static { address: Ipv4Cidr::new(ours, 24), gateway: CARRIER, dns: [None; 2] };
+        router.add_ethernet_wan(now, EthernetWanConfig { addressing, ..EthernetWanConfig::dhcp(WAN_PORT) })
+    });
+    it.sent.clear();
+    it.receive(LAN_PORT, mac(ANN), ethernet::IPV4, &tcp((ANN, 5000), (WEB, 80), SYN));
+    it.answer_arp(CARRIER, ours);
+    it.receive(WAN_PORT, mac(CARRIER), ethernet::IPV4, &tcp((WEB, 80), (ours, 5000), SYN | ACK));
+    it.receive(LAN_PORT, mac(ANN), ethernet::IPV4, &tcp((ANN, 5000), (WEB, 80), ACK));
+    assert_eq!((it.packets(WAN_PORT).len(), it.packets(LAN_PORT).len()), (2, 1));
+    it.router.handle_link(it.now, WAN_PORT, LinkState::Down);
+    it.settle();
+    it.run_for(Duration::from_secs(5));
+    it.sent.clear();
+    it.receive(LAN_PORT, mac(ANN), ethernet::IPV4, &tcp((ANN, 5000), (WEB, 80), ACK));
+    assert!(it.packets(WAN_PORT).is_empty(), "there is no way out");
+    it.router.handle_link(it.now, WAN_PORT, LinkState::Up);
+    it.settle();
+    it.sent.clear();
+    it.receive(WAN_PORT, mac(CARRIER), ethernet::IPV4, &tcp((WEB, 80), (ours, 5000), ACK));
+    assert!(told(&it.packets(LAN_PORT))[0].starts_with("TCP 192.0.2.80:80 > 192.168.1.10:5000"));
+    it.receive(LAN_PORT, mac(ANN), ethernet::IPV4, &tcp((ANN, 5000), (WEB, 80), ACK));
+    assert!(it.asked_for(CARRIER), "a link that was out may have another gateway");
+    it.answer_arp(CARRIER, ours);
+    assert!(told(&it.packets(WAN_PORT))[0].starts_with("TCP 203.0.113.50:5000 > 192.0.2.80:80"));
 }

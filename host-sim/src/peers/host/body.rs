@@ -30,6 +30,8 @@ pub struct Lease {
     pub gateway: Ipv4Address,
     /// Where names are looked up.
     pub dns: Vec<Ipv4Address>,
+    /// The captive portal, if there is one.
+    pub portal: Option<String>,
 }
 
 /// Something a machine has to tell.
@@ -235,6 +237,7 @@ impl<'a> Body<'a> {
         let lease = match self.sockets.set.get_mut::<dhcpv4::Socket>(handle).poll() {
             None => return false,
             Some(dhcpv4::Event::Configured(config)) => Some(Lease {
+                portal: portal(&config),
                 address: config.address,
                 gateway: config.router.unwrap_or(config.server.address),
                 dns: config.dns_servers.iter().copied().collect(),
@@ -246,7 +249,8 @@ impl<'a> Body<'a> {
             (Some(lease), _) => {
                 self.tally.leases += 1;
                 let dns: Vec<String> = lease.dns.iter().map(Ipv4Address::to_string).collect();
-                let why = format!("router {}, DNS {}", lease.gateway, dns.join(" and "));
+                let portal = lease.portal.as_ref().map_or(String::new(), |uri| format!(", portal {uri}"));
+                let why = format!("router {}, DNS {}{portal}", lease.gateway, dns.join(" and "));
                 self.tell("leased", Tone::Plain, &format!("is {}", lease.address), why);
                 self.configure(lease);
             }
@@ -342,4 +346,11 @@ impl<'a> Body<'a> {
         self.next_port = if DYNAMIC_PORTS.contains(&next) { next } else { DYNAMIC_PORTS.start };
         self.next_port
     }
+}
+
+/// The URI of option 114.
+fn portal(config: &dhcpv4::Config<'_>) -> Option<String> {
+    let packet = config.packet.as_ref()?;
+    let option = packet.options().find(|option| option.kind == 114)?;
+    Some(String::from_utf8_lossy(option.data).into_owned())
 }

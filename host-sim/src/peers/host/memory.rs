@@ -19,6 +19,8 @@ pub struct Size {
 impl Size {
     /// A laptop.
     pub const LAN_HOST: Self = Self { tcp: 16, tcp_window: 16 * 1024, udp: 8 };
+    /// A modem's page.
+    pub const MODEM: Self = Self { tcp: 4, tcp_window: 16 * 1024, udp: 0 };
     /// All servers of the Internet.
     pub const INTERNET: Self = Self { tcp: 400, tcp_window: 16 * 1024, udp: 4 };
 
@@ -30,6 +32,10 @@ impl Size {
 /// Pings and traces that run at once.
 const ICMP_SOCKETS: usize = 4;
 const DHCP_SOCKETS: usize = 1;
+/// The longest message of a DHCP server: a UDP datagram in a frame.
+const DHCP_OCTETS: usize = 1472;
+/// Mask, router, DNS servers; captive portal (RFC 8910 §2.1).
+const ASKED_FOR: &[u8] = &[1, 3, 6, 114];
 /// Packets and octets a datagram socket holds, each way.
 const DATAGRAMS: usize = 64;
 const DATAGRAM_OCTETS: usize = 64 * 1024;
@@ -41,6 +47,7 @@ pub struct Memory {
     octets: Vec<u8>,
     udp: Vec<udp::PacketMetadata>,
     icmp: Vec<icmp::PacketMetadata>,
+    dhcp: Vec<u8>,
 }
 
 impl Memory {
@@ -52,6 +59,7 @@ impl Memory {
             octets: vec![0; 2 * (size.tcp * size.tcp_window + datagram_sockets * DATAGRAM_OCTETS)],
             udp: vec![udp::PacketMetadata::EMPTY; 2 * size.udp * DATAGRAMS],
             icmp: vec![icmp::PacketMetadata::EMPTY; 2 * ICMP_SOCKETS * DATAGRAMS],
+            dhcp: vec![0; DHCP_OCTETS],
         }
     }
 
@@ -73,7 +81,7 @@ pub(super) struct Sockets<'a> {
 
 impl<'a> Sockets<'a> {
     pub(super) fn new(memory: &'a mut Memory, storage: &'a mut [SocketStorage<'a>], dhcp: bool) -> Self {
-        let Memory { size, octets, udp, icmp } = memory;
+        let Memory { size, octets, udp, icmp, dhcp: message } = memory;
         let mut set = SocketSet::new(storage);
         let mut octets = Room(octets.as_mut_slice());
         let mut stream = || RingBuffer::new(octets.carve(size.tcp_window));
@@ -90,7 +98,12 @@ impl<'a> Sockets<'a> {
             icmp::PacketBuffer::new(slots, octets.carve(DATAGRAM_OCTETS))
         };
         let icmp = (0..ICMP_SOCKETS).map(|_| set.add(icmp::Socket::new(queue(), queue()))).collect();
-        let dhcp = dhcp.then(|| set.add(dhcpv4::Socket::new()));
+        let dhcp = dhcp.then(|| {
+            let mut socket = dhcpv4::Socket::new();
+            socket.set_parameter_request_list(ASKED_FOR);
+            socket.set_receive_packet_buffer(message);
+            set.add(socket)
+        });
         Self { set, tcp, udp, icmp, dhcp }
     }
 }

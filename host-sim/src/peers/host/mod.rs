@@ -198,7 +198,12 @@ impl<'a> Machine<'a> {
         seed: u64,
     ) -> Self {
         let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
-        body.configure(Lease { address: Ipv4Cidr::new(address, 0), gateway: address, dns: Vec::new() });
+        body.configure(Lease {
+            address: Ipv4Cidr::new(address, 0),
+            gateway: address,
+            dns: Vec::new(),
+            portal: None,
+        });
         Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
     }
 

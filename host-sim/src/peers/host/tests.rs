@@ -7,7 +7,7 @@ const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 
 fn fixed(last: u8) -> Lease {
     let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, last), 24);
-    Lease { address, gateway: Ipv4Address::new(10, 0, 0, 9), dns: Vec::new() }
+    Lease { address, gateway: Ipv4Address::new(10, 0, 0, 9), dns: Vec::new(), portal: None }
 }
 
 /// A client that does `task` and a server, on one cable that loses frames for which `loses` says so. What the client

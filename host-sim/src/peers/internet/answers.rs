@@ -3,17 +3,24 @@
 //! Reading list: RFC 792 and RFC 4443 (echo), RFC 1035 §4 (DNS messages).
 
 use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::time::Instant;
 use smoltcp::wire::{
     Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet,
     Ipv4Repr, Ipv6Address, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
 };
+
+use crate::peers::packet;
 
 /// The address every name resolves to, from the documentation range (RFC 5737).
 pub const HOST: Ipv4Address = Ipv4Address::new(192, 0, 2, 80);
 /// The DNS servers a concentrator hands out.
 pub const DNS: [Ipv4Address; 2] = [Ipv4Address::new(192, 0, 2, 53), Ipv4Address::new(192, 0, 2, 54)];
 
+/// When every world begins: 2026-01-01, 20:00 in China, in seconds since 1970.
+pub const EPOCH: u64 = 1_767_268_800;
+
 const DNS_PORT: u16 = 53;
+const NTP_PORT: u16 = 123;
 const HOP_LIMIT: u8 = 60;
 
 /// The answer to an IPv4 packet from the subscriber with `address`; `None` if there is none, or if the source is not
@@ -93,6 +100,38 @@ pub fn answer_ipv6(packet: &[u8], interface_identifier: [u8; 8]) -> Option<Vec<u
         &checksums,
     );
     Some(bytes)
+}
+
+/// The answer to a question for the time of day (RFC 4330 §5, figure 1), if a datagram is one. It is so long since the
+/// [beginning of the world](EPOCH).
+pub fn answer_ntp(packet: &Ipv4Packet<&[u8]>, now: Instant) -> Option<Vec<u8>> {
+    const ANSWER_LEN: usize = 48;
+    /// From 1900, where NTP begins to count, to 1970 (RFC 868).
+    const UNIX_EPOCH: u64 = 2_208_988_800;
+    if packet.next_header() != IpProtocol::Udp {
+        return None;
+    }
+    let datagram = UdpPacket::new_checked(packet.payload()).ok()?;
+    let question = datagram.payload().first_chunk::<ANSWER_LEN>()?;
+    // A client's, of version 3 or 4.
+    if datagram.dst_port() != NTP_PORT || !matches!(question[0] & 0x3F, 0x1B | 0x23) {
+        return None;
+    }
+    let micros = now.total_micros().cast_unsigned();
+    let seconds = UNIX_EPOCH + EPOCH + micros / 1_000_000;
+    let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
+    let moment = ((seconds << 32) | fraction).to_be_bytes();
+    let mut answer = [0; ANSWER_LEN];
+    // The same version, from a server of stratum 2, whose reference is a second old.
+    answer[0] = question[0] & 0x38 | 4;
+    answer[1..4].copy_from_slice(&[2, question[2], 0xEC]);
+    answer[12..16].copy_from_slice(&HOST.octets());
+    answer[16..24].copy_from_slice(&((seconds - 1) << 32).to_be_bytes());
+    answer[24..32].copy_from_slice(&question[40..48]);
+    answer[32..40].copy_from_slice(&moment);
+    answer[40..48].copy_from_slice(&moment);
+    let (from, to) = ((packet.dst_addr(), NTP_PORT), (packet.src_addr(), datagram.src_port()));
+    Some(packet::udp(from, to, &answer))
 }
 
 /// The address in `fe80::/64` with this interface identifier (RFC 5072 §5).
@@ -178,6 +217,27 @@ mod tests {
     #[test]
     fn somebody_elses_source_address_is_dropped() {
         assert_eq!(answer_ipv4(&ping_from(HOST), SUBSCRIBER), None);
+    }
+
+    #[test]
+    fn the_time_is_told_to_who_asks() {
+        let mut question = [0; 48];
+        gatelet_wire::ntp::emit_request(&mut question, 77).unwrap();
+        let now = Instant::from_millis(90_500);
+        let ask = |port, data: &[u8]| {
+            let packet = packet::udp((SUBSCRIBER, 5000), (HOST, port), data);
+            answer_ntp(&Ipv4Packet::new_checked(&packet[..]).unwrap(), now)
+        };
+        let answer = ask(123, &question).expect("answered");
+        let answer = Ipv4Packet::new_checked(&answer[..]).unwrap();
+        let datagram = UdpPacket::new_checked(answer.payload()).unwrap();
+        let answer = gatelet_wire::ntp::Answer::parse(datagram.payload()).unwrap();
+        assert_eq!((answer.origin, answer.stratum, answer.unix_seconds()), (77, 2, EPOCH + 90));
+        assert_eq!(answer.transmit & 0xFFFF_FFFF, 1 << 31, "half a second");
+        assert_eq!(
+            (ask(124, &question), ask(123, &question[..47]), ask(123, &[0x24; 48])),
+            (None, None, None)
+        );
     }
 
     #[test]

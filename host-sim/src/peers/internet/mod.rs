@@ -4,6 +4,7 @@
 //!                       hop 1            hop 2
 //!  subscriber ═══ concentrator ────── core router ──────┬── every server there is: HTTP 80, echo 7 (a real TCP/IP stack)
 //!                  100.64.0.1          192.0.2.1        ├── DNS 192.0.2.53, 192.0.2.54
+//!                                                       ├── the time of day at port 123 of each
 //!                                                       ├── nobody: 203.0.113.0/24
 //!                                                       └── somebody with bad intentions: 198.51.100.66
 //! ```
@@ -20,7 +21,7 @@ use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, UdpPacket};
 
-pub use self::answers::{DNS, HOST, answer_ipv4, answer_ipv6, link_local};
+pub use self::answers::{DNS, EPOCH, HOST, answer_ipv4, answer_ipv6, answer_ntp, link_local};
 pub use self::attacker::{ATTACKER, Attack, Campaign};
 
 use self::attacker::Attacker;
@@ -66,6 +67,8 @@ pub struct Traffic {
     pub from_subscriber: u64,
     pub to_subscriber: u64,
     pub dns_questions: u64,
+    pub time_questions: u64,
+    pub times_told: u64,
     /// Packets of the subscriber's that are not in order.
     pub malformed: u64,
     /// What was wrong with the first of them.
@@ -76,6 +79,8 @@ pub struct Traffic {
 pub struct Internet<'a> {
     /// How each of the two DNS servers behaves.
     pub dns: [DnsMood; 2],
+    /// Whether anybody tells what time it is.
+    pub tells_time: bool,
     machine: Machine<'a>,
     attacker: Attacker,
     arriving: VecDeque<(Instant, Vec<u8>)>,
@@ -92,6 +97,7 @@ impl<'a> Internet<'a> {
         machine.serve(Service::EchoUdp, ECHO, 1);
         Self {
             dns: [DnsMood::Well; 2],
+            tells_time: true,
             machine,
             attacker: Attacker::new(seed.rotate_left(7)),
             arriving: VecDeque::new(),
@@ -191,6 +197,13 @@ impl<'a> Internet<'a> {
                     (DnsMood::Slow(delay), Some(answer)) => self.send(now + delay, answer),
                     (DnsMood::Failing, Some(_)) => self.send_failure(now, bytes),
                     _ => {}
+                }
+            }
+            _ if let Some(answer) = answer_ntp(&packet, now) => {
+                self.traffic.time_questions += 1;
+                if self.tells_time {
+                    self.traffic.times_told += 1;
+                    self.send(now, answer);
                 }
             }
             _ => match late_echo(&packet) {
