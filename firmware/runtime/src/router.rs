@@ -201,6 +201,7 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 publish_names(gatelet, router);
             }
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
+            RouterEvent::Ipv6(event) => info!("ipv6: {}", Debug(event)),
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;

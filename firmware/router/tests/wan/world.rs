@@ -191,6 +191,7 @@ impl World {
                     RouterEvent::Wan(wan, event) => self.events.push((self.now, wan, event)),
                     RouterEvent::Dhcp(event) => panic!("there is no LAN: {event:?}"),
                     RouterEvent::Datapath(event) => panic!("there is no datapath: {event:?}"),
+                    RouterEvent::Ipv6(event) => panic!("nobody has asked for IPv6: {event:?}"),
                     RouterEvent::ShutDown => self.shut_down = true,
                 }
             }
