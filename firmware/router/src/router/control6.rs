@@ -208,8 +208,9 @@ impl<'p> Router<'p> {
             HopKind::Tunnel(id) => {
                 let tunnel = control.tunnels.get_mut(usize::from(id.0)).and_then(Option::as_mut);
                 let watch = &mut tunnel.ok_or(Dropped::ControlRefused)?.liveness;
+                let before = watch.state();
                 watch.handle_packet(now, frame.bytes()).map_err(|_| Dropped::ControlRefused)?;
-                true
+                watch.state() != before
             }
             HopKind::LanStack | HopKind::Modem(_) | HopKind::Stack(_) => return Err(Dropped::ControlRefused),
         };
