@@ -101,15 +101,16 @@ pub enum RouterEvent {
     ShutDown,
 }
 
-/// The router.
+/// The router. In the order written: what every packet needs is near the beginning, where a load reaches it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Router<'p> {
+    /// Between LAN and WAN; without it, all that arrives is for the router itself.
+    datapath: Option<Datapath<'p>>,
     pool: Pool<'p>,
     rng: ChaCha8Rng,
     ports: Vec<Port, MAX_PORTS>,
     wans: Vec<Line<'p>, MAX_WANS>,
-    /// Between LAN and WAN; without it, all that arrives is for the router itself.
-    datapath: Option<Datapath<'p>>,
     lan: Option<Lan<'p>>,
     /// Memory for the LAN's leases, until there is a LAN.
     leases: Option<&'p mut [Lease]>,
@@ -147,11 +148,11 @@ impl<'p> Router<'p> {
     /// another one.
     pub fn new(pool: Pool<'p>, seed: [u8; 32]) -> Self {
         Self {
+            datapath: None,
             pool,
             rng: ChaCha8Rng::from_seed(seed),
             ports: Vec::new(),
             wans: Vec::new(),
-            datapath: None,
             lan: None,
             leases: None,
             faces: [Faces::default(); MAX_WANS],
@@ -217,6 +218,11 @@ impl<'p> Router<'p> {
     ) -> Option<(Egress, Frame<'p>)> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
+        {
+            return Some((Egress::Port(passed.to), frame));
+        }
+        if let Some(datapath) = &mut self.datapath
+            && let Some(passed) = datapath.fast6(now, port, &mut frame)
         {
             return Some((Egress::Port(passed.to), frame));
         }

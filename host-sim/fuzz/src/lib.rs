@@ -11,6 +11,7 @@
 
 pub mod connectivity;
 pub mod datapath;
+pub mod datapath6;
 pub mod dhcp;
 pub mod dns;
 pub mod flash;
@@ -57,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
     Target { name: "wan_machine", run: router::operations, fixtures: None },
     Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
+    Target { name: "datapath_ipv6", run: datapath6::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
     Target { name: "ra_host", run: ipv6::ra_host, fixtures: None },
