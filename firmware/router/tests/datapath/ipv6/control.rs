@@ -274,6 +274,25 @@ fn a_line_without_a_prefix_shares_its_own() {
 }
 
 #[test]
+fn a_line_without_dhcpv6_shares_its_own_after_a_while() {
+    let mut house = House::with_control6();
+    house.hears_router(1800, Some(SECOND));
+    house.run_secs(29);
+    assert_eq!(house.advertised(), Some((0, vec![])));
+    house.run_secs(5);
+    assert_eq!(house.advertised(), Some((1800, vec![(lan(SECOND), 2700, 5400)])));
+    // A server that comes late is still welcome.
+    let (_, messages) = house.asks();
+    house.hears_reply(&messages.last().unwrap().1, &[FIRST]);
+    house.run_secs(5);
+    let (lifetime, prefixes) = house.advertised().unwrap();
+    assert_eq!(lifetime, 1800);
+    assert!(prefixes.contains(&(lan(FIRST), 2700, 5400)), "{prefixes:?}");
+    assert!(prefixes.iter().any(|said| said.0 == lan(SECOND) && said.1 == 0), "{prefixes:?}");
+    house.check_tables();
+}
+
+#[test]
 fn on_ethernet_the_gateway_is_asked_for_and_we_answer_for_hosts_that_share_its_network() {
     let mut house = House::new();
     house.any_ttl = true;
