@@ -1,7 +1,8 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
 //! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072), the
-//! authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DHCPv6 (RFC 8415), Neighbor Discovery (RFC 4861), DNS (RFC 1035, 6891), SNTP (RFC 5905), and
-//! what connectivity probes say and hear of HTTP/1.1 (RFC 9112) and TLS (RFC 8446).
+//! authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DHCPv6 (RFC 8415), Neighbor Discovery
+//! (RFC 4861), DNS (RFC 1035, 6891), SNTP (RFC 5905), what tunnel brokers hear of a new address, and what connectivity
+//! probes say and hear of HTTP/1.1 (RFC 9112) and TLS (RFC 8446).
 //!
 //! No time, no heap, and no state but that of a response read in pieces; no input makes it panic.
 //! Parsing borrows from the input and answers [`Malformed`]; emitting writes into a buffer the caller
@@ -16,6 +17,7 @@ pub mod ethernet;
 pub mod http;
 pub mod icmpv6;
 pub mod ndp;
+pub mod nic_update;
 pub mod ntp;
 pub mod ppp;
 pub mod pppoe;
@@ -92,6 +94,8 @@ pub enum Malformed {
     ChunkSize,
     /// TLS: not the record or the message that is due (RFC 8446 §5.1).
     NotTls,
+    /// HTTP: not the request line of a GET (RFC 9112 §3).
+    RequestLine,
     /// IPv6: what follows the header is not ICMPv6.
     NextHeader,
     /// ICMPv6: the checksum does not fit (RFC 4443 §2.3).
@@ -129,6 +133,7 @@ impl Malformed {
             Self::HeadTooLong => "HTTP head too long",
             Self::ChunkSize => "invalid HTTP chunk",
             Self::NotTls => "not a TLS answer",
+            Self::RequestLine => "no HTTP request line",
             Self::NextHeader => "not ICMPv6",
             Self::Checksum => "wrong checksum",
             Self::HopLimit => "hop limit below 255",

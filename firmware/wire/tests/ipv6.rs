@@ -1,4 +1,5 @@
-//! What belongs to IPv6: the fixtures of ICMPv6, Neighbor Discovery and DHCPv6, both ways, and what holds for any octets.
+//! What belongs to IPv6: the fixtures of ICMPv6, Neighbor Discovery and DHCPv6, both ways; how a tunnel's
+//! end is updated; and what holds for any octets.
 
 mod fixture;
 
@@ -9,7 +10,8 @@ use gatelet_wire::ndp::{
     self, ALL_NODES, ALL_ROUTERS, INFINITE, Message, NdOption, Packet, Preference, PrefixInformation,
     RouteInformation, RouterAdvertisement, Writer, network, solicited_node,
 };
-use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv6Address, Ipv6Cidr, Malformed};
+use gatelet_wire::nic_update::{Answer, Request, Update};
+use gatelet_wire::{BufferTooSmall, EthernetAddress, Ipv4Address, Ipv6Address, Ipv6Cidr, Malformed, http};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -423,6 +425,102 @@ fn malformed_dhcpv6_messages() {
     assert!(Duid::parse(&[0; Duid::MAX_LEN]).is_ok());
 }
 
+// ---- Updates of a tunnel's endpoint
+
+const ENDPOINT: Ipv4Address = Ipv4Address::new(203, 0, 113, 5);
+
+#[test]
+fn endpoint_updates() {
+    let update = Update {
+        host: "tunnelbroker.example",
+        hostname: "123456",
+        address: Some(ENDPOINT),
+        username: "alice",
+        key: "s3cr:et",
+    };
+    let here = Update { hostname: "home-1.example", address: None, ..update };
+    let alice: Option<(&[u8], &[u8])> = Some((b"alice", b"s3cr:et"));
+    let cases = [
+        ("request", Some(update), &b"123456"[..], Some(ENDPOINT), alice),
+        ("request-from-here", Some(here), b"home-1.example", None, alice),
+        ("request-of-others", None, b"123456", Some(ENDPOINT), Some((&b"bob"[..], &b""[..]))),
+        ("request-without-credentials", None, b"1", None, None),
+        ("request-bad-base64", None, b"1", None, None),
+    ];
+    for (name, written, hostname, address, credentials) in cases {
+        let octets = load(&format!("nic_update/{name}"));
+        let request = Request::parse(&octets).expect(name).expect(name);
+        assert_eq!((request.hostname, request.address), (hostname, address), "{name}");
+        assert_eq!(request.credentials(&mut [0xA5; 64]), credentials, "{name}");
+        assert_eq!(request.credentials(&mut [0xA5; 3]), None, "{name}: no room");
+        if let Some(update) = written {
+            assert_eq!(emitted(|buffer| update.emit(buffer)), octets, "{name}");
+        }
+        for cut in 0..octets.len() {
+            assert_eq!(Request::parse(&octets[..cut]).map(|read| read.is_some()), Ok(false), "{name}");
+        }
+    }
+    let bad = [
+        Update { host: "a b", ..update },
+        Update { host: "", ..update },
+        Update { hostname: "1&myip=192.0.2.1", ..update },
+        Update { username: "a:b", ..update },
+        Update { key: "a\r\nb", ..update },
+    ];
+    for update in bad {
+        assert_eq!(update.emit(&mut [0; 1024]), Err(BufferTooSmall));
+    }
+}
+
+#[test]
+fn malformed_endpoint_updates() {
+    let cases = [
+        ("malformed-post", Malformed::RequestLine),
+        ("malformed-other-path", Malformed::RequestLine),
+        ("malformed-version", Malformed::RequestLine),
+        ("malformed-address", Malformed::Text),
+        ("malformed-hostname", Malformed::Text),
+        ("malformed-endless", Malformed::HeadTooLong),
+    ];
+    for (name, expected) in cases {
+        let octets = load(&format!("nic_update/{name}"));
+        assert_eq!(Request::parse(&octets).map(drop), Err(expected), "{name}");
+    }
+}
+
+#[test]
+fn answers_to_endpoint_updates() {
+    let cases = [
+        ("answer-good", Answer::Good(Some(ENDPOINT))),
+        ("answer-nochg", Answer::NoChange(Some(ENDPOINT))),
+        ("answer-badauth", Answer::BadAuth),
+        ("answer-911", Answer::ServerError),
+    ];
+    for (name, answer) in cases {
+        let octets = load(&format!("nic_update/{name}"));
+        let mut reader = http::ResponseReader::new();
+        reader.push(&octets).expect(name);
+        let response = reader.response().expect(name);
+        assert_eq!(Answer::parse(response.status, response.body), Some(answer), "{name}");
+        assert_eq!(emitted(|buffer| answer.emit(buffer)), octets, "{name}");
+    }
+    for (status, body, expected) in [
+        (200, "abuse", Some(Answer::Abuse)),
+        (403, "nohost", Some(Answer::NoHost)),
+        (200, "!yours\n", Some(Answer::NoHost)),
+        (200, "badagent", Some(Answer::BadAgent)),
+        (200, "  GOOD\t203.0.113.5", Some(Answer::Good(Some(ENDPOINT)))),
+        (200, "good soon", Some(Answer::Good(None))),
+        (302, "good 203.0.113.5", None),
+        (200, "<html>good</html>", None),
+        (200, "", None),
+        (503, "good", Some(Answer::ServerError)),
+        (429, "", Some(Answer::ServerError)),
+    ] {
+        assert_eq!(Answer::parse(status, body.as_bytes()), expected, "{status} {body}");
+    }
+}
+
 #[test]
 fn every_fixture_is_what_its_name_says() {
     for name in fixture::all() {
@@ -432,6 +530,7 @@ fn every_fixture_is_what_its_name_says() {
             "dhcpv6" => read_dhcpv6(&octets),
             "icmpv6" => icmpv6::Packet::parse(&octets).and_then(|packet| Echo::parse(packet.body)).map(drop),
             "ndp" => Packet::parse(&octets).map(drop),
+            "nic_update" if !case.starts_with("answer-") => Request::parse(&octets).map(drop),
             _ => continue,
         };
         assert_eq!(outcome.is_err(), case.starts_with("malformed-"), "{name}: {outcome:?}");

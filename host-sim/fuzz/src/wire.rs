@@ -8,6 +8,7 @@ use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::http::{BODY_MAX, LOCATION_MAX, Progress, ResponseReader};
 use gatelet_wire::icmpv6::{self, Echo as Ping};
 use gatelet_wire::ndp::{self, NdOption};
+use gatelet_wire::nic_update::{Answer as BrokerAnswer, REQUEST_MAX, Request, Update};
 use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
@@ -239,6 +240,33 @@ pub fn ndp(bytes: &[u8]) {
     let is_known =
         |option: &NdOption<'_>| !matches!(option, NdOption::Unreadable { .. } | NdOption::Other { .. });
     assert!(again.options().eq(packet.options().filter(is_known)));
+}
+
+/// A request to move a tunnel's end, and a broker's answer to one.
+pub fn nic_update(bytes: &[u8]) {
+    for status in [200, 401, 403, 503] {
+        let Some(answer) = BrokerAnswer::parse(status, bytes) else { continue };
+        let written = emitted_with_margin(bytes, 256, |buffer| answer.emit(buffer));
+        let mut reader = ResponseReader::new();
+        reader.push(&written).expect("just written");
+        let response = reader.response().expect("whole");
+        assert_eq!(BrokerAnswer::parse(response.status, response.body), Some(answer));
+    }
+    let Ok(Some(request)) = Request::parse(bytes) else { return };
+    let mut decoded = [0xA5; REQUEST_MAX];
+    let Some((username, key)) = request.credentials(&mut decoded) else { return };
+    let text = std::str::from_utf8;
+    let (Ok(hostname), Ok(username), Ok(key)) = (text(request.hostname), text(username), text(key)) else {
+        return;
+    };
+    let update = Update { host: "b", hostname, address: request.address, username, key };
+    let mut written = vec![0xA5; 2 * REQUEST_MAX];
+    let Ok(length) = update.emit(&mut written) else { return };
+    // It may be longer than what was read: all fields are there.
+    let Ok(Some(again)) = Request::parse(&written[..length]) else { return };
+    assert_eq!((again.hostname, again.address), (request.hostname, request.address));
+    let mut decoded = [0xA5; REQUEST_MAX];
+    assert_eq!(again.credentials(&mut decoded), Some((username.as_bytes(), key.as_bytes())));
 }
 
 /// The same packet with the length and the checksum that make it worth a look.

@@ -39,6 +39,8 @@ pub(crate) struct House6 {
     stacks: Vec<(Egress, Vec<u8>)>,
     /// Messages of Neighbor Discovery that the router sent, in words.
     pub(crate) ndp: Vec<String>,
+    /// Router Advertisements that the router sent, to whom as Ethernet has it.
+    pub(crate) advertisements: Vec<(EthernetAddress, Vec<u8>)>,
     /// To be said to the router.
     answers: Vec<(PortId, EthernetAddress, Vec<u8>)>,
 }
@@ -152,7 +154,11 @@ impl House {
     }
 
     pub(crate) fn fibre6_got(&mut self) -> Vec<(EthernetAddress, String)> {
-        std::mem::take(&mut self.v6.fibre).iter().map(|(to, packet)| (*to, words6(packet))).collect()
+        self.fibre6_frames().iter().map(|(to, packet)| (*to, words6(packet))).collect()
+    }
+
+    pub(crate) fn fibre6_frames(&mut self) -> Vec<(EthernetAddress, Vec<u8>)> {
+        std::mem::take(&mut self.v6.fibre)
     }
 
     pub(crate) fn stacks6_got(&mut self) -> Vec<String> {
@@ -179,13 +185,16 @@ impl House {
                 "hop limit {limit} of {}",
                 words6(packet)
             );
-            assert!(header.destination.is_unicast());
+            assert_eq!(header.destination.is_unicast(), packet[24] != 0xff);
             let inbox = if port == LAN_PORT { &mut self.v6.lan } else { &mut self.v6.fibre };
             inbox.push((header.destination, packet.to_vec()));
             return;
         }
         assert_eq!(packet[7], 255);
         self.v6.ndp.push(words6(packet));
+        if packet[40] == 134 {
+            self.v6.advertisements.push((header.destination, packet.to_vec()));
+        }
         if packet[40] != 135 {
             return;
         }
