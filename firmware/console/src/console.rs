@@ -428,7 +428,8 @@ impl Console {
         }
     }
 
-    pub(crate) const fn language(&self) -> Language {
+    /// The language it speaks.
+    pub const fn language(&self) -> Language {
         self.language
     }
 

@@ -23,12 +23,15 @@ use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_sync::channel::Channel;
 use embassy_sync::pubsub::WaitResult;
 use embedded_io_async::{Read, Write};
-use gatelet_console::{Answer, CapturePort, Console, Context, Filter, Level, Report, Request, Text};
+use gatelet_console::{
+    Answer, CapturePort, Console, Context, Filter, Level, Lines, Report, Request, Text, report,
+};
+use gatelet_proto::connectivity::{Engine, Event as Change, Verdict};
 use gatelet_router::Command;
-use heapless::String;
+use heapless::{String, Vec};
 
 use crate::settings::SettingsDesk;
-use crate::{Gatelet, clock};
+use crate::{Event, Gatelet, clock};
 use net::{Sockets, Space};
 use tap::Snap;
 
@@ -39,7 +42,9 @@ pub struct ConsoleSide<'a, M: RawMutex> {
     /// The WAN's stack, for `ping`, `traceroute` and `resolve`: with room for three sockets, embassy-net's own one for look-ups among
     /// them. `None`: there are no such commands.
     pub stack: Option<Stack<'a>>,
-    /// Reports that are not the router's: tunnels, connectivity, DNS. Writes the line of this number; false if there is none.
+    /// Shows every [engine](crate::Connectivity) that there is, one after the other.
+    pub engines: &'a dyn Fn(&mut dyn FnMut(&Engine<'_>)),
+    /// Reports that are not the router's: tunnels, DNS. Writes the line of this number; false if there is none.
     pub report: &'a dyn Fn(Report, u32, &Context, &mut Text) -> bool,
     /// Has the Internet checked now; false if nobody checks it.
     pub probe: &'a dyn Fn() -> bool,
@@ -174,7 +179,27 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     Word::Done => console.handle_answer(&Answer::Done),
                     Word::Failed(why) => console.handle_answer(&Answer::Failed(why)),
                 },
-                Either4::Third(WaitResult::Message(timed)) => console.handle_event(timed.at, &timed.event),
+                Either4::Third(WaitResult::Message(timed)) => match &timed.event {
+                    Event::Router(event) => console.handle_event(timed.at, event),
+                    Event::Connectivity { family, event: Change::VerdictChanged { .. }, .. } => {
+                        let language = console.language();
+                        (side.engines)(&mut |engine| {
+                            let mut text = Text::new();
+                            if engine.config().family == *family && engine.is_final() {
+                                let verdict = engine.verdict();
+                                let level = if matches!(verdict, Verdict::Online) {
+                                    Level::Info
+                                } else {
+                                    Level::Warning
+                                };
+                                // A URL that is longer than the line is cut.
+                                let _ = verdict.write(&mut text, language);
+                                console.log(timed.at, level, format_args!("{}: {text}", family.name()));
+                            }
+                        });
+                    }
+                    Event::Connectivity { .. } => {}
+                },
                 Either4::Third(WaitResult::Lagged(count)) => {
                     console.log(
                         clock::now(),
@@ -192,7 +217,19 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         let host = |text: &str| Host::try_from(text).unwrap_or_default();
         match *request {
             Request::Line { report, at, context } => match report {
-                Report::Tunnel | Report::Connectivity | Report::Dns => {
+                Report::Connectivity => {
+                    let mut text = Text::new();
+                    let mut found: Vec<_, ENGINES> = Vec::new();
+                    (side.engines)(&mut |engine| {
+                        let family = engine.config().family;
+                        let _ = found.push((family, engine.verdict().clone(), engine.decided_at()));
+                    });
+                    let mut lines = Lines::new(&mut text, at, &context);
+                    report::connectivity(&found, &context, &mut lines);
+                    let is_found = lines.is_found();
+                    Done::Line(is_found.then(|| (text, at + 1)))
+                }
+                Report::Tunnel | Report::Dns => {
                     let mut text = Text::new();
                     Done::Line((side.report)(report, at, &context, &mut text).then(|| (text, at + 1)))
                 }
@@ -246,6 +283,9 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         words.send(done.map_or_else(Word::Failed, |()| Word::Done)).await;
     }
 }
+
+/// The most engines that are shown: two families of two WANs.
+const ENGINES: usize = 4;
 
 /// What became of a request.
 enum Done {

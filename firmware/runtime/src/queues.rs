@@ -14,8 +14,9 @@ use gatelet_hal::{Frame, LinkState};
 /// the pool, whose quota a port cannot exceed however long the queues are.
 pub const QUEUE_DEPTH: usize = 32;
 
-/// How many may follow the same session: the stack's device, its configuration, and two of the firmware's.
-pub(crate) const SESSION_FOLLOWERS: usize = 4;
+/// How many may follow the same session: the stack's device, its configuration, the connectivity of two families, and two of
+/// the firmware's.
+pub(crate) const SESSION_FOLLOWERS: usize = 6;
 
 /// Between one port's pump and the router.
 pub(crate) struct PortQueues<'p, M: RawMutex> {
@@ -25,6 +26,8 @@ pub(crate) struct PortQueues<'p, M: RawMutex> {
     pub(crate) link: Signal<M, LinkState>,
     pub(crate) unusable: Counter<M>,
     pub(crate) refused: Counter<M>,
+    /// Odd while the driver has a frame in its hands.
+    pub(crate) round: Counter<M>,
 }
 
 /// Between the router and one of its IP stacks, whose link is up while there is an `L`.
@@ -67,6 +70,7 @@ impl<M: RawMutex> PortQueues<'_, M> {
             link: Signal::new(),
             unusable: Counter::new(),
             refused: Counter::new(),
+            round: Counter::new(),
         }
     }
 }

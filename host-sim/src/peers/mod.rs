@@ -3,7 +3,8 @@
 //! ```text
 //!  router ── ONT ── Concentrator ┬── Radius        who may log in, how often at once
 //!   │     (ont, modem)           ├── Throttle(s)   who asks too often
-//!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker
+//!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker,
+//!   │        │                   │                 and what interferes on the way (portal)
 //!   │        └───── Edge ────────┘                 a line without PPP
 //!   └── lan: Machine(s) (host)                      computers at home, some of them ill
 //! ```
@@ -18,4 +19,5 @@ pub mod lan;
 pub mod modem;
 pub mod ont;
 pub mod packet;
+pub mod portal;
 pub mod radius;

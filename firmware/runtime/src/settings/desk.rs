@@ -1,12 +1,13 @@
 //! Where the tasks meet over the settings: the console edits, the router's task carries out, a keeper writes.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use embassy_futures::select::select;
 use embassy_sync::blocking_mutex::{self, raw::RawMutex};
 use embassy_sync::signal::Signal;
-use gatelet_router::Router;
-use gatelet_settings::{Complaint, Editor, Effects, Event, Settings};
+use gatelet_proto::redial::{Boot, Ledger};
+use gatelet_router::{Command, Router};
+use gatelet_settings::{Complaint, Editor, Effects, Event, Settings, Wan};
 use smoltcp::time::Instant;
 
 use super::apply::{self, Sides};
@@ -26,6 +27,8 @@ pub struct SettingsDesk<M: RawMutex> {
     edited: Signal<M, ()>,
     /// For the console: there are events.
     event: Signal<M, ()>,
+    /// The line is not dialed, because nobody has said yet as whom.
+    waits_for_user: blocking_mutex::Mutex<M, Cell<bool>>,
 }
 
 impl<M: RawMutex> SettingsDesk<M> {
@@ -43,6 +46,29 @@ impl<M: RawMutex> SettingsDesk<M> {
             changed: Signal::new(),
             edited: Signal::new(),
             event: Signal::new(),
+            waits_for_user: blocking_mutex::Mutex::new(Cell::new(false)),
+        }
+    }
+
+    /// [Sets a router up](super::set_up) as the settings say. A line that is dialed, and of whose user nothing is known yet, stays
+    /// silent until there is one: with the first commit that names him it is dialed.
+    ///
+    /// False if the router does not take the line, or the LAN.
+    pub fn set_up(&self, router: &mut Router<'_>, now: Instant, boot: Boot, ledger: Option<Ledger>) -> bool {
+        let (is_taken, has_user) = self.read(|settings| {
+            (apply::set_up(router, now, settings, self.sides, boot, ledger), self.has_user(settings))
+        });
+        if !has_user {
+            router.handle_command(now, Command::HangUp { wan: apply::WAN });
+        }
+        self.waits_for_user.lock(|waits| waits.set(!has_user));
+        is_taken
+    }
+
+    fn has_user(&self, settings: &Settings) -> bool {
+        match settings.wan(self.sides.wan) {
+            Wan::Pppoe(config) => !config.credentials.username.is_empty(),
+            Wan::Ethernet(_) => true,
         }
     }
 
@@ -125,7 +151,13 @@ impl<M: RawMutex> SettingsDesk<M> {
     /// Carries out what has changed, in the router's task. False if there is nothing.
     pub(crate) fn carry_out(&self, router: &mut Router<'_>, now: Instant) -> bool {
         let Some(effects) = self.changed.try_take() else { return false };
-        self.read(|settings| apply::apply(router, now, settings, self.sides, effects));
+        let has_user = self.read(|settings| {
+            apply::apply(router, now, settings, self.sides, effects);
+            self.has_user(settings)
+        });
+        if has_user && self.waits_for_user.lock(|waits| waits.replace(false)) {
+            router.handle_command(now, Command::Dial { wan: apply::WAN, force: false });
+        }
         true
     }
 }

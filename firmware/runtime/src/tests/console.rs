@@ -75,6 +75,7 @@ fn session(settings: Settings, lines: &[(&str, u64)]) -> (Vec<String>, Option<Co
     let side = ConsoleSide {
         settings: &desk,
         stack: None,
+        engines: &|_| {},
         report: &|_, _, _, _| false,
         probe: &|| false,
         is_terminal: false,
@@ -180,6 +181,7 @@ fn ping_and_what_cannot_be_resolved() {
         let side = ConsoleSide {
             settings: &desk,
             stack: Some(stack),
+            engines: &|_| {},
             report: &|_, _, _, _| false,
             probe: &|| false,
             is_terminal: false,

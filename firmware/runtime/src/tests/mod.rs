@@ -4,4 +4,5 @@ mod console;
 mod device;
 mod pump;
 mod task;
+mod vigil;
 pub(crate) mod world;
