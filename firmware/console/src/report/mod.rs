@@ -11,7 +11,7 @@ mod memory;
 mod tables;
 mod wan;
 
-pub use connectivity::{connectivity, verdict};
+pub use connectivity::connectivity;
 pub use counters::counters;
 pub use dns::{Dns, dns};
 pub use lan::lan;

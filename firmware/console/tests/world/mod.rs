@@ -8,7 +8,7 @@ use gatelet_proto::ppp::LinkEvent;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::redial::{Advice, AuthRefusal, Doing, Failure, HoldReason, Note};
 use gatelet_router::{
-    Ipv4Status, RouterEvent, SessionStatus, WanCounters, WanEvent, WanId, WanState, WanStatus,
+    Forwarded, Ipv4Status, RouterEvent, SessionStatus, WanCounters, WanEvent, WanId, WanState, WanStatus,
 };
 use gatelet_settings::{Editor, Settings};
 use gatelet_wire::EthernetAddress;
@@ -249,6 +249,7 @@ fn off_line() -> WanStatus {
         advice: Advice { doing: Doing::Stopped, because: None, until: None },
         last_failure: None,
         counters: WanCounters::default(),
+        forwarded: Forwarded::default(),
     }
 }
 

@@ -132,7 +132,7 @@ fn what_is_committed_reaches_the_router() {
         ("show lan\r", 1),
         ("show memory\r", 1),
         ("show flows\r", 1),
-        ("show tunnel\r", 1),
+        ("show dns\r", 1),
         ("probe\r", 1),
         ("ping 192.0.2.1\r", 1),
         ("reboot\ry", 1),
@@ -142,6 +142,7 @@ fn what_is_committed_reaches_the_router() {
     assert!(told[3].contains("192.168.8.1/24"), "{}", told[3]);
     assert!(told[4].contains("0 of 64"), "{}", told[4]);
     assert!(told[5].contains("Proto From"), "{}", told[5]);
+    assert!(told[6].contains("no DNS service"), "{}", told[6]);
     assert!(told[8].contains("no stack of its own"), "{}", told[8]);
     assert_eq!(end, Some(ConsoleEnd::Reboot));
 }
