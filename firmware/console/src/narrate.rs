@@ -7,7 +7,8 @@ use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::LinkEvent;
 use gatelet_proto::pppoe::{DiscoveryMessage, RefusalKind};
 use gatelet_proto::redial::{Advice, Doing, HangUpReason, Language, Note};
-use gatelet_router::{AddressKind, DatapathEvent, RouterEvent, WanEvent};
+use gatelet_proto::sixinfour::liveness::State;
+use gatelet_router::{AddressKind, DatapathEvent, Ipv6Event, RouterEvent, WanEvent};
 use smoltcp::time::{Duration, Instant};
 
 use crate::Level;
@@ -23,6 +24,7 @@ pub(crate) fn event(event: &RouterEvent, now: Instant, language: Language, say: 
         RouterEvent::Wan(_, event) => wan(event, now, language, say),
         RouterEvent::Dhcp(event) => leases(event, say),
         RouterEvent::Datapath(event) => datapath(event, say),
+        RouterEvent::Ipv6(event) => ipv6(event, say),
         // The console has a clock of its own.
         RouterEvent::WallClock { .. } => {}
         RouterEvent::ShutDown => say(Level::Info, format_args!("every session is ended")),
@@ -310,6 +312,28 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
         DatapathEvent::NeighbourDisputed { address, mac } => {
             say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
         }
+        DatapathEvent::Ipv6AddressConflict { address, mac } => {
+            say(Level::Error, format_args!("another station has our address {address}: {mac}"));
+        }
+        DatapathEvent::Ipv6NeighbourDisputed { address, mac } => {
+            say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
+        }
+        DatapathEvent::Ipv6HostQuota { address } => {
+            say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
+        }
+        DatapathEvent::Ipv6Rule { number, action, source, destination } => {
+            say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
+        }
+        DatapathEvent::TunnelBehindNat { tunnel, address, .. } => say(
+            Level::Warning,
+            format_args!(
+                "tunnel {}: our address {address} is not of the Internet, 6in4 will not come through",
+                tunnel.0
+            ),
+        ),
+        DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
+            say(Level::Info, format_args!("tunnel {}: packets of up to {mtu} octets come through", tunnel.0));
+        }
         DatapathEvent::HostQuota { address } => {
             say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
         }
@@ -322,6 +346,46 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
                 Level::Info,
                 format_args!("another address: {flows} connections through the old one are cut"),
             );
+        }
+    }
+}
+
+fn ipv6(event: &Ipv6Event, say: Say<'_>) {
+    match event {
+        Ipv6Event::Router { address, .. } => say(Level::Info, format_args!("IPv6: the way out is {address}")),
+        Ipv6Event::RouterLost { .. } => {
+            say(Level::Warning, format_args!("IPv6: there is no way out any more"));
+        }
+        Ipv6Event::Address { address, .. } => say(Level::Info, format_args!("IPv6: we have {address}")),
+        Ipv6Event::AddressDeprecated { address, .. } => {
+            say(Level::Debug, format_args!("IPv6: {address} is used for nothing new"));
+        }
+        Ipv6Event::AddressLost { address, .. } => {
+            say(Level::Info, format_args!("IPv6: {address} is ours no more"));
+        }
+        Ipv6Event::Delegated { prefix, .. } => {
+            say(Level::Info, format_args!("IPv6: {prefix} is delegated to us"));
+        }
+        Ipv6Event::DelegationLost { prefix, .. } => {
+            say(Level::Warning, format_args!("IPv6: {prefix} is ours no more"));
+        }
+        Ipv6Event::NothingDelegated { .. } => {
+            say(Level::Warning, format_args!("IPv6: the line has no prefix for us"));
+        }
+        Ipv6Event::SettingsChanged { .. } => {
+            say(Level::Debug, format_args!("IPv6: DNS servers, MTU or portal have changed"));
+        }
+        Ipv6Event::OtherRouter { address } => {
+            say(Level::Warning, format_args!("{address} advertises on our LAN, too: hosts may send to it"));
+        }
+        Ipv6Event::Tunnel { tunnel, state } => {
+            let (level, what) = match state {
+                State::Unknown => (Level::Debug, "is not watched"),
+                State::Up => (Level::Info, "is up"),
+                State::Degraded => (Level::Warning, "loses packets"),
+                State::Down => (Level::Error, "is down"),
+            };
+            say(level, format_args!("tunnel {} {what}", tunnel.0));
         }
     }
 }
