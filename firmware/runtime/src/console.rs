@@ -23,9 +23,7 @@ use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_sync::channel::Channel;
 use embassy_sync::pubsub::WaitResult;
 use embedded_io_async::{Read, Write};
-use gatelet_console::{
-    Answer, CapturePort, Console, Context, Filter, Level, Lines, Report, Request, Text, report,
-};
+use gatelet_console::{Answer, CapturePort, Console, Filter, Level, Lines, Report, Request, Text, report};
 use gatelet_proto::connectivity::{Engine, Event as Change, Verdict};
 use gatelet_router::Command;
 use heapless::{String, Vec};
@@ -45,8 +43,6 @@ pub struct ConsoleSide<'a, M: RawMutex> {
     pub stack: Option<Stack<'a>>,
     /// Shows every [engine](crate::Connectivity) that there is, one after the other.
     pub engines: &'a ShowEngines<'a>,
-    /// Reports that are not the router's: tunnels. Writes the line of this number; false if there is none.
-    pub report: &'a dyn Fn(Report, u32, &Context, &mut Text) -> bool,
     /// Has the Internet checked now; false if nobody checks it.
     pub probe: &'a dyn Fn() -> bool,
     /// Whether there is a person's terminal, and not a program: it can be asked for its size.
@@ -245,10 +241,6 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     });
                     let is_found = lines.is_found();
                     Done::Line(is_found.then(|| (text, at + 1)))
-                }
-                Report::Tunnel => {
-                    let mut text = Text::new();
-                    Done::Line((side.report)(report, at, &context, &mut text).then(|| (text, at + 1)))
                 }
                 _ => Done::Line(self.reports.ask(report, at, context).await),
             },

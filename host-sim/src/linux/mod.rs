@@ -203,9 +203,8 @@ fn dial(args: &Args) -> Result<(), String> {
                 }
             };
             let probe = &|| checks.map(Connectivity::check_now).is_some();
-            let report = &|_, _, _: &_, _: &mut _| false;
             let (settings, stack) = (desk, console_stack);
-            let mut side = ConsoleSide { settings, stack, engines, report, probe, is_terminal: false };
+            let mut side = ConsoleSide { settings, stack, engines, probe, is_terminal: false };
             place.run(gatelet, &mut side).await;
         });
     }
