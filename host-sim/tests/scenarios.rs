@@ -88,6 +88,7 @@ scenarios! {
     time_of_day "time-of-day"
     lease_memory "lease-memory"
     nat_exhaustion "nat-exhaustion"
+    nat_crowd "nat-crowd"
     many_faces "many-faces"
     syn_flood "syn-flood"
     port_scan "port-scan"

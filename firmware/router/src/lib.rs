@@ -20,17 +20,21 @@ extern crate std;
 
 mod counters;
 mod datapath;
+mod ipv6;
 mod lan;
+mod lan6;
 mod router;
 mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix,
-    Protocol, Rule, TableSpace, TableUse, Tables, Zone,
+    Action, DatapathEvent, Filtering, FlowStatus, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
+    MAX_IPV6_ADDRESSES, MAX_RULES, MAX_TUNNELS, MappingStatus, PingPolicy, PortRange, Prefix, Protocol, Rule,
+    TableSpace, TableUse, Tables, Tos, TunnelConfig, TunnelId, TunnelRole, Zone,
 };
+pub use ipv6::Ipv6Event;
 pub use lan::LanConfig;
-pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};
+pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent, Via};
 pub use wan::{
     AddressKind, Addressing, EthernetWanConfig, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus,
     WanConfig, WanCounters, WanEvent, WanId, WanState, WanStatus,

@@ -1,7 +1,9 @@
 //! The router: ports, WANs, and whose frame is whose.
 
+mod control6;
 mod faces;
 mod ingress;
+mod ipv6;
 mod lan;
 mod plain_ethernet;
 mod policy;
@@ -15,8 +17,12 @@ use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
+pub use self::ipv6::Via;
+
+use self::control6::Control6;
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
+use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
+use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
@@ -93,25 +99,30 @@ pub enum RouterEvent {
         /// Unix time in seconds.
         unix_seconds: u64,
     },
+    /// Addresses, prefixes and ways out of IPv6.
+    Ipv6(Ipv6Event),
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
     /// record stored.
     ShutDown,
 }
 
-/// The router.
+/// The router. In the order written: what every packet needs is near the beginning, where a load reaches it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Router<'p> {
+    /// Between LAN and WAN; without it, all that arrives is for the router itself.
+    datapath: Option<Datapath<'p>>,
     pool: Pool<'p>,
     rng: ChaCha8Rng,
     ports: Vec<Port, MAX_PORTS>,
     wans: Vec<Line<'p>, MAX_WANS>,
-    /// Between LAN and WAN; without it, all that arrives is for the router itself.
-    datapath: Option<Datapath<'p>>,
     lan: Option<Lan<'p>>,
     /// Memory for the LAN's leases, until there is a LAN.
     leases: Option<&'p mut [Lease]>,
     /// What the datapath knows of each WAN.
     faces: [Faces; MAX_WANS],
+    /// The machines of IPv6, as far as the owner wants them.
+    control6: Control6,
     /// What the router itself has found out about its WANs.
     notes: Deque<(WanId, WanEvent), 4>,
     /// The time of day that is to be told.
@@ -144,14 +155,15 @@ impl<'p> Router<'p> {
     /// another one.
     pub fn new(pool: Pool<'p>, seed: [u8; 32]) -> Self {
         Self {
+            datapath: None,
             pool,
             rng: ChaCha8Rng::from_seed(seed),
             ports: Vec::new(),
             wans: Vec::new(),
-            datapath: None,
             lan: None,
             leases: None,
             faces: [Faces::default(); MAX_WANS],
+            control6: Control6::default(),
             notes: Deque::new(),
             wall_clock: None,
             spare: None,
@@ -214,6 +226,11 @@ impl<'p> Router<'p> {
     ) -> Option<(Egress, Frame<'p>)> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
+        {
+            return Some((Egress::Port(passed.to), frame));
+        }
+        if let Some(datapath) = &mut self.datapath
+            && let Some(passed) = datapath.fast6(now, port, &mut frame)
         {
             return Some((Egress::Port(passed.to), frame));
         }
@@ -338,6 +355,7 @@ impl<'p> Router<'p> {
             lan.handle_timeout(now);
         }
         self.refresh(now);
+        self.handle_timeout6(now);
     }
 
     /// The next frame to be sent. Call until `None`.
@@ -384,7 +402,8 @@ impl<'p> Router<'p> {
         };
         let datapath = self.datapath.as_ref().and_then(Datapath::poll_at);
         let datapath = datapath.into_iter().chain(self.lan.as_ref().and_then(Lan::poll_at));
-        self.wans.iter().filter_map(Line::poll_at).chain(shutdown).chain(datapath).min()
+        let wans = self.wans.iter().filter_map(Line::poll_at);
+        wans.chain(shutdown).chain(datapath).chain(self.poll_at6()).min()
     }
 
     /// What happened since the last call. Call until `None`.
@@ -405,6 +424,9 @@ impl<'p> Router<'p> {
         }
         if let Some(event) = self.lan.as_mut().and_then(Lan::poll_event) {
             return Some(RouterEvent::Dhcp(event));
+        }
+        if let Some(event) = self.poll_event6() {
+            return Some(RouterEvent::Ipv6(event));
         }
         if let Some(datapath) = &mut self.datapath {
             if let Some(event) = datapath.poll_event() {
@@ -441,6 +463,21 @@ impl<'p> Router<'p> {
             status.forwarded = forwarded(datapath, id);
         }
         Some(status)
+    }
+
+    /// Flows from a place on, each with its place: for who shows them piece by piece.
+    pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// NAT mappings from a place on, each with its place.
+    pub fn mappings(&self, from: u16) -> impl Iterator<Item = (u16, MappingStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.mapping_status(from))
+    }
+
+    /// Where the router has its frames from.
+    pub const fn pool(&self) -> Pool<'p> {
+        self.pool
     }
 
     /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.

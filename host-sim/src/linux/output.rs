@@ -17,15 +17,16 @@ const WIDTH: usize = 100;
 /// Writes each event at once: a line of the timeline, or an object of JSON.
 pub struct Output {
     json: bool,
+    is_quiet: bool,
     painter: Painter,
 }
 
 impl Output {
-    /// To standard output.
-    pub fn new(json: bool) -> Self {
+    /// To standard output, unless `is_quiet`.
+    pub fn new(json: bool, is_quiet: bool) -> Self {
         let columns =
             if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
-        Self { json, painter: Painter { width: columns } }
+        Self { json, is_quiet, painter: Painter { width: columns } }
     }
 
     /// Tells what the router reports.
@@ -64,6 +65,9 @@ impl Output {
     }
 
     fn write(&self, entry: &Entry, details: Map<String, Value>) {
+        if self.is_quiet {
+            return;
+        }
         let mut out = io::stdout().lock();
         // A reader that has gone away is no reason to hang up.
         let _ = if self.json {

@@ -77,6 +77,7 @@ library! {
     "time-of-day"
     "lease-memory"
     "nat-exhaustion"
+    "nat-crowd"
     "many-faces"
     "syn-flood"
     "port-scan"

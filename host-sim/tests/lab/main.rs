@@ -4,6 +4,7 @@
 //! A suite of its own, because it boots virtual machines and works in a network namespace: `cargo
 //! test` alone does not run it, `cargo xtask test` does, and it fails where it cannot run.
 
+mod board;
 mod calibration;
 mod capture;
 mod dialer;
@@ -101,6 +102,7 @@ const CHECKS: &[Check] = &[
     ("lan: a lease renewed, and rebound with another server", lan_ipoe::renewed),
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),
+    ("board: from power-on to a page, by console", board::first_boot),
     ("portal: each way a carrier can be in the way", portal::every_mode),
     ("portal: a hotspot's, by openNDS", portal::hotspot),
     ("captures: of the lab, read by tshark", capture::of_the_lab),

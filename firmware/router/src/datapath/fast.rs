@@ -11,6 +11,7 @@ use super::checksum::{adjust, difference, fold, halves};
 use super::flow::{Direction, NO_NEIGHBOUR, Tuple, tick};
 use super::interface::Hop;
 use super::packet::{ACK, FIN, RST, SYN, TCP, UDP, swapped};
+use super::v6::SIT;
 
 /// A frame that the fast path has made ready to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ impl<'p> Datapath<'p> {
                     None => self.find_hop(port, frame)?,
                 }
             }
+            ETHER_IPV6 => return None,
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)
@@ -47,6 +49,9 @@ impl<'p> Datapath<'p> {
     #[cold]
     #[inline(never)]
     fn find_hop(&self, port: PortId, frame: &Frame<'p>) -> Option<(Hop, usize, usize)> {
+        if is_plain_ipv6(frame) {
+            return None;
+        }
         self.ports.get(usize::from(port.0))?.all.iter().find_map(|hop| {
             let (at, room) = self.interfaces.get(hop.index())?.framing.matches(frame)?;
             Some((*hop, at, room))
@@ -72,6 +77,9 @@ impl<'p> Datapath<'p> {
         let len = usize::from(u16::from_be((words[0] >> 16) as u16));
         if fold(sum) != 0xFFFF || ttl <= 1 || len > room || len < LEAST {
             return None;
+        }
+        if protocol == SIT {
+            return self.fast_tunnelled(now, from, at, len, frame);
         }
         let tuple = Tuple { source: words[3], destination: words[4], ports: words[5] };
         let Some((place, direction)) = self.flows.find_inline(&tuple, protocol, from) else {
@@ -206,9 +214,18 @@ fn clamp_first_mss(words: &mut [u32], mtu: u16) {
     }
 }
 
+/// Whether the packet of a frame without a tag is IPv6: for [`fast6`](super::v6), which is asked next.
+fn is_plain_ipv6(frame: &Frame<'_>) -> bool {
+    let kind = frame.header_words::<6>().map(|words| (words[3] >> 16, words[5] >> 16));
+    matches!(kind, Some((ETHER_IPV6, _) | (ETHER_SESSION, PPP_IPV6)))
+}
+
 /// `EtherType`s as they lie in the second half of a word.
 const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
-const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+pub(super) const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+pub(super) const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
+/// And the PPP protocol that is one (RFC 5072 §3).
+const PPP_IPV6: u32 = 0x0057_u16.to_be() as u32;
 /// The headers of plain Ethernet, and of a session's IP packets, without a tag.
 const ETHERNET_LEN: usize = 14;
 const SESSION_LEN: usize = 22;

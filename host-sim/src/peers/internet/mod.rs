@@ -47,6 +47,8 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 const DNS_PORT: u16 = 53;
 const ECHO: u16 = 7;
+/// RFC 863.
+const DISCARD: u16 = 9;
 /// Beyond this port, datagrams come back so many seconds later: what waits for a server to have something to say.
 const LATE_ECHO: u16 = 10_000;
 const LATEST_ECHO: u16 = 20_000;
@@ -233,6 +235,11 @@ impl<'a> Internet<'a> {
                     self.send(now, answer);
                 }
             }
+            _ if let Some(segment) = discarded(&packet) => {
+                if segment.syn() && !segment.ack() {
+                    self.send(now, accept(&packet, &segment));
+                }
+            }
             _ => match late_echo(&packet) {
                 Some((delay, answer)) => self.send(now + delay, answer),
                 None => self.machine.receive(now, bytes),
@@ -312,6 +319,21 @@ impl<'a> Internet<'a> {
         let place = self.leaving.partition_point(|&(other, _)| other <= at);
         self.leaving.insert(place, (at, bytes));
     }
+}
+
+/// A segment for the port where any number of connections is taken and nothing is ever said.
+fn discarded<'a>(packet: &Ipv4Packet<&'a [u8]>) -> Option<TcpPacket<&'a [u8]>> {
+    if packet.next_header() != IpProtocol::Tcp {
+        return None;
+    }
+    TcpPacket::new_checked(packet.payload()).ok().filter(|segment| segment.dst_port() == DISCARD)
+}
+
+/// The answer to a SYN there.
+fn accept(packet: &Ipv4Packet<&[u8]>, segment: &TcpPacket<&[u8]>) -> Vec<u8> {
+    let (from, to) = ((packet.dst_addr(), DISCARD), (packet.src_addr(), segment.src_port()));
+    let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
+    packet::tcp(from, to, TcpControl::Syn, ack.rotate_left(16), Some(ack))
 }
 
 /// The answer of a server that has something to say later.
