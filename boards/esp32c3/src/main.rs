@@ -49,8 +49,10 @@ const SIDES: Sides = Sides { wan: PortId(0), lan: PortId(1) };
 const FRAMES: usize = 12;
 /// 92 bytes each.
 const FLOWS: usize = 256;
-/// 104 bytes each.
+/// 200 bytes each, with their IPv6 addresses.
 const HOSTS: usize = 16;
+/// 68 bytes each, of IPv6.
+const FLOWS6: usize = 32;
 /// 3 KB each.
 const QUERIES: usize = 2;
 const ANSWERS: usize = 2 * 1024;
@@ -87,7 +89,7 @@ async fn main(spawner: Spawner) {
 /// Makes everything, and sets it going.
 fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
-    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
+    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
     static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
     static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();

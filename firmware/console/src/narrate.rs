@@ -341,6 +341,30 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
         DatapathEvent::Rule { number, action, source, destination } => {
             say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
         }
+        DatapathEvent::Ipv6AddressConflict { address, mac } => {
+            say(Level::Error, format_args!("another station has our address {address}: {mac}"));
+        }
+        DatapathEvent::Ipv6NeighbourDisputed { address, mac } => {
+            say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
+        }
+        DatapathEvent::Ipv6HostQuota { address } => {
+            say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
+        }
+        DatapathEvent::Ipv6Rule { number, action, source, destination } => {
+            say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
+        }
+        DatapathEvent::TunnelBehindNat { tunnel, address, kind } => {
+            let number = tunnel.0;
+            say(
+                Level::Error,
+                format_args!(
+                    "tunnel {number} cannot work: {address} is {kind:?}, protocol 41 does not come through"
+                ),
+            );
+        }
+        DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
+            say(Level::Info, format_args!("tunnel {} carries {mtu} bytes at once", tunnel.0));
+        }
         DatapathEvent::FlowsCut { flows } => {
             say(
                 Level::Info,
