@@ -16,6 +16,7 @@ pub mod host;
 pub mod internet;
 pub mod lan;
 pub mod modem;
+pub mod ndp;
 pub mod ont;
 pub mod packet;
 pub mod radius;

@@ -450,7 +450,7 @@ impl Fault {
             Action::Begin { host, task, to_router } => {
                 let mut task = task.clone();
                 if let Some(address) = network.subscriber().filter(|_| *to_router) {
-                    task.retarget(address);
+                    task.retarget(address.into());
                 }
                 network.begin(Some(*host), task);
             }
@@ -458,7 +458,7 @@ impl Fault {
             Action::Attack(campaign) => network.attack(*campaign),
             &Action::Reach { port, size } => {
                 if let Some(address) = network.subscriber() {
-                    let (target, patience) = (Target::Address(address), Duration::from_secs(10));
+                    let (target, patience) = (Target::Address(address.into()), Duration::from_secs(10));
                     network.begin(None, Task::Fetch { target, port, size, patience });
                 }
             }

@@ -1,16 +1,18 @@
 //! The LAN of a scenario: `[lan]`, its computers `[[lan.host]]`, and what they do, `[[lan.host.task]]`.
 
+use std::net::IpAddr;
+
 use gatelet_hal::PortId;
 use gatelet_router::{Filtering, Forward, LanConfig, PortRange, Protocol};
 use serde::Deserialize;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr};
 
 use super::fault::{Action, Fault, when};
 use super::values;
 use crate::link::Quality;
-use crate::peers::host::{Lease, Machine, Memory, Service, Size, Target, Task};
+use crate::peers::host::{Family, Lease, Machine, Memory, Service, Size, Target, Task};
 use crate::peers::lan::{Lan, Mischief, Scheme, mac};
 use crate::world::LanSettings;
 
@@ -52,6 +54,8 @@ struct HostFile {
     /// How much later than the one before each of several joins and does what it does.
     #[serde(default, deserialize_with = "values::some_duration")]
     stagger: Option<Duration>,
+    /// Whether it speaks IPv6; it does if nothing is said.
+    ipv6: Option<bool>,
     /// Tells only what goes wrong.
     #[serde(default)]
     quiet: bool,
@@ -79,8 +83,11 @@ struct TaskFile {
     every: Option<Duration>,
     /// Whom it is about: by name, ...
     name: Option<String>,
+    /// ... over one family alone ...
+    #[serde(default)]
+    over: Family,
     /// ... or by address, ...
-    to: Option<Ipv4Address>,
+    to: Option<IpAddr>,
     /// ... or it is the router, under its address outside.
     #[serde(default)]
     to_router: bool,
@@ -260,6 +267,9 @@ impl LanFile {
             let seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15u64.wrapping_mul(number as u64 + 1));
             let mut machine = Machine::on_ethernet(&name, mac(number), fixed, memory, storage, seed);
             machine.set_quiet(host.quiet);
+            if host.ipv6 == Some(false) {
+                machine.forget_ipv6();
+            }
             for &port in &host.serves {
                 machine.serve(Service::Http, port, 4);
             }
@@ -315,9 +325,11 @@ impl TaskFile {
 
     fn target(&self) -> Result<Target, String> {
         match (&self.name, self.to) {
-            (Some(name), None) => Ok(Target::Name(name.clone())),
-            (None, Some(address)) => Ok(Target::Address(address)),
-            (None, None) => Ok(Target::Name("www.example.net".into())),
+            (Some(name), None) => Ok(Target::Name(name.clone(), self.over)),
+            (None, Some(_)) if self.over != Family::Any => Err("`over` belongs to a name".into()),
+            (None, Some(IpAddr::V4(address))) => Ok(Target::Address(IpAddress::Ipv4(address))),
+            (None, Some(IpAddr::V6(address))) => Ok(Target::Address(IpAddress::Ipv6(address))),
+            (None, None) => Ok(Target::Name("www.example.net".into(), self.over)),
             _ => Err("`name` and `to` are two ways to say the same".into()),
         }
     }
@@ -328,7 +340,7 @@ impl TaskFile {
         let target = self.target()?;
         Ok(match self.verb {
             Verb::Resolve => match target {
-                Target::Name(name) => Task::Resolve { name },
+                Target::Name(name, family) => Task::Resolve { name, family },
                 Target::Address(_) => return Err("an address needs no looking up".into()),
             },
             Verb::Fetch => Task::Fetch {

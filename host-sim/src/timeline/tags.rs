@@ -30,6 +30,12 @@ pub const TAGS: &[Tag] = &[
     // Computers on the LAN and on the Internet.
     ("leased", "a computer got an address from DHCP"),
     ("lease-lost", "a computer's address is not its own any more"),
+    ("ipv6-address", "a computer made itself an IPv6 address of a prefix"),
+    ("ipv6-deprecated", "it begins nothing new with that address"),
+    ("ipv6-address-lost", "it has that address no longer"),
+    ("ipv6-router", "a computer heard of a way to the Internet over IPv6"),
+    ("ipv6-router-lost", "that way is none any more"),
+    ("packet-too-big", "a sender heard that its packets are too long for the path"),
     ("fetched", "a page came whole"),
     ("fetch-failed", "a page did not come"),
     ("stream-over", "a stream of datagrams is over, none was lost"),

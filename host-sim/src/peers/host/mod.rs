@@ -3,13 +3,14 @@
 //! ```text
 //!            ┌────────── tasks: fetch, stream, ping, trace, hold, resolve ──────────┐
 //!            │           servers: HTTP, echo                                        │
-//!            └── smoltcp: TCP, UDP, ICMP, DHCP client, ARP ── Device ── frames or packets
+//!            └── smoltcp: TCP, UDP, ICMP, DHCP client, ARP, NDP; SLAAC ── Device ── frames or packets
 //! ```
 //!
 //! Sans-IO: [`Machine::receive`] is given what arrived, [`Machine::poll`] lets it work, [`Machine::sent`] gives out what
 //! it sends. Everything follows from its seed.
 
 mod body;
+mod connect;
 mod device;
 pub mod dns;
 mod fetch;
@@ -18,6 +19,7 @@ mod lookup;
 mod memory;
 mod ping;
 mod server;
+mod slaac;
 mod stream;
 mod trace;
 
@@ -26,10 +28,10 @@ mod tests;
 
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 pub use self::body::{Lease, News, Tally};
-pub use self::lookup::Target;
+pub use self::lookup::{Family, Target};
 pub use self::memory::{Memory, Size};
 pub use self::server::{Service, content};
 
@@ -49,6 +51,8 @@ pub enum Task {
     Resolve {
         /// The name.
         name: String,
+        /// Which addresses of it.
+        family: Family,
     },
     /// Fetches a page over HTTP and compares every octet with what it must be.
     Fetch {
@@ -105,7 +109,7 @@ pub enum Task {
 
 impl Task {
     /// Makes it be about this address.
-    pub fn retarget(&mut self, address: Ipv4Address) {
+    pub fn retarget(&mut self, address: IpAddress) {
         if let Some(target) = self.target_mut() {
             *target = Target::Address(address);
         }
@@ -113,9 +117,9 @@ impl Task {
 
     fn number(&mut self, number: u64) {
         let name = match self {
-            Self::Resolve { name } => Some(name),
+            Self::Resolve { name, .. } => Some(name),
             task => match task.target_mut() {
-                Some(Target::Name(name)) => Some(name),
+                Some(Target::Name(name, _)) => Some(name),
                 _ => None,
             },
         };
@@ -188,11 +192,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Many in one, without a link layer: it answers for every address it is asked for. `address` is where its own
-    /// connections come from.
+    /// Many in one, without a link layer: it answers for every IPv4 address it is asked for, and for those of `ipv6`.
+    /// `address`, and the first of `ipv6`, is where its own connections come from.
     pub fn of_the_internet(
         name: &str,
         address: Ipv4Address,
+        ipv6: &[Ipv6Address],
         memory: &'a mut Memory,
         storage: &'a mut [SocketStorage<'a>],
         seed: u64,
@@ -204,6 +209,20 @@ impl<'a> Machine<'a> {
             dns: Vec::new(),
             portal: None,
         });
+        body.configure_ipv6(ipv6.iter().map(|&address| Ipv6Cidr::new(address, 128)).collect());
+        Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
+    }
+
+    /// One without a link layer that has these IPv6 addresses and no other: the first for its own connections.
+    pub fn on_a_tunnel(
+        name: &str,
+        addresses: &[Ipv6Address],
+        memory: &'a mut Memory,
+        storage: &'a mut [SocketStorage<'a>],
+        seed: u64,
+    ) -> Self {
+        let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
+        body.configure_ipv6(addresses.iter().map(|&address| Ipv6Cidr::new(address, 128)).collect());
         Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
     }
 
@@ -220,6 +239,29 @@ impl<'a> Machine<'a> {
     /// The address it has.
     pub fn lease(&self) -> Option<&Lease> {
         self.body.lease.as_ref()
+    }
+
+    /// The IPv6 address that its connections to the Internet come from, if it has one and a way there.
+    pub fn ipv6_address(&self) -> Option<Ipv6Address> {
+        match self.body.source(IpAddress::Ipv6(Ipv6Address::UNSPECIFIED))? {
+            IpAddress::Ipv6(address) => Some(address),
+            IpAddress::Ipv4(_) => None,
+        }
+    }
+
+    /// Every IPv6 address it has made itself of a prefix.
+    pub fn ipv6_addresses(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        self.body.slaac.iter().flat_map(slaac::Slaac::addresses)
+    }
+
+    /// The default router that Router Advertisements told of.
+    pub fn ipv6_router(&self) -> Option<Ipv6Address> {
+        self.body.slaac.as_ref().and_then(slaac::Slaac::router)
+    }
+
+    /// Takes IPv6 away from it, as from a computer that is too old for it.
+    pub fn forget_ipv6(&mut self) {
+        self.body.forget_ipv6();
     }
 
     /// What it has experienced.
@@ -242,7 +284,7 @@ impl<'a> Machine<'a> {
         self.begun += 1;
         task.number(self.begun);
         self.running.push(match task {
-            Task::Resolve { name } => Running::Resolve(Resolve::new(now, name)),
+            Task::Resolve { name, family } => Running::Resolve(Resolve::new(now, name, family)),
             Task::Fetch { target, port, size, patience } => {
                 Running::Fetch(Fetch::new(now, target, port, size, patience))
             }
@@ -261,17 +303,16 @@ impl<'a> Machine<'a> {
     /// Its link came back: it asks for an address again, as after the cable was put in.
     pub fn reconnect(&mut self, now: Instant) {
         self.body.restart_dhcp();
+        self.body.restart_slaac(now);
         self.wake_at = Some(now);
     }
 
     /// A frame, or a packet, has arrived.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        let is_repeated = |packet| self.servers.knows(&self.body, &packet);
-        let packet = self.body.ipv4(bytes).and_then(|bytes| Ipv4Packet::new_checked(bytes).ok());
-        if packet.is_some_and(is_repeated) {
+        if self.body.packet(bytes).is_some_and(|packet| self.servers.knows(&self.body, packet)) {
             return;
         }
-        self.body.receive(bytes);
+        self.body.receive(now, bytes);
         self.wake_at = Some(now);
     }
 

@@ -5,9 +5,10 @@
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
-use smoltcp::wire::{IpEndpoint, IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
 
 use super::body::Body;
+use crate::peers::packet;
 
 /// What is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +77,10 @@ impl Servers {
 
     /// Whether a segment is a SYN of a connection that a server has already. smoltcp would give it to another socket that
     /// listens, and the client would hear of two connections.
-    pub(super) fn knows(&self, body: &Body<'_>, packet: &Ipv4Packet<&[u8]>) -> bool {
-        if packet.next_header() != IpProtocol::Tcp {
-            return false;
-        }
-        let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return false };
-        let client = IpEndpoint::new(packet.src_addr().into(), segment.src_port());
+    pub(super) fn knows(&self, body: &Body<'_>, packet: &[u8]) -> bool {
+        let Some((source, segment)) = segment(packet) else { return false };
+        let Ok(segment) = TcpPacket::new_checked(segment) else { return false };
+        let client = IpEndpoint::new(source, segment.src_port());
         let mut sockets = self.listeners.iter().filter(|listener| listener.port == segment.dst_port());
         segment.syn()
             && sockets.any(|listener| {
@@ -197,6 +196,17 @@ impl Listener {
         }
         begun
     }
+}
+
+/// The TCP segment in an IP packet, and who has sent it.
+fn segment(packet: &[u8]) -> Option<(IpAddress, &[u8])> {
+    if packet::is_ipv6(packet) {
+        let (protocol, payload) = packet::ipv6_payload(packet)?;
+        let source = Ipv6Packet::new_unchecked(packet).src_addr();
+        return (protocol == IpProtocol::Tcp).then_some((source.into(), payload));
+    }
+    let packet = Ipv4Packet::new_checked(packet).ok()?;
+    (packet.next_header() == IpProtocol::Tcp).then(|| (packet.src_addr().into(), packet.payload()))
 }
 
 /// Of `GET /65536 HTTP/1.0`.

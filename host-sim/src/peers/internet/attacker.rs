@@ -239,7 +239,7 @@ impl Attacker {
         let (server, message) = if number.is_multiple_of(2) {
             (ATTACKER, forged(&question))
         } else {
-            (DNS[(number / 2 % 2) as usize], forged(&dns::question(id, "bank.example")))
+            (DNS[(number / 2 % 2) as usize], forged(&dns::question(id, "bank.example", dns::Kind::A)))
         };
         Some(packet::udp((server, dns::PORT), (victim, client_port), &message))
     }
@@ -292,7 +292,8 @@ mod tests {
         ];
         for attack in attacks {
             let mut attacker = Attacker::new(1);
-            let question = packet::udp((VICTIM, 5000), (DNS[0], 53), &dns::question(7, "up.test"));
+            let question =
+                packet::udp((VICTIM, 5000), (DNS[0], 53), &dns::question(7, "up.test", dns::Kind::A));
             attacker.overhear(&question);
             attacker.overhear(&question);
             assert_eq!(attacker.overheard(), 1);

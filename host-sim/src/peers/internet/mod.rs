@@ -9,11 +9,15 @@
 //!                                                       └── somebody with bad intentions: 198.51.100.66
 //! ```
 //!
+//! Over IPv6, in `ipv6`, the same: 2001:db8:64::1 and 2001:db8:1::1 are the routers, three servers are at 2001:db8:80::80 and
+//! behind it, DNS at 2001:db8:53::53 and ::54, nobody in 2001:db8:dead::/48, and bad intentions are at 2001:db8:bad::66.
+//!
 //! In a world without a LAN, two functions without a state take its place ([`answer_ipv4`], [`answer_ipv6`]): enough for
 //! the pings and lookups of the router itself.
 
 mod answers;
 mod attacker;
+mod ipv6;
 
 use std::collections::VecDeque;
 
@@ -21,8 +25,11 @@ use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, UdpPacket};
 
-pub use self::answers::{DNS, EPOCH, HOST, answer_ipv4, answer_ipv6, answer_ntp, link_local};
+pub use self::answers::{
+    DNS, DNS6, EPOCH, HOST, HOST6, HOSTS6, answer_ipv4, answer_ipv6, answer_ntp, link_local,
+};
 pub use self::attacker::{ATTACKER, Attack, Campaign};
+pub use self::ipv6::{ATTACKER6, Narrow};
 
 use self::attacker::Attacker;
 use super::host::{Machine, Memory, News, Service, Task};
@@ -69,6 +76,12 @@ pub struct Traffic {
     pub dns_questions: u64,
     pub time_questions: u64,
     pub times_told: u64,
+    /// Packets of the subscriber's over IPv6.
+    pub ipv6: u64,
+    /// Those of them that are not for the Internet: to or from addresses of a link, of nobody, of many.
+    pub leaked: u64,
+    /// Packets that were too long for the path, either way.
+    pub too_long: u64,
     /// Packets of the subscriber's that are not in order.
     pub malformed: u64,
     /// What was wrong with the first of them.
@@ -81,6 +94,8 @@ pub struct Internet<'a> {
     pub dns: [DnsMood; 2],
     /// Whether anybody tells what time it is.
     pub tells_time: bool,
+    /// Whether the path is narrower over IPv6 than the line is.
+    pub narrow: Option<Narrow>,
     machine: Machine<'a>,
     attacker: Attacker,
     arriving: VecDeque<(Instant, Vec<u8>)>,
@@ -91,13 +106,14 @@ pub struct Internet<'a> {
 impl<'a> Internet<'a> {
     /// An Internet that works. `seed` decides every random number in it.
     pub fn new(memory: &'a mut Memory, storage: &'a mut [SocketStorage<'a>], seed: u64) -> Self {
-        let mut machine = Machine::of_the_internet("Internet", HOST, memory, storage, seed);
+        let mut machine = Machine::of_the_internet("Internet", HOST, &HOSTS6, memory, storage, seed);
         machine.serve(Service::Http, HTTP, HTTP_CLIENTS);
         machine.serve(Service::EchoTcp, ECHO, ECHO_CLIENTS);
         machine.serve(Service::EchoUdp, ECHO, 1);
         Self {
             dns: [DnsMood::Well; 2],
             tells_time: true,
+            narrow: None,
             machine,
             attacker: Attacker::new(seed.rotate_left(7)),
             arriving: VecDeque::new(),
@@ -126,13 +142,17 @@ impl<'a> Internet<'a> {
         self.attacker.begin(now, campaign, subscriber);
     }
 
-    /// An IPv4 packet of a subscriber's reaches the concentrator.
+    /// An IP packet of a subscriber's reaches the concentrator.
     pub fn handle_packet(&mut self, now: Instant, bytes: &[u8]) {
         self.traffic.from_subscriber += 1;
         if let Err(complaint) = packet::inspect(bytes) {
             self.traffic.malformed += 1;
             let packet = &bytes[..bytes.len().min(48)];
             self.traffic.complaint.get_or_insert_with(|| format!("{complaint}: {packet:02x?}"));
+            return;
+        }
+        if packet::is_ipv6(bytes) {
+            self.handle_ipv6(now, bytes);
             return;
         }
         let packet = Ipv4Packet::new_unchecked(bytes);
@@ -155,7 +175,11 @@ impl<'a> Internet<'a> {
             self.machine.poll(now);
         }
         while let Some(bytes) = self.machine.sent() {
-            self.send(now, bytes);
+            if packet::is_ipv6(&bytes) {
+                self.send_ipv6(now, bytes);
+            } else {
+                self.send(now, bytes);
+            }
         }
         while let Some(bytes) = self.attacker.poll(now) {
             self.send(now, bytes);
@@ -183,6 +207,10 @@ impl<'a> Internet<'a> {
     }
 
     fn serve(&mut self, now: Instant, bytes: &[u8]) {
+        if packet::is_ipv6(bytes) {
+            self.serve_ipv6(now, bytes);
+            return;
+        }
         let packet = Ipv4Packet::new_unchecked(bytes);
         let to = packet.dst_addr();
         if nobody(to) || to == ATTACKER {
