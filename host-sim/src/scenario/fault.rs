@@ -12,9 +12,10 @@ use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
 use crate::peers::concentrator::Reception;
+use crate::peers::dhcpv6;
 use crate::peers::edge;
 use crate::peers::host::{Target, Task};
-use crate::peers::internet::{self, Attack, Campaign, DnsMood};
+use crate::peers::internet::{self, Attack, Campaign, DnsMood, Narrow};
 use crate::peers::lan::Scheme;
 use crate::peers::radius::Refusal;
 use crate::timeline::{Actor, Tone, tags};
@@ -72,6 +73,8 @@ pub struct FaultFile {
     rate: Option<u32>,
     port: Option<u16>,
     size: Option<u64>,
+    mtu: Option<usize>,
+    black_hole: Option<bool>,
 }
 
 /// What can be done.
@@ -115,6 +118,10 @@ enum Verb {
     DhcpNoRenewals,
     DhcpRenumber,
     NtpSilence,
+    Dhcpv6Silence,
+    Dhcpv6Exhausted,
+    Renumber,
+    PathMtu,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -209,6 +216,12 @@ pub(super) enum Action {
     Dhcp(edge::Mood),
     Renumber,
     NtpSilence,
+    /// The DHCPv6 server.
+    Dhcpv6(dhcpv6::Mood),
+    /// Other prefixes for the session, at once.
+    RenumberIpv6,
+    /// The way is narrower over IPv6 from now on.
+    Narrow(Narrow),
 }
 
 impl FaultFile {
@@ -256,6 +269,8 @@ impl FaultFile {
             ("rate", self.rate.is_some(), &[Verb::Attack]),
             ("port", self.port.is_some(), &[Verb::Attack, Verb::Reach]),
             ("size", self.size.is_some(), &[Verb::Reach]),
+            ("mtu", self.mtu.is_some(), &[Verb::PathMtu]),
+            ("black-hole", self.black_hole.is_some(), &[Verb::PathMtu]),
         ];
         match given.iter().find(|(_, there, verbs)| *there && !verbs.contains(&self.verb)) {
             Some((name, _, verbs)) => Err(format!("`{name}` belongs to {verbs:?}, not to {:?}", self.verb)),
@@ -334,6 +349,13 @@ impl FaultFile {
             Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
             Verb::DhcpRenumber => Action::Renumber,
             Verb::NtpSilence => Action::NtpSilence,
+            Verb::Dhcpv6Silence => Action::Dhcpv6(dhcpv6::Mood::Silent),
+            Verb::Dhcpv6Exhausted => Action::Dhcpv6(dhcpv6::Mood::Exhausted),
+            Verb::Renumber => Action::RenumberIpv6,
+            Verb::PathMtu => Action::Narrow(Narrow {
+                mtu: self.mtu.ok_or("`mtu` is missing")?,
+                is_black_hole: self.black_hole.unwrap_or(false),
+            }),
         })
     }
 }
@@ -388,6 +410,8 @@ impl Action {
                 | Self::Dns(_)
                 | Self::Dhcp(_)
                 | Self::NtpSilence
+                | Self::Dhcpv6(_)
+                | Self::Narrow(_)
         )
     }
 }
@@ -475,6 +499,12 @@ impl Fault {
                 self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");
                 tell_time(network, false);
             }
+            Action::Narrow(narrow) => {
+                let how = if narrow.is_black_hole { ", and nobody says so" } else { "" };
+                let what = format!("the way over IPv6 takes {} octets{how}", narrow.mtu);
+                self.tell(network, Actor::Internet, Tone::Bad, &what);
+                set_narrow(network, Some(*narrow));
+            }
             action => self.strike_carrier(action, network),
         }
     }
@@ -546,6 +576,17 @@ impl Fault {
                     edge.renumber();
                 }
             }
+            Action::Dhcpv6(mood) => {
+                let what = match mood {
+                    dhcpv6::Mood::Exhausted => "the DHCPv6 server has no prefix left",
+                    _ => "the DHCPv6 server falls silent",
+                };
+                carrier(network, what);
+                network.concentrator.moods.dhcpv6 = *mood;
+            }
+            Action::RenumberIpv6 => {
+                network.with_concentrator(|now, ac, out| ac.renumber(now, ROUTER_MAC, out));
+            }
             Action::IgnoreEcho => {
                 carrier(network, "answers LCP echo no longer");
                 network.concentrator.moods.echo = false;
@@ -605,6 +646,14 @@ impl Fault {
                 set_dhcp(network, edge::Mood::Well);
                 (Actor::Carrier, "the DHCP server answers again".to_owned())
             }
+            Action::Dhcpv6(_) => {
+                network.concentrator.moods.dhcpv6 = dhcpv6::Mood::Well;
+                (Actor::Carrier, "the DHCPv6 server is well again".to_owned())
+            }
+            Action::Narrow(_) => {
+                set_narrow(network, None);
+                (Actor::Internet, "the way over IPv6 is as wide as before".to_owned())
+            }
             Action::NtpSilence => {
                 tell_time(network, true);
                 (Actor::Internet, "the time is told again".to_owned())
@@ -633,6 +682,12 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
 fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
     if let Some(edge) = &mut network.edge {
         edge.mood = mood;
+    }
+}
+
+fn set_narrow(network: &mut Network<'_>, narrow: Option<Narrow>) {
+    if let Some(internet) = &mut network.internet {
+        internet.narrow = narrow;
     }
 }
 

@@ -36,6 +36,7 @@ use smoltcp::wire::Ipv4Cidr;
 use super::access::{EdgeFile, Kind as WanKind, ModemFile};
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
+use super::ipv6::Ipv6File;
 use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
@@ -69,6 +70,8 @@ pub struct File {
     /// The concentrator.
     #[serde(default)]
     pub concentrator: ConcentratorFile,
+    /// What there is over IPv6.
+    pub ipv6: Option<Ipv6File>,
     /// What is there in the concentrator's place on a line without PPP.
     #[serde(default)]
     pub edge: EdgeFile,

@@ -8,6 +8,7 @@ use gatelet_hal::PortId;
 use serde::Serialize;
 use smoltcp::time::Instant;
 
+use super::ipv6::Ipv6File;
 use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
 use crate::peers::edge::{EDGE_MAC, Edge};
@@ -78,6 +79,12 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     let mut concentrator = file.concentrator.build(seed ^ 0xAC)?;
     concentrator.moods.passes_on = file.lan.is_some();
+    if let Some(ipv6) = &file.ipv6 {
+        if file.lan.is_none() {
+            return Err("ipv6: there is no [lan], and without one no Internet".into());
+        }
+        concentrator.moods.ipv6_access = Some(ipv6.access()?);
+    }
     let mut memory = file.lan.as_ref().map_or(Ok(Vec::new()), LanFile::memory)?;
     let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
     let mut outer_memory = Memory::new(Size::INTERNET);
@@ -90,7 +97,9 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     if let Some(lan) = &file.lan {
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
-        network.internet = Some(Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7));
+        let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
+        internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+        network.internet = Some(internet);
     }
     if let Some(modem) = &file.modem {
         let (memory, storage) = (&mut modem_memory, &mut modem_storage);
@@ -199,6 +208,19 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
             passed: watch.intruded == 0,
             detail: format!("{} packets", watch.intruded),
         });
+        let leaked = if damaged == 0 { traffic.leaked } else { 0 };
+        checks.push(Check {
+            name: "nothing leaves over IPv6 that belongs to a link or to nobody".into(),
+            passed: leaked == 0,
+            detail: format!("{leaked} packets"),
+        });
+        let ac = network.concentrator.counters();
+        let malformed = if damaged == 0 { ac.malformed + network.concentrator.dhcpv6().malformed } else { 0 };
+        checks.push(Check {
+            name: "what the router itself says over IPv6 is in order".into(),
+            passed: malformed == 0,
+            detail: format!("{malformed} messages are not"),
+        });
         checks.push(Check {
             name: "nothing leaves with a source address that is not the subscriber's".into(),
             passed: foreign == 0,
@@ -246,6 +268,9 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
         named.extend(lan.tally().values());
         named.extend([
             ("hosts-leased", lan.leased() as u64),
+            ("hosts-with-ipv6", lan.with_ipv6() as u64),
+            ("internet-ipv6-packets", traffic.ipv6),
+            ("internet-too-long", traffic.too_long),
             ("lan-frames", network.lan_meter.frames),
             ("lan-frames-lost", lan.link.counters().lost),
             ("lan-packets", watch.packets),
@@ -258,6 +283,18 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("internet-times-told", traffic.times_told),
             ("foreign-sources", edge.map_or(ac.foreign_sources, |edge| edge.foreign_sources)),
             ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
+        ]);
+    }
+    if network.concentrator.moods.ipv6_access.is_some() {
+        let dhcpv6 = network.concentrator.dhcpv6();
+        named.extend([
+            ("dhcpv6-solicits", dhcpv6.solicits),
+            ("dhcpv6-requests", dhcpv6.requests),
+            ("dhcpv6-renews", dhcpv6.renews),
+            ("dhcpv6-rebinds", dhcpv6.rebinds),
+            ("dhcpv6-releases", dhcpv6.releases),
+            ("dhcpv6-unanswered", dhcpv6.unanswered),
+            ("prefixes-delegated", dhcpv6.bound),
         ]);
     }
     if let Some(edge) = edge {

@@ -13,6 +13,8 @@ pub const TAGS: &[Tag] = &[
     ("ont-ready", "the ONT bridges"),
     // The carrier.
     ("session-up", "a session is up, as the concentrator sees it"),
+    ("prefix-delegated", "the carrier delegates an IPv6 prefix"),
+    ("renumbered", "the carrier gives a session other IPv6 prefixes"),
     ("kick", "the concentrator ends the session in order"),
     ("padt", "the concentrator ends the session by PADT alone"),
     ("stale-padt", "the concentrator sends a PADT that is not for this session"),

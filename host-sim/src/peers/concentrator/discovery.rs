@@ -9,7 +9,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::path::Path;
-use super::session::Session;
+use super::session::{Routes, Session};
 use super::throttle::{Caller, Reaction, Stage};
 use super::{AC_MAC, Client, Concentrator, Cookie, MaxPayload, Reception, SECOND_AC_MAC, Startup};
 use crate::world::Outbox;
@@ -112,6 +112,10 @@ impl Concentrator {
             let address = self.fresh_address();
             let mut session = Session::new(now, path, &self.moods, mru, address, &mut self.rng);
             session.host_uniq = host_uniq.to_vec();
+            session.ipv6 = self.moods.ipv6_access.clone().map(|access| {
+                let subscriber = self.subscriber(mac, !access.keeps_prefix);
+                Routes::new(access, subscriber)
+            });
             session.provoked = self.clients.get(&mac.0).is_some_and(|client| client.provoked);
             self.sessions.push(session);
             self.counters.sessions_opened += 1;
@@ -233,6 +237,17 @@ impl Concentrator {
                 return id;
             }
         }
+    }
+
+    /// The number that decides a client's prefixes: the one it had, or another.
+    pub(super) fn subscriber(&mut self, mac: EthernetAddress, is_new: bool) -> u32 {
+        if !is_new && let Some(known) = self.subscribers.get(&mac.0) {
+            return *known;
+        }
+        let number = self.next_subscriber;
+        self.next_subscriber += 1;
+        self.subscribers.insert(mac.0, number);
+        number
     }
 
     /// Another address at each dial, from the range carriers use behind their NAT (RFC 6598).

@@ -5,7 +5,8 @@ use gatelet_wire::pppoe::TagKind;
 use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Address;
 
-use crate::peers::internet;
+use super::Ipv6Access;
+use crate::peers::{dhcpv6, internet};
 
 /// How PADI or PADR is met.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,10 @@ pub struct Moods {
     pub dns: Vec<Ipv4Address>,
     /// Whether IPV6CP is spoken.
     pub ipv6: bool,
+    /// What is given over IPv6 beyond a link; `None`: nothing. Counts from the next session on.
+    pub ipv6_access: Option<Ipv6Access>,
+    /// How the DHCPv6 server is.
+    pub dhcpv6: dhcpv6::Mood,
     /// A text in Success and Authenticate-Ack.
     pub welcome: String,
 }
@@ -155,6 +160,8 @@ impl Default for Moods {
             honours_requested_address: true,
             dns: internet::DNS.to_vec(),
             ipv6: true,
+            ipv6_access: None,
+            dhcpv6: dhcpv6::Mood::Well,
             welcome: String::new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::peers::packet::{self, IPV6_LEAST_MTU};
 /// Where attacks over IPv6 come from, if they do not say otherwise (RFC 3849).
 pub const ATTACKER6: Ipv6Address = Ipv6Address::new(0x2001, 0xDB8, 0xBAD, 0, 0, 0, 0, 0x66);
 /// The first and the second router on the way.
-pub(super) const HOPS6: [Ipv6Address; 2] =
+pub(in super::super) const HOPS6: [Ipv6Address; 2] =
     [Ipv6Address::new(0x2001, 0xDB8, 0x64, 0, 0, 0, 0, 1), Ipv6Address::new(0x2001, 0xDB8, 1, 0, 0, 0, 0, 1)];
 const DNS_PORT: u16 = 53;
 /// RFC 4443 §3.2 and §3.3, types and codes.
@@ -50,7 +50,7 @@ impl Internet<'_> {
         self.arriving.push_back((now + super::DELAY, bytes.to_vec()));
     }
 
-    /// A packet is on its way to somebody out here: what the network itself has to say about one of ours, too.
+    /// What the network on the other side has to say about a packet of somebody's out here.
     pub fn handle_error(&mut self, now: Instant, bytes: &[u8]) {
         self.machine.receive(now, bytes);
     }
@@ -105,7 +105,7 @@ impl Internet<'_> {
 }
 
 /// What a router says whose next link takes `mtu` octets (RFC 4443 §3.2).
-pub(super) fn too_big(router: Ipv6Address, to: Ipv6Address, mtu: usize, about: &[u8]) -> Vec<u8> {
+pub fn too_big(router: Ipv6Address, to: Ipv6Address, mtu: usize, about: &[u8]) -> Vec<u8> {
     let mtu = mtu.max(IPV6_LEAST_MTU) as u32;
     packet::icmpv6_error(router, to, PACKET_TOO_BIG, mtu.to_be_bytes(), about)
 }

@@ -29,7 +29,8 @@ pub use self::answers::{
     DNS, DNS6, EPOCH, HOST, HOST6, HOSTS6, answer_ipv4, answer_ipv6, answer_ntp, link_local,
 };
 pub use self::attacker::{ATTACKER, Attack, Campaign};
-pub use self::ipv6::{ATTACKER6, Narrow};
+pub(super) use self::ipv6::HOPS6;
+pub use self::ipv6::{ATTACKER6, Narrow, too_big};
 
 use self::attacker::Attacker;
 use super::host::{Machine, Memory, News, Service, Task};

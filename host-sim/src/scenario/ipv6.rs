@@ -1,0 +1,71 @@
+//! IPv6 of a scenario: `[ipv6]`, what the carrier gives and what the way to the Internet is like.
+
+use serde::Deserialize;
+use smoltcp::time::Duration;
+
+use super::values;
+use crate::peers::concentrator::Ipv6Access;
+use crate::peers::internet::Narrow;
+
+/// `[ipv6]`. Without it there is IPv6 on the link of a session at most.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Ipv6File {
+    /// Whether Router Advertisements have a prefix for the line.
+    line_prefix: Option<bool>,
+    /// For how long the concentrator is a default router, as it says.
+    #[serde(deserialize_with = "values::some_duration")]
+    router_lifetime: Option<Duration>,
+    /// Whether they name DNS servers.
+    rdnss: Option<bool>,
+    /// Whether there is DHCPv6.
+    dhcp: Option<bool>,
+    /// Length of a delegated prefix; 0: none is delegated.
+    delegates: Option<u8>,
+    /// How many prefixes.
+    prefixes: Option<u32>,
+    /// Whether DHCPv6 gives the line an address.
+    address: Option<bool>,
+    rapid_commit: Option<bool>,
+    /// How long a prefix is preferred; it is valid for twice as long.
+    #[serde(deserialize_with = "values::some_duration")]
+    preferred: Option<Duration>,
+    /// Whether who redials gets the prefixes he had.
+    keeps_prefix: Option<bool>,
+    /// Octets that the way beyond the concentrator takes.
+    path_mtu: Option<usize>,
+    /// Whether what is longer vanishes without a word.
+    black_hole: bool,
+}
+
+impl Ipv6File {
+    /// What the concentrator gives.
+    ///
+    /// # Errors
+    /// Which value cannot be.
+    pub fn access(&self) -> Result<Ipv6Access, String> {
+        let usual = Ipv6Access::default();
+        let delegates =
+            self.delegates.map_or(usual.delegates, |length| Some(length).filter(|&length| length > 0));
+        if delegates.is_some_and(|length| !(48..=64).contains(&length)) {
+            return Err("ipv6.delegates: a prefix of 48 to 64 bits, or 0".into());
+        }
+        Ok(Ipv6Access {
+            line_prefix: self.line_prefix.unwrap_or(usual.line_prefix),
+            router_lifetime: self.router_lifetime.unwrap_or(usual.router_lifetime),
+            rdnss: self.rdnss.unwrap_or(usual.rdnss),
+            dhcp: self.dhcp.unwrap_or(usual.dhcp),
+            delegates,
+            prefixes: self.prefixes.unwrap_or(usual.prefixes),
+            address: self.address.unwrap_or(usual.address),
+            rapid_commit: self.rapid_commit.unwrap_or(usual.rapid_commit),
+            preferred: self.preferred.unwrap_or(usual.preferred),
+            keeps_prefix: self.keeps_prefix.unwrap_or(usual.keeps_prefix),
+        })
+    }
+
+    /// What the way to the Internet is like.
+    pub fn narrow(&self) -> Option<Narrow> {
+        self.path_mtu.map(|mtu| Narrow { mtu, is_black_hole: self.black_hole })
+    }
+}
