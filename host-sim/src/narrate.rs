@@ -21,6 +21,12 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
         RouterEvent::Wan(_, event) => wan(event, at, booted)?,
         RouterEvent::Dhcp(event) => dhcp(event),
         RouterEvent::Datapath(event) => datapath(event),
+        RouterEvent::WallClock { unix_seconds } => {
+            let of_day = unix_seconds % 86_400;
+            let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+            Line::new("time-of-day", format!("it is {hours:02}:{minutes:02}:{seconds:02} UTC"))
+                .because(format!("{unix_seconds} s since 1970"))
+        }
     };
     Some(Entry {
         at: world(at, booted),

@@ -88,6 +88,11 @@ pub enum RouterEvent {
     Dhcp(server::Event),
     /// Something between LAN and WAN.
     Datapath(DatapathEvent),
+    /// The time of day is known, or known anew ([`Command::WallClock`]).
+    WallClock {
+        /// Unix time in seconds.
+        unix_seconds: u64,
+    },
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
     /// record stored.
     ShutDown,
@@ -109,6 +114,8 @@ pub struct Router<'p> {
     faces: [Faces; MAX_WANS],
     /// What the router itself has found out about its WANs.
     notes: Deque<(WanId, WanEvent), 4>,
+    /// The time of day that is to be told.
+    wall_clock: Option<u64>,
     /// A frame for the next control message: taken before it is known whether there is one.
     spare: Option<Frame<'p>>,
     shutdown: Shutdown,
@@ -146,6 +153,7 @@ impl<'p> Router<'p> {
             leases: None,
             faces: [Faces::default(); MAX_WANS],
             notes: Deque::new(),
+            wall_clock: None,
             spare: None,
             shutdown: Shutdown::No,
             counters: Counters::default(),
@@ -291,6 +299,7 @@ impl<'p> Router<'p> {
                 }
             }
             Command::WallClock { unix_seconds } => {
+                self.wall_clock = Some(unix_seconds);
                 for wan in &mut self.wans {
                     wan.set_wall_clock(now, rng, unix_seconds);
                 }
@@ -382,6 +391,9 @@ impl<'p> Router<'p> {
     pub fn poll_event(&mut self) -> Option<RouterEvent> {
         if let Some((wan, event)) = self.notes.pop_front() {
             return Some(RouterEvent::Wan(wan, event));
+        }
+        if let Some(unix_seconds) = self.wall_clock.take() {
+            return Some(RouterEvent::WallClock { unix_seconds });
         }
         for (index, wan) in self.wans.iter_mut().enumerate() {
             if let Some(event) = wan.poll_event() {

@@ -201,6 +201,9 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 publish_names(gatelet, router);
             }
             RouterEvent::Datapath(event) => info!("datapath: {}", Debug(event)),
+            RouterEvent::WallClock { unix_seconds } => {
+                info!("the time of day: {} s since 1970", Show(unix_seconds));
+            }
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;

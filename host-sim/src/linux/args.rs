@@ -47,6 +47,8 @@ Examples:
   gatelet-sim linux --wan eth1 --user alice --password-file pw & ping -I gatelet0 192.0.2.1
   # A router between the modem at eth1 and the LAN at eth2, with a web server in the LAN
   gatelet-sim linux --wan eth1 --user alice --password-file pw --lan eth2 --forward tcp:80:192.168.1.10
+  # ... and with the modem's page, at 192.168.100.1, reached from the LAN
+  gatelet-sim linux --wan eth1 --user alice --password-file pw --lan eth2 --modem 192.168.100.2/24
   # A tagged line, recorded for Wireshark
   gatelet-sim linux --wan eth1 --vlan 7 --user alice --password-file pw --pcap line.pcap";
 
@@ -105,6 +107,11 @@ pub struct Line {
     /// Hardware address to dial with, for lines bound to the address of an older router.
     #[arg(long, value_name = "MAC", value_parser = parse_mac)]
     pub mac: Option<EthernetAddress>,
+
+    /// The router's address in the modem's own network: hosts in the LAN reach the modem's page there, beside the
+    /// session. This machine should have no address on the interface.
+    #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = parse_network, requires = "interface", conflicts_with = "ipoe")]
+    pub modem: Option<Ipv4Cidr>,
 
     /// Ask for an MTU of 1500 (RFC 4638); the interface's own MTU must be 1508 or more.
     #[arg(long)]

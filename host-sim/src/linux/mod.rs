@@ -87,7 +87,11 @@ fn dial(args: &Args) -> Result<(), String> {
     let wan_port = LinuxPort::open(
         &args.wan,
         args.attach,
-        if args.line.ipoe { Side::Station } else { Side::Wan(args.line.mac) },
+        if args.line.ipoe {
+            Side::Station
+        } else {
+            Side::Wan { mac: args.line.mac, modem: args.line.modem.is_some() }
+        },
         args.host.pcap.as_ref().map(capture).transpose()?,
     )?;
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
@@ -253,6 +257,7 @@ fn wan_config(line: &Line, expert: &Expert) -> Result<WanConfig, String> {
     config.mac = line.mac;
     config.vlan = line.vlan.map(|(id, priority)| VlanTag { id, priority, drop_eligible: false });
     config.jumbo = line.jumbo;
+    config.modem = line.modem;
     config.ipv6 = !line.no_ipv6;
     config.minimum_auth = match line.minimum_auth {
         MinimumAuth::Pap => AuthMethod::Pap,

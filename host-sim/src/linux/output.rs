@@ -65,8 +65,19 @@ impl Output {
 
 /// What scripts want of an event beyond its name. Times in seconds.
 fn details(event: &RouterEvent) -> Map<String, Value> {
-    let RouterEvent::Wan(_, event) = event else { return Map::new() };
     let value = match event {
+        RouterEvent::Wan(_, event) => wan_details(event),
+        RouterEvent::WallClock { unix_seconds } => json!({ "unix_seconds": unix_seconds }),
+        _ => Value::Null,
+    };
+    match value {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
+
+fn wan_details(event: &WanEvent) -> Value {
+    match event {
         WanEvent::PadoReceived { ac_mac, ac_name, .. } => {
             json!({ "ac_mac": ac_mac.to_string(), "ac_name": ac_name.as_str() })
         }
@@ -91,11 +102,7 @@ fn details(event: &RouterEvent) -> Map<String, Value> {
             "windows_code": failure.windows_code(),
             "uptime": uptime.map(|uptime| micros(uptime.total_micros())),
         }),
-        _ => return Map::new(),
-    };
-    match value {
-        Value::Object(details) => details,
-        _ => Map::new(),
+        _ => Value::Null,
     }
 }
 

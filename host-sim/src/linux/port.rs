@@ -26,8 +26,13 @@ const HEADER_LEN: usize = 14 + 4;
 /// What an interface is to the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The line is there. It is dialed from this hardware address, or else from the interface's own.
-    Wan(Option<EthernetAddress>),
+    /// The line is there.
+    Wan {
+        /// It is dialed from this hardware address, or else from the interface's own.
+        mac: Option<EthernetAddress>,
+        /// The modem's own network is there, too.
+        modem: bool,
+    },
     /// The LAN is there, or a line without PPP. The router has a hardware address of its own in it, because
     /// what is sent to the interface's is for this machine, which may be a router itself.
     Station,
@@ -212,7 +217,10 @@ fn open_wire(name: &str, attach: Attach, side: Side) -> io::Result<(Wire, Interf
     let interface = Interface::named(name)?;
     let own = interface.hardware_address()?;
     let (address, filter) = match side {
-        Side::Wan(address) => (address.unwrap_or(own), Filter::Pppoe),
+        Side::Wan { mac, modem } => {
+            let address = mac.unwrap_or(own);
+            (address, if modem { Filter::To(address) } else { Filter::Pppoe })
+        }
         Side::Station => (neighbour(own), Filter::To(neighbour(own))),
     };
     let socket = PacketSocket::open(&interface, filter, Some(address).filter(|address| *address != own))?;
@@ -237,7 +245,7 @@ impl Side {
     /// The hardware address that was asked for.
     fn address(self) -> Option<EthernetAddress> {
         match self {
-            Self::Wan(address) => address,
+            Self::Wan { mac, .. } => mac,
             Self::Station => None,
         }
     }

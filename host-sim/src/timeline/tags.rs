@@ -85,6 +85,7 @@ pub const TAGS: &[Tag] = &[
     ("hanging-up", "we hang up"),
     ("down", "a dial or a session is over"),
     ("shut-down", "an orderly shutdown is done"),
+    ("time-of-day", "the time of day is known"),
     ("events-lost", "events came faster than they were read"),
     // The router: the address of a WAN.
     ("dhcp-sent", "a message of a WAN's DHCP client"),

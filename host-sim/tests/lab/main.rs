@@ -12,6 +12,7 @@ mod faults;
 mod lan;
 mod lan_inbound;
 mod lan_ipoe;
+mod lan_modem;
 mod lan_services;
 mod lan_traffic;
 mod losses;
@@ -96,6 +97,9 @@ const CHECKS: &[Check] = &[
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
+    ("lan: a lease renewed, and rebound with another server", lan_ipoe::renewed),
+    ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
+    ("lan: the modem's page beside the session", lan_modem::page),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

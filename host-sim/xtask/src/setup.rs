@@ -10,7 +10,7 @@ pub(crate) const TARGETS: [&str; 3] =
     ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
 
 /// Programs the tests run, and the Debian package each comes in.
-const PROGRAMS: [(&str, &str); 20] = [
+const PROGRAMS: [(&str, &str); 21] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("qemu-system-riscv32", "qemu-system-misc"),
     ("qemu-system-arm", "qemu-system-arm"),
@@ -26,6 +26,7 @@ const PROGRAMS: [(&str, &str); 20] = [
     ("udhcpc", "udhcpc"),
     ("dhclient", "isc-dhcp-client"),
     ("dnsmasq", "dnsmasq-base"),
+    ("chronyd", "chrony"),
     // What building the lab's image takes.
     ("apt-get", "apt"),
     ("dpkg-deb", "dpkg"),

@@ -4,7 +4,7 @@ use gatelet_proto::dhcp::server::{Config, Dropped, Event};
 use gatelet_wire::dhcpv4::{MessageType, OptionCode};
 use smoltcp::time::Duration;
 
-use crate::lan::{Lan, OWN, PC, TV, at, config, host, said};
+use crate::lan::{Heard, Lan, OWN, PC, TV, at, config, host, said};
 
 /// 10,000 hosts that only ask, ten a second, while one that is there lives on.
 #[test]
@@ -78,6 +78,30 @@ fn no_more_newcomers_than_allowed() {
     let elapsed = (lan.now - smoltcp::time::Instant::from_secs(100)).secs();
     assert!(u64::from(granted) <= 5 + elapsed / 12 + 1, "{granted} in {elapsed} s");
     assert!(granted >= 10, "{granted}");
+}
+
+/// Who is offered an address gets it, and who would not get it is offered none.
+#[test]
+fn no_more_are_offered_than_may_come() {
+    let mut lan = Lan::with_places(Config { newcomers_per_minute: 5, ..config() }, 64);
+    for number in 0..12 {
+        let taken = lan.say(&said(host(number), MessageType::Discover));
+        assert_eq!(taken.is_ok(), number < 5, "{number}: {taken:?}");
+    }
+    assert_eq!(lan.server.counters().dropped(Dropped::TooManyNewcomers), 7);
+    lan.run_for_secs(1);
+    let offers = lan.heard.iter().filter(|heard| heard.kind() == MessageType::Offer);
+    let whose = |heard: &Heard| heard.message().header.ethernet_address().expect("an Ethernet's");
+    let offers: Vec<_> = offers.map(|heard| (whose(heard), heard.yiaddr())).collect();
+    assert_eq!(offers.len(), 5);
+    // What was promised goes to nobody else in between, however he asks.
+    let stranger = said(host(50), MessageType::Request).having(at(250));
+    assert_eq!(lan.say(&stranger), Err(Dropped::TooManyNewcomers));
+    for (mac, address) in offers {
+        let request = said(mac, MessageType::Request).asking_for(address).server(OWN);
+        lan.say(&request).expect("promised");
+        assert_eq!((lan.last().kind(), lan.last().yiaddr()), (MessageType::Ack, address));
+    }
 }
 
 /// A host that is known is not held back by those who are not.

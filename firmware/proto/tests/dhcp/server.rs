@@ -5,7 +5,7 @@ use gatelet_wire::dhcpv4::{Header, MIN_LEN, MessageType, OptionCode, Writer};
 use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use smoltcp::time::Duration;
 
-use crate::lan::{Lan, NAS, NOWHERE, OWN, PC, TV, at, config, host, reserve, said};
+use crate::lan::{Lan, NAS, NOWHERE, OWN, PC, Said, TV, at, config, host, reserve, said};
 
 #[test]
 fn a_newcomer_gets_an_address_that_nobody_has() {
@@ -516,23 +516,40 @@ fn hosts_are_found_by_name() {
         Some(address)
     );
     assert!(lan.server.lookup_name("").is_none());
-    // A name is its first bearer's, as long as that one is here.
-    let other = lan.join_with(TV, |said| said.called("wang-s-pc")).expect("joined");
-    assert_eq!(
-        lan.server.lookup_name("wang-s-pc").map(gatelet_proto::dhcp::server::Lease::address),
-        Some(address)
-    );
-    assert_eq!(lan.server.lookup_address(other).map(gatelet_proto::dhcp::server::Lease::host_name), Some(""));
     // Who does not say its name again keeps it.
     lan.say(&said(PC, MessageType::Request).having(address)).unwrap();
     assert!(lan.server.lookup_name("wang-s-pc").is_some());
     lan.say(&said(PC, MessageType::Release).having(address)).unwrap();
     assert!(lan.server.lookup_name("wang-s-pc").is_none());
-    lan.say(&said(TV, MessageType::Request).having(other).called("wang-s-pc")).unwrap();
-    assert_eq!(
-        lan.server.lookup_name("wang-s-pc").map(gatelet_proto::dhcp::server::Lease::address),
-        Some(other)
-    );
+}
+
+/// Of two leases with one name, the one that joined last: a phone with a new hardware address has its old lease yet.
+#[test]
+fn a_name_is_whose_who_joined_with_it_last() {
+    let named = |said: Said| said.called("phone");
+    let mut config = config();
+    reserve(&mut config, NAS, at(20));
+    let mut lan = Lan::new(config);
+    let bearer = |lan: &Lan| lan.server.lookup_name("phone").map(gatelet_proto::dhcp::server::Lease::mac);
+    let first = lan.join_with(PC, named).expect("joined");
+    lan.run_for_secs(60);
+    let second = lan.join_with(TV, named).expect("joined");
+    assert_eq!(bearer(&lan), Some(TV));
+    assert_eq!(lan.server.lookup_address(first).map(gatelet_proto::dhcp::server::Lease::host_name), Some(""));
+    // Two that are there, and renew, do not take it from each other.
+    lan.say(&named(said(PC, MessageType::Request).having(first))).unwrap();
+    assert_eq!(bearer(&lan), Some(TV));
+    // The first one comes back: it is the one that is here.
+    assert_eq!(lan.join_with(PC, named), Some(first));
+    assert_eq!(bearer(&lan), Some(PC));
+    // Gone, it leaves its name to who renews.
+    lan.say(&said(PC, MessageType::Release).having(first)).unwrap();
+    lan.say(&named(said(TV, MessageType::Request).having(second))).unwrap();
+    assert_eq!(bearer(&lan), Some(TV));
+    // Nobody takes a name from a host with a reservation.
+    lan.join_with(NAS, named).expect("joined");
+    lan.join_with(PC, named).expect("joined");
+    assert_eq!(bearer(&lan), Some(NAS));
 }
 
 #[test]

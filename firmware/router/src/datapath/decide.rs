@@ -146,7 +146,11 @@ impl<'p> Datapath<'p> {
         let to = if lan.address == Some(host) { Hop::LAN_STACK } else { Hop::LAN };
         self.ask_rules(now, hop, to, packet, leaving, frame, Action::Accept)?;
         let to_neighbour = self.next_hop(now, to, host, NO_NEIGHBOUR)?;
-        self.check_quota(now, to_neighbour)?;
+        self.admit(now, to_neighbour)?;
+        if self.mappings.mapping(mapping).is_none() && mapping != NONE {
+            // It went with the flow that made room.
+            return Err(Dropped::Uninvited);
+        }
         let from_neighbour = self.next_hop(now, hop, packet.source, to_neighbour)?;
         Ok(Planned::Flow(Plan { to, leaving, mapping, host: to_neighbour, from_neighbour, to_neighbour }))
     }
@@ -289,7 +293,7 @@ impl<'p> Datapath<'p> {
         if arrival.mac.is_some_and(|mac| self.neighbours.hear(now, place, mac)) {
             self.release_waiting(now, place);
         }
-        self.check_quota(now, place)?;
+        self.admit(now, place)?;
         Ok(place)
     }
 
@@ -311,12 +315,25 @@ impl<'p> Datapath<'p> {
         place.ok_or(Dropped::NeighbourTableFull)
     }
 
-    fn check_quota(&mut self, now: Instant, host: u8) -> Result<(), Dropped> {
+    /// How many flows a host may have, at the moment.
+    pub(super) fn quota(&self) -> u16 {
+        let crowded = self.flows.len() >= self.flows.capacity() / CROWDED.1 * CROWDED.0;
+        if crowded { (self.host_quota / CROWDED_SHARE).max(1) } else { self.host_quota }
+    }
+
+    /// Whether `host` may have one more flow. At its quota it gets on at its own expense, at its share of a crowded table at
+    /// anybody's, as long as there is a flow that was never answered.
+    fn admit(&mut self, now: Instant, host: u8) -> Result<(), Dropped> {
         let Some(neighbour) = self.neighbours.neighbour(host) else { return Ok(()) };
-        if neighbour.flows < self.host_quota {
+        let (flows, address) = (neighbour.flows, address(neighbour.address));
+        if flows < self.quota() {
             return Ok(());
         }
-        let address = address(neighbour.address);
+        let whose = (flows >= self.host_quota).then_some(host);
+        if let Some(victim) = self.flows.unanswered_of(whose, tick(now)) {
+            self.end_flow(victim);
+            return Ok(());
+        }
         if self.tell_quota.permit(now) {
             self.tell(DatapathEvent::HostQuota { address });
         }
@@ -392,6 +409,10 @@ fn deliver<'p>(stack: Hop, packet: &Packet, mut frame: Frame<'p>) -> Result<Outc
     let _ = frame.pull_front(packet.at);
     Ok(Outcome::Sent(egress, frame))
 }
+
+/// From so much of the table on, hosts may have the fourth part of their quota: what is left is for others.
+const CROWDED: (usize, usize) = (7, 8);
+const CROWDED_SHARE: u16 = 4;
 
 /// Whether there is no room for another flow.
 const fn is_shortage(reason: Dropped) -> bool {

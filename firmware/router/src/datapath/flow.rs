@@ -388,6 +388,19 @@ impl<'a> FlowTable<'a> {
         Some((victim, self.remove(victim)?))
     }
 
+    /// A flow on the account of `host`, or of anybody, that was never answered, or is over: the most expendable of those that the
+    /// hand finds among the next 64.
+    pub(crate) fn unanswered_of(&mut self, host: Option<u8>, now: u32) -> Option<u16> {
+        let places = self.at_hand(LOOKED_AT_FOR_ONE);
+        let own = places
+            .filter(|place| self.flow(*place).is_some_and(|flow| host.is_none_or(|host| flow.host == host)));
+        let victim = self.most_expendable(own, now);
+        self.advance_hand(LOOKED_AT_FOR_ONE);
+        let victim = victim?;
+        let is_unanswered = self.flow(victim).and_then(|flow| flow.expendability(now))? >= UNANSWERED;
+        is_unanswered.then_some(victim)
+    }
+
     fn put_free(&mut self, place: u16) {
         let free = self.free;
         if let Some(slot) = self.flow_mut(place) {
@@ -469,6 +482,7 @@ impl<'a> FlowTable<'a> {
 const REVERSE: u16 = 0x8000;
 const PLACE: u16 = 0x7FFF;
 /// Flows a full table considers to give up for a new one, and how often it looks at as many more if none of them may go.
+const LOOKED_AT_FOR_ONE: u16 = 64;
 const LOOKED_AT: u16 = 16;
 const TRIES: u16 = 16;
 

@@ -68,7 +68,7 @@ impl Datapath<'_> {
         let to = outward.to;
         let host = self.neighbours.find(Hop::LAN, source)?;
         let account = self.neighbours.neighbour(host)?;
-        if account.flows >= self.host_quota || account.reachable().is_none() {
+        if account.flows >= self.quota() || account.reachable().is_none() {
             return None;
         }
         let (mapping, external) =

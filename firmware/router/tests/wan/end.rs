@@ -77,6 +77,13 @@ fn shutdown_without_a_line() {
 }
 
 #[test]
+fn the_time_of_day_is_told_on() {
+    let mut world = World::new();
+    world.command(Command::WallClock { unix_seconds: 1_767_268_800 });
+    assert_eq!(world.told_time, Some(1_767_268_800));
+}
+
+#[test]
 fn a_padt_of_the_concentrator_is_honoured_and_not_answered() {
     let mut world = World::new();
     world.come_up();

@@ -73,6 +73,7 @@ pub(crate) struct World {
     pub(crate) seen: Vec<Seen>,
     pub(crate) events: Vec<(Instant, WanId, WanEvent)>,
     pub(crate) shut_down: bool,
+    pub(crate) told_time: Option<u64>,
     /// IP packets that went to the stacks.
     pub(crate) to_stack: Vec<(WanId, Vec<u8>)>,
     in_flight: Vec<(Instant, Way, Vec<u8>)>,
@@ -111,6 +112,7 @@ impl World {
             seen: Vec::new(),
             events: Vec::new(),
             shut_down: false,
+            told_time: None,
             to_stack: Vec::new(),
             in_flight: Vec::new(),
         }
@@ -191,6 +193,7 @@ impl World {
                     RouterEvent::Wan(wan, event) => self.events.push((self.now, wan, event)),
                     RouterEvent::Dhcp(event) => panic!("there is no LAN: {event:?}"),
                     RouterEvent::Datapath(event) => panic!("there is no datapath: {event:?}"),
+                    RouterEvent::WallClock { unix_seconds } => self.told_time = Some(unix_seconds),
                     RouterEvent::ShutDown => self.shut_down = true,
                 }
             }

@@ -101,7 +101,7 @@ impl Lease {
     }
 
     /// What the client calls itself: a label of the DNS; empty if it does not say, or somebody else
-    /// has that name already.
+    /// has that name: who joined with it last.
     pub fn host_name(&self) -> &str {
         &self.host_name
     }

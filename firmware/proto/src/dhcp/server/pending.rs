@@ -73,6 +73,11 @@ impl Bucket {
     }
 
     pub(super) fn has_token(&mut self, now: Instant) -> bool {
+        self.tokens(now) > 0
+    }
+
+    /// How many there are now.
+    pub(super) fn tokens(&mut self, now: Instant) -> u8 {
         let missed =
             (now.max(self.refilled_at) - self.refilled_at).total_micros() / self.interval().total_micros();
         let room = self.capacity - self.tokens;
@@ -83,7 +88,7 @@ impl Bucket {
             self.tokens += missed as u8;
             self.refilled_at += self.interval() * missed as u32;
         }
-        self.tokens > 0
+        self.tokens
     }
 
     pub(super) const fn take(&mut self) {

@@ -105,13 +105,15 @@ impl Server<'_> {
         self.leases.iter().enumerate().filter_map(rank).min().map(|(_, _, place)| place)
     }
 
-    /// Whether `request`'s client may have a promise or a lease. Who has a place or a reservation always may.
+    /// Whether `request`'s client may have a promise or a lease. Who has a place or a reservation always may. What is promised to
+    /// others is theirs: nobody is offered what he will not get.
     pub(super) fn admit(&mut self, now: Instant, request: &Request) -> Result<(), Dropped> {
         let Request { key, mac, .. } = *request;
         if self.place_of(key).is_some() || self.config.reserved_for(mac).is_some() {
             return Ok(());
         }
-        if !self.newcomers.has_token(now) {
+        let promised = self.pending.iter().filter(|pending| pending.key != key).count();
+        if usize::from(self.newcomers.tokens(now)) <= promised {
             return Err(Dropped::TooManyNewcomers);
         }
         let leases = self.leases.iter().filter(|lease| lease.is_bound() && lease.mac == mac).count();
@@ -151,8 +153,33 @@ impl Server<'_> {
 
     /// `name`, unless another client has it.
     pub(super) fn name_unless_taken(&self, key: ClientKey, name: &HostName) -> HostName {
-        let is_taken = self.leases().any(|lease| lease.key != key && lease.host_name == *name);
-        if is_taken { HostName::new() } else { name.clone() }
+        if self.bearer(key, name).is_some() { HostName::new() } else { name.clone() }
+    }
+
+    /// The name that `request`'s client is to have. Who joins with a name takes it from who had it before, for that is mostly
+    /// itself, with another hardware address (phones change theirs) or another system. It is not taken by a mere renewal, and
+    /// not from a host with a reservation by one without.
+    pub(super) fn name_for(&mut self, request: &Request) -> HostName {
+        let Some(place) = self.bearer(request.key, &request.host_name) else {
+            return request.host_name.clone();
+        };
+        let is_reserved = |mac| self.config.reserved_for(mac).is_some();
+        let bearer = self.leases.get(place).map_or(request.mac, |lease| lease.mac);
+        let yields = is_reserved(request.mac) || !is_reserved(bearer);
+        if !request.ciaddr.is_unspecified() || !yields {
+            return HostName::new();
+        }
+        if let Some(lease) = self.leases.get_mut(place) {
+            lease.host_name = HostName::new();
+            lease.is_changed = true;
+        }
+        request.host_name.clone()
+    }
+
+    /// The place of another client than `key` that has this name.
+    fn bearer(&self, key: ClientKey, name: &HostName) -> Option<usize> {
+        let has_it = |lease: &Lease| lease.is_bound() && lease.key != key && lease.host_name == *name;
+        self.leases.iter().position(has_it).filter(|_| !name.is_empty())
     }
 
     /// The promise of client `key`, and whether it has been offered already.

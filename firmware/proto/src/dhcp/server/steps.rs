@@ -216,7 +216,7 @@ impl Server<'_> {
         let known = self.place_of(request.key);
         let place =
             if let Some(place) = known { place } else { self.admit_to_place(now, &request, address)? };
-        let host_name = self.name_unless_taken(request.key, &request.host_name);
+        let host_name = self.name_for(&request);
         // Another place may remember the address for a client that is gone.
         for (other, lease) in self.leases.iter_mut().enumerate() {
             if other != place && lease.address == address {
