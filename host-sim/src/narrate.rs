@@ -1,5 +1,6 @@
 //! What the router reports, as lines of a timeline.
 
+use gatelet_proto::connectivity::{self, Engine, Family, Verdict};
 use gatelet_proto::dhcp::client::Loss;
 use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
@@ -28,15 +29,65 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
                 .because(format!("{unix_seconds} s since 1970"))
         }
     };
-    Some(Entry {
-        at: world(at, booted),
-        actor: Actor::Router,
-        tag: line.tag,
-        what: line.what,
-        why: line.why,
-        tone: line.tone,
-        until: line.until,
-    })
+    Some(line.entry(at, booted))
+}
+
+/// A line of the timeline for `event` of `engine`, as it stands now.
+pub fn connectivity(
+    event: connectivity::Event,
+    engine: &Engine<'_>,
+    at: Instant,
+    booted: Instant,
+) -> Option<Entry> {
+    use connectivity::Event;
+    let family = match engine.config().family {
+        Family::Ipv4 => "IPv4",
+        Family::Ipv6 => "IPv6",
+    };
+    let probe = |row| engine.probe(row).map_or("of no list", |probe| probe.id);
+    let line = match event {
+        Event::VerdictChanged { .. } if *engine.verdict() == Verdict::Unknown => return None,
+        Event::VerdictChanged { is_final } => {
+            let verdict = engine.verdict();
+            let detail = match verdict {
+                Verdict::Portal { url } => format!(": {}", url.as_str()),
+                _ => verdict.detail().map_or(String::new(), |detail| format!(": {detail}")),
+            };
+            let mut why = String::new();
+            // A String takes everything.
+            let _ = verdict.write(&mut why, Language::English);
+            let (tag, so_far) =
+                if is_final { ("verdict", "") } else { ("verdict-so-far", ", as it looks so far") };
+            let tone = match verdict {
+                Verdict::Online => Tone::Good,
+                Verdict::Unknown | Verdict::Partial { .. } | Verdict::Portal { .. } => Tone::Notice,
+                Verdict::Hijacked | Verdict::Offline { .. } => Tone::Bad,
+            };
+            Line::new(tag, format!("{family} is {}{detail}{so_far}", verdict.name())).because(why).tone(tone)
+        }
+        Event::DnsCacheFrozen => {
+            Line::new("dns-frozen", "DNS answers are neither kept nor served from the cache")
+                .because("what resolves now is forged, or will be wrong soon")
+        }
+        Event::DnsCacheThawed => Line::new("dns-thawed", "the DNS cache is used again"),
+        Event::RebindRelaxed => {
+            let name = engine.portal_name().unwrap_or_default();
+            Line::new("rebind-relaxed", format!("{name} may have a private address"))
+                .because("a portal lives there")
+        }
+        Event::RebindRestored => Line::new("rebind-restored", "no name may have a private address any more"),
+        Event::NoTraffic => Line::new("no-traffic", "the session has an address, but nothing comes back")
+            .because("two rounds of checks, and no traffic of LAN hosts")
+            .tone(Tone::Bad),
+        Event::ProbeDemoted { row } => {
+            Line::new("probe-demoted", format!("probe {} is asked seldom from now on", probe(row)))
+                .because("it failed twice while others succeeded")
+        }
+        Event::ProbeRestored { row } => {
+            Line::new("probe-restored", format!("probe {} works again", probe(row)))
+        }
+    };
+    Some(line.entry(at, booted))
 }
 
 /// What a WAN's address is about.
@@ -173,6 +224,11 @@ impl Line {
     fn until(mut self, until: Option<Instant>) -> Self {
         self.until = until;
         self
+    }
+
+    fn entry(self, at: Instant, booted: Instant) -> Entry {
+        let Self { tag, what, why, tone, until } = self;
+        Entry { at: world(at, booted), actor: Actor::Router, tag, what, why, tone, until }
     }
 }
 

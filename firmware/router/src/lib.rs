@@ -32,6 +32,6 @@ pub use datapath::{
 pub use lan::LanConfig;
 pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};
 pub use wan::{
-    AddressKind, Addressing, EthernetWanConfig, Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanConfig,
-    WanCounters, WanEvent, WanId, WanState, WanStatus,
+    AddressKind, Addressing, EthernetWanConfig, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus,
+    WanConfig, WanCounters, WanEvent, WanId, WanState, WanStatus,
 };

@@ -18,7 +18,7 @@ use smoltcp::time::{Duration, Instant};
 use self::faces::Faces;
 use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
 use crate::lan::Lan;
-use crate::wan::{Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
+use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
 /// The most WANs of one router.
@@ -438,8 +438,17 @@ impl<'p> Router<'p> {
             counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
             counters.ip_received_bytes += traffic.received_bytes();
             counters.ip_sent_bytes += traffic.sent_bytes();
+            status.forwarded = forwarded(datapath, id);
         }
         Some(status)
+    }
+
+    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
+    pub fn captive_portal_uri(&self, id: WanId) -> &str {
+        match self.wans.get(usize::from(id.0)) {
+            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
+            _ => "",
+        }
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.
@@ -450,5 +459,17 @@ impl<'p> Router<'p> {
     /// What was dropped before it reached a WAN's machines.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+/// What passed between the LAN and a WAN, from counters that are there anyway.
+fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
+    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
+    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+    Forwarded {
+        from_lan: lan.received.wrapping_sub(lan_stack.sent),
+        to_wan: wan.sent.wrapping_sub(stack.received),
+        from_wan_bytes: wan.received_bytes().wrapping_sub(stack.sent_bytes()),
+        to_lan_bytes: lan.sent_bytes().wrapping_sub(lan_stack.received_bytes()),
     }
 }

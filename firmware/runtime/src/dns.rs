@@ -32,6 +32,7 @@ use heapless::{String, Vec};
 use rand_core::Rng;
 use smoltcp::wire::{IpAddress, Ipv4Cidr};
 
+use crate::connectivity::DnsPolicy;
 use crate::fmt::{Debug, info};
 use crate::gatelet::Names;
 use crate::{Gatelet, Session, clock};
@@ -201,6 +202,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             upstream_tcp,
         } = space;
         let followers = self.session(wan).zip(self.lan_address());
+        let policy = self.portals.get(usize::from(wan.0)).and_then(|portal| portal.dns.dyn_receiver());
         let forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
         let mut lan_socket = lan_space.socket(lan);
         // The port is nobody else's: the stack is new.
@@ -225,9 +227,9 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             changed: Signal::new(),
         };
         let udp = async {
-            match followers {
-                Some((session, address)) => desk.serve(session, address).await,
-                None => pending_for_ever().await,
+            match (followers, policy) {
+                (Some((session, address)), Some(policy)) => desk.serve(session, address, policy).await,
+                _ => pending_for_ever().await,
             }
         };
         let clients = join(desk.serve_tcp(0, &mut one_socket), desk.serve_tcp(1, &mut two_socket));
@@ -247,6 +249,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         &self,
         mut session: DynReceiver<'_, Option<Session>>,
         mut address: DynReceiver<'_, Option<Ipv4Cidr>>,
+        mut policy: DynReceiver<'_, DnsPolicy>,
     ) -> ! {
         loop {
             self.send();
@@ -264,6 +267,12 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
                         let config = Config { lan: address, ..forwarder.config().clone() };
                         forwarder.set_config(config);
                     }
+                    ready = true;
+                }
+                while let Poll::Ready(policy) = pin!(policy.changed()).poll(cx) {
+                    let mut forwarder = self.forwarder.borrow_mut();
+                    forwarder.freeze_cache(policy.is_frozen.contains(&true));
+                    forwarder.relax_rebind(policy.portal.into_iter().flatten().next());
                     ready = true;
                 }
                 ready |= self.receive_queries(cx) | self.receive_answers(cx);

@@ -10,6 +10,7 @@ use embassy_sync::pubsub::{DynSubscriber, PubSubChannel};
 use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use gatelet_hal::{EthernetPort, Frame, Pool, PoolCounters, PortId};
+use gatelet_proto::connectivity::{self, Family};
 use gatelet_proto::dhcp::HostName;
 use gatelet_proto::dhcp::server::Store;
 use gatelet_proto::redial::Ledger;
@@ -18,6 +19,7 @@ use heapless::Vec;
 use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use crate::connectivity::PortalDesk;
 use crate::fmt::{Show, warning};
 use crate::queues::{PortQueues, StackQueues};
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
@@ -36,13 +38,29 @@ const NAMES: usize = 64;
 /// How many may listen to events at once: a timeline, a console, the firmware's own logic.
 const SUBSCRIBERS: usize = 4;
 
-/// An event of the router and its moment.
+/// An event and its moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedEvent {
     /// When it happened.
     pub at: Instant,
     /// What happened.
-    pub event: RouterEvent,
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// In the router.
+    Router(RouterEvent),
+    /// An engine has found out whether the Internet is there: [`Connectivity::look`](crate::Connectivity::look) tells.
+    Connectivity {
+        /// Of which WAN.
+        wan: WanId,
+        /// Of which family.
+        family: Family,
+        /// What.
+        event: connectivity::Event,
+    },
 }
 
 /// What the tasks of a Gatelet share: bounded queues between `PORTS` ports, the router, and the IP stacks of
@@ -54,6 +72,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
     pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    /// Between each WAN's connectivity, its DNS service and the router.
+    pub(crate) portals: [PortalDesk<M>; WANS],
     /// Leases that are to be kept.
     pub(crate) leases: Channel<M, Store, LEASES>,
     /// The LAN's hosts that have told DHCP their names.
@@ -79,6 +99,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             ports: [const { PortQueues::new() }; PORTS],
             stacks: [const { StackQueues::new() }; WANS],
             lan: StackQueues::new(),
+            portals: [const { PortalDesk::new() }; WANS],
             leases: Channel::new(),
             names: blocking_mutex::Mutex::new(RefCell::new(Vec::new())),
             commands: Channel::new(),
@@ -191,7 +212,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         (queues.to_stack.channel.dyn_receiver(), queues.from_stack.channel.dyn_sender())
     }
 
-    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if four follow it already.
+    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if six follow it already.
     ///
     /// # Panics
     /// If `wan` is not below `WANS`.
@@ -199,7 +220,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
-    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if four follow it already.
+    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if six follow it already.
     pub(crate) fn lan_address(&self) -> Option<DynReceiver<'_, Option<Ipv4Cidr>>> {
         self.lan.session.dyn_receiver()
     }
@@ -209,7 +230,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.commands.dyn_sender()
     }
 
-    /// Listens to the router's events from now on. `None` if four listen already.
+    /// Listens from now on to what happens. `None` if four listen already.
     pub fn events(&self) -> Option<DynSubscriber<'_, TimedEvent>> {
         self.events.dyn_subscriber().ok()
     }

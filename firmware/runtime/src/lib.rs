@@ -136,6 +136,7 @@
 extern crate std;
 
 mod clock;
+mod connectivity;
 mod dns;
 mod fmt;
 mod gatelet;
@@ -152,8 +153,9 @@ mod tests;
 mod wan;
 
 pub use clock::now;
+pub use connectivity::{Connectivity, ProbeSpace};
 pub use dns::DnsSpace;
-pub use gatelet::{Gatelet, PortCounters, TimedEvent};
+pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
 pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore};

@@ -19,7 +19,7 @@ use gatelet_router::{Egress, Router, RouterEvent, WanId};
 use smoltcp::time::Instant;
 
 use crate::fmt::{Debug, Show, info, warning};
-use crate::gatelet::{Gatelet, TimedEvent};
+use crate::gatelet::{Event, Gatelet, TimedEvent};
 use crate::queues::FrameQueue;
 use crate::{LedgerStore, Session, clock};
 
@@ -207,7 +207,10 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;
-        gatelet.events.immediate_publisher().publish_immediate(TimedEvent { at: now, event });
+        gatelet
+            .events
+            .immediate_publisher()
+            .publish_immediate(TimedEvent { at: now, event: Event::Router(event) });
     }
     if told.anything {
         publish_sessions(gatelet, router);
@@ -255,6 +258,10 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
 ) {
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
         let session = router.wan(wan).and_then(|status| Session::of(&status));
+        if let Some(portal) = gatelet.portals.get(usize::from(wan.0)) {
+            // Before the session is known: who hears of that reads this.
+            portal.set_captive_portal_uri(router.captive_portal_uri(wan));
+        }
         queues.session.sender().send_if_modified(|known| {
             let changed = known.flatten() != session;
             *known = Some(session);

@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use gatelet_proto::connectivity::probes::{ChinaClass, Confidence, Expect, Ipv6, Probe, Scheme, Sets, Tls};
 use gatelet_proto::redial::Preset;
 use gatelet_router::{Forward, PortRange, Protocol};
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
@@ -39,6 +40,7 @@ pub struct Args {
 
 const AFTER_HELP: &str = "\
 Needs root, or CAP_NET_ADMIN and CAP_NET_RAW. Ctrl-C hangs up (Terminate-Request, PADT) and ends; a second one ends at once.
+SIGUSR1 has it look at once whether the Internet is there, if it looks at all (--connectivity, --probe).
 
 Examples:
   # The modem is at eth1: dial, and use the line for everything
@@ -181,9 +183,73 @@ pub struct Lan {
     #[arg(long, value_name = "NAME", requires = "interface")]
     pub ntp: Vec<String>,
 
+    /// Look whether the Internet is there, by the probes of this region: cn, global, or auto, which learns.
+    #[arg(long, value_name = "REGION", value_parser = ["cn", "global", "auto"], requires = "interface")]
+    pub connectivity: Option<String>,
+
+    /// Look whether the Internet is there, by a page of your own choice: whose it is, where (http://, port 80),
+    /// and what it says if nobody interferes: 204 for nothing, else the text. May be given several times.
+    #[arg(long = "probe", value_name = "OWNER,URL,ANSWER", value_parser = parse_probe, conflicts_with = "connectivity", requires = "interface")]
+    pub probes: Vec<ProbePage>,
+
     /// Record the LAN to this file (pcap).
     #[arg(id = "lan_pcap", long = "lan-pcap", value_name = "FILE", requires = "interface")]
     pub pcap: Option<PathBuf>,
+}
+
+/// A page of the user's own choice that is to show whether the Internet is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbePage {
+    /// Whose it is.
+    pub owner: String,
+    /// Its host.
+    pub host: String,
+    /// Its path.
+    pub path: String,
+    /// What it says; none: 204.
+    pub answer: Option<String>,
+}
+
+impl ProbePage {
+    /// As a row of a region of one's own.
+    pub fn row(&self) -> Probe<'_> {
+        Probe {
+            id: &self.host,
+            owner: &self.owner,
+            served_by: &self.owner,
+            scheme: Scheme::Http,
+            host: &self.host,
+            path: &self.path,
+            expect: self.answer.as_deref().map_or(Expect::NoContent, Expect::Body),
+            tls: Tls::Unknown,
+            ipv6: Ipv6::Unknown,
+            china: ChinaClass::Unknown,
+            sets: Sets::NONE,
+            source: "the command line",
+            confidence: Confidence::High,
+        }
+    }
+}
+
+fn parse_probe(text: &str) -> Result<ProbePage, String> {
+    let mut parts = text.splitn(3, ',');
+    let (Some(owner), Some(url), Some(answer)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("write it as OWNER,URL,ANSWER".into());
+    };
+    let rest = url.strip_prefix("http://").ok_or("the URL begins with http://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    };
+    if owner.is_empty() || !is_name(host) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("{text}: an owner, the URL of a page at port 80, and its text"));
+    }
+    Ok(ProbePage {
+        owner: owner.into(),
+        host: host.into(),
+        path: format!("/{path}"),
+        answer: Some(answer.to_owned()).filter(|answer| answer != "204"),
+    })
 }
 
 /// What happens on this machine.

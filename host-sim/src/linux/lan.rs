@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use gatelet_hal::PortId;
 use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
-use gatelet_runtime::DnsSpace;
+use gatelet_runtime::{DnsSpace, ProbeSpace};
 use smoltcp::time::Instant;
 
 use super::args::Lan;
@@ -25,11 +25,14 @@ const ANSWERS: usize = 64 * 1024;
 /// The memory of the DNS service.
 pub type Names = DnsSpace<QUERIES, ANSWERS>;
 
+/// The memory of connectivity checks.
+pub type Probes = ProbeSpace<8>;
+
 /// Sockets of the router's own stack in the LAN, and of the one on the line: the DNS service's, and the one that
 /// a stack opens for itself.
 pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
 /// As [`LAN_SOCKETS`].
-pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1;
+pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + Probes::SOCKETS;
 
 /// Makes `router` the LAN's router.
 ///

@@ -22,12 +22,14 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::channel::DynamicSender;
 use embassy_sync::pubsub::{DynSubscriber, WaitResult};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::connectivity::probes::Probe;
+use gatelet_proto::connectivity::{self, Family, Region};
 use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::{Gatelet, TimedEvent};
+use gatelet_runtime::{Connectivity, Event, Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -118,6 +120,11 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut wan_sockets = StackResources::<{ lan::WAN_SOCKETS }>::new();
     let mut lan_sockets = StackResources::<{ lan::LAN_SOCKETS }>::new();
 
+    let rows: Vec<_> = args.lan.probes.iter().map(args::ProbePage::row).collect();
+    let checks = region(args, &rows)
+        .map(|region| Connectivity::new(WAN, connectivity::Config::new(region, Family::Ipv4)));
+    let mut probes = Box::new(lan::Probes::new());
+
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
     output.note(start, "wan", format!("{}: {}", args.wan, wan_port.describe()), Tone::Plain);
@@ -163,11 +170,16 @@ fn dial(args: &Args) -> Result<(), String> {
                     gatelet.run_sntp(WAN, wan_stack, &servers, rng).await
                 });
             }
+            if let Some(checks) = &checks {
+                let rng = ChaCha8Rng::from_seed(random()?);
+                let run = gatelet.run_connectivity(checks, wan_stack, &mut probes, rng);
+                executor.spawn("connectivity", run);
+            }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
     }
-    executor.spawn("events", follow(&mut events, &mut session, &output));
-    executor.spawn("signals", hang_up(&signals, commands, &output));
+    executor.spawn("events", follow(&mut events, &mut session, checks.as_ref(), &output));
+    executor.spawn("signals", hang_up(&signals, commands, checks.as_ref(), &output));
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
     if let Some(past) = router.snapshot(executor.now(), WAN) {
@@ -176,18 +188,40 @@ fn dial(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Whom to ask whether the Internet is there, if anybody.
+fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
+    match args.lan.connectivity.as_deref() {
+        Some("cn") => Some(Region::Cn),
+        Some("global") => Some(Region::Global),
+        Some(_) => Some(Region::Auto),
+        None => (!rows.is_empty()).then_some(Region::Custom(rows)),
+    }
+}
+
 /// Tells what happens, and does to this machine what it means, for ever.
-async fn follow(events: &mut DynSubscriber<'_, TimedEvent>, session: &mut Option<Session>, output: &Output) {
+async fn follow(
+    events: &mut DynSubscriber<'_, TimedEvent>,
+    session: &mut Option<Session>,
+    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    output: &Output,
+) {
     loop {
         match events.next_message().await {
             WaitResult::Message(timed) => {
-                if let RouterEvent::Wan(_, event) = &timed.event
+                if let Event::Router(RouterEvent::Wan(_, event)) = &timed.event
                     && let Some(session) = session
                     && let Err(error) = session.follow(event)
                 {
                     output.note(timed.at, "trouble", error, Tone::Bad);
                 }
-                output.event(timed.at, &timed.event);
+                match &timed.event {
+                    Event::Router(event) => output.event(timed.at, event),
+                    Event::Connectivity { event, .. } => {
+                        if let Some(checks) = checks {
+                            checks.look(|engine| output.connectivity(timed.at, *event, engine));
+                        }
+                    }
+                }
             }
             WaitResult::Lagged(count) => {
                 let what = format!("{count} events were lost");
@@ -197,13 +231,25 @@ async fn follow(events: &mut DynSubscriber<'_, TimedEvent>, session: &mut Option
     }
 }
 
-/// Ends the sessions at the first signal, the process at the second.
-async fn hang_up(signals: &Signals, commands: DynamicSender<'_, Command>, output: &Output) {
-    let signal = signals.next().await;
+/// Looks at once whether the Internet is there, at SIGUSR1. Ends the sessions at the first other signal, the process at the
+/// second.
+async fn hang_up(
+    signals: &Signals,
+    commands: DynamicSender<'_, Command>,
+    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    output: &Output,
+) {
+    let signal = loop {
+        match (signals.next().await, checks) {
+            (signal, Some(checks)) if signal == Signal::SIGUSR1.as_str() => checks.check_now(),
+            (signal, None) if signal == Signal::SIGUSR1.as_str() => {}
+            (signal, _) => break signal,
+        }
+    };
     let what = format!("{signal}: hangs up; once more to end at once");
     output.note(crate::clock::now(), "interrupted", what, Tone::Notice);
     commands.send(Command::Shutdown).await;
-    signals.next().await;
+    while signals.next().await == Signal::SIGUSR1.as_str() {}
     std::process::exit(ENDED_AT_ONCE);
 }
 
@@ -355,12 +401,12 @@ const NO_STACK: &str = "no frame for the router's own stack";
 /// Exit status after a second Ctrl-C, as a shell gives it to what SIGINT ended: 128 and 2.
 const ENDED_AT_ONCE: i32 = 130;
 
-/// Ctrl-C and its like as something to wait for.
+/// Ctrl-C and its like, and SIGUSR1, as something to wait for.
 struct Signals(SignalFd);
 
 impl Signals {
     fn catch() -> Result<Self, String> {
-        let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1]);
         let fd = set
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use gatelet_proto::connectivity::{self, Engine, Evidence, Verdict, What};
 use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
 use serde_json::{Map, Value, json};
 use smoltcp::time::Instant;
@@ -32,6 +33,25 @@ impl Output {
         if let Some(entry) = narrate::entry(event, at, Instant::ZERO) {
             self.write(&entry, details(event));
         }
+    }
+
+    /// Tells what the router has found out about the Internet.
+    pub fn connectivity(&self, at: Instant, event: connectivity::Event, engine: &Engine<'_>) {
+        let Some(entry) = narrate::connectivity(event, engine, at, Instant::ZERO) else { return };
+        let mut details = Map::new();
+        if let connectivity::Event::VerdictChanged { is_final } = event {
+            let verdict = engine.verdict();
+            details.insert("family".into(), json!(engine.config().family.name()));
+            details.insert("verdict".into(), json!(verdict.name()));
+            details.insert("detail".into(), json!(verdict.detail()));
+            details.insert("final".into(), json!(is_final));
+            if let Verdict::Portal { url } = verdict {
+                details.insert("url".into(), json!(url.as_str()));
+            }
+            details
+                .insert("evidence".into(), engine.evidence().map(|seen| evidence(engine, &seen)).collect());
+        }
+        self.write(&entry, details);
     }
 
     /// Tells what this program itself has to say.
@@ -104,6 +124,24 @@ fn wan_details(event: &WanEvent) -> Value {
         }),
         _ => Value::Null,
     }
+}
+
+/// Which check, where, what it said.
+fn evidence(engine: &Engine<'_>, seen: &Evidence) -> Value {
+    let id = |row| engine.probe(row).map_or("", |probe| probe.id);
+    let what = match seen.what {
+        What::Http { row } => format!("http {}", id(row)),
+        What::Tls { row } => format!("tls {}", id(row)),
+        What::KnownName { resolver, transport } => format!("known name, resolver {resolver}, {transport:?}"),
+        What::RandomName { resolver } => format!("random name, resolver {resolver}"),
+        What::Anchor { row } => format!("anchor {}", row.map_or("", id)),
+    };
+    json!({
+        "what": what,
+        "address": seen.address.map(|address| address.to_string()),
+        "finding": seen.finding.map(|(finding, _)| finding.name()),
+        "at": seen.finding.map(|(_, at)| seconds(at)),
+    })
 }
 
 fn seconds(at: Instant) -> f64 {

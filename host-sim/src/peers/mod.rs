@@ -3,7 +3,8 @@
 //! ```text
 //!  router ── ONT ── Concentrator ┬── Radius        who may log in, how often at once
 //!   │     (ont, modem)           ├── Throttle(s)   who asks too often
-//!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker
+//!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker,
+//!   │        │                   │                 and what interferes on the way (portal)
 //!   │        └───── Edge ────────┘                 a line without PPP
 //!   └── lan: Machine(s) (host)                      computers at home, some of them ill
 //! ```
@@ -20,4 +21,5 @@ pub mod modem;
 pub mod ndp;
 pub mod ont;
 pub mod packet;
+pub mod portal;
 pub mod radius;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Address;
 
-use super::file::error_tag;
+use super::file::{error_tag, network};
 use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
@@ -17,6 +17,7 @@ use crate::peers::edge;
 use crate::peers::host::{Target, Task};
 use crate::peers::internet::{self, Attack, Campaign, DnsMood, Narrow};
 use crate::peers::lan::Scheme;
+use crate::peers::portal;
 use crate::peers::radius::Refusal;
 use crate::timeline::{Actor, Tone, tags};
 use crate::world::{Errand, Network, Power, ROUTER_MAC};
@@ -114,6 +115,7 @@ enum Verb {
     DnsSilence,
     DnsFailure,
     DnsSlow,
+    Network,
     DhcpSilence,
     DhcpNoRenewals,
     DhcpRenumber,
@@ -212,6 +214,8 @@ pub(super) enum Action {
         size: u64,
     },
     Dns(DnsMood),
+    /// Something else is on the way to the Internet: its name.
+    Network(String),
     /// The DHCP server of a line without PPP.
     Dhcp(edge::Mood),
     Renumber,
@@ -260,7 +264,7 @@ impl FaultFile {
             ("tag", self.tag.is_some(), &[Verb::RefuseSession]),
             ("text", self.text.is_some(), &[Verb::RefuseSession]),
             ("to", self.to.is_some(), &[Verb::Ping]),
-            ("name", self.name.is_some(), &[Verb::Resolve]),
+            ("name", self.name.is_some(), &[Verb::Resolve, Verb::Network]),
             ("force", self.force.is_some(), &[Verb::Dial]),
             ("user", self.user.is_some(), &[Verb::Credentials]),
             ("password", self.password.is_some(), &[Verb::Credentials]),
@@ -345,6 +349,11 @@ impl FaultFile {
             Verb::DnsSilence => Action::Dns(DnsMood::Silent),
             Verb::DnsFailure => Action::Dns(DnsMood::Failing),
             Verb::DnsSlow => Action::Dns(DnsMood::Slow(SLOW)),
+            Verb::Network => {
+                let name = self.name.clone().ok_or("`name` is missing: of which network?")?;
+                network(&name)?;
+                Action::Network(name)
+            }
             Verb::DhcpSilence => Action::Dhcp(edge::Mood::Silent),
             Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
             Verb::DhcpRenumber => Action::Renumber,
@@ -494,6 +503,16 @@ impl Fault {
                 };
                 self.tell(network, Actor::Internet, Tone::Bad, what);
                 set_dns(network, *mood);
+            }
+            Action::Network(name) => {
+                let what = match name.as_str() {
+                    "clean" => "nothing is between the line and the Internet any more".to_owned(),
+                    name => format!("between the line and the Internet: {name}"),
+                };
+                self.tell(network, Actor::Internet, Tone::Plain, &what);
+                if let (Some(internet), Some(between)) = (&mut network.internet, portal::network(name)) {
+                    internet.set_network(between);
+                }
             }
             Action::NtpSilence => {
                 self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");

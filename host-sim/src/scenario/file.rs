@@ -23,6 +23,7 @@
 //! ```
 
 use gatelet_hal::PortId;
+use gatelet_proto::connectivity::Region;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{NightlyReconnect, Policy, Preset};
@@ -44,6 +45,7 @@ use crate::peers::concentrator::throttle::{Key, Kind, Rule, Stage};
 use crate::peers::concentrator::{
     ACCOUNT, Authentication, Concentrator, Cookie, Keepalive, MaxPayload, Model, Moods, Reception, Startup,
 };
+use crate::peers::portal::{self, Network};
 use crate::world::Access;
 
 /// A scenario as it stands in its file.
@@ -72,6 +74,11 @@ pub struct File {
     pub concentrator: ConcentratorFile,
     /// What there is over IPv6.
     pub ipv6: Option<Ipv6File>,
+    /// How the router looks whether the Internet is there; it does not if not given.
+    pub connectivity: Option<ConnectivityFile>,
+    /// What is behind the concentrator.
+    #[serde(default)]
+    pub internet: InternetFile,
     /// What is there in the concentrator's place on a line without PPP.
     #[serde(default)]
     pub edge: EdgeFile,
@@ -211,6 +218,56 @@ fn nightly(text: &str) -> Result<NightlyReconnect, String> {
         // Unicom ends sessions after 2826 to 2885 minutes (users' logs).
         forced_disconnect: Duration::from_secs(48 * 3600),
     })
+}
+
+/// `[connectivity]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConnectivityFile {
+    #[serde(default)]
+    region: RegionName,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RegionName {
+    Cn,
+    Global,
+    #[default]
+    Auto,
+}
+
+impl ConnectivityFile {
+    /// Which probes.
+    pub fn region(self) -> Region<'static> {
+        match self.region {
+            RegionName::Cn => Region::Cn,
+            RegionName::Global => Region::Global,
+            RegionName::Auto => Region::Auto,
+        }
+    }
+}
+
+/// `[internet]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct InternetFile {
+    network: Option<String>,
+}
+
+impl InternetFile {
+    /// What is on the way, by its name.
+    ///
+    /// # Errors
+    /// If nothing is called so.
+    pub fn network(&self) -> Result<Option<Network>, String> {
+        self.network.as_deref().map(network).transpose()
+    }
+}
+
+/// The network of that name.
+pub(super) fn network(name: &str) -> Result<Network, String> {
+    portal::network(name).ok_or_else(|| format!("network: nothing is called {name:?}"))
 }
 
 /// `[concentrator]`

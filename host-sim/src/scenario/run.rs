@@ -8,6 +8,7 @@ use gatelet_hal::PortId;
 use serde::Serialize;
 use smoltcp::time::Instant;
 
+use super::file::ConnectivityFile;
 use super::ipv6::Ipv6File;
 use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
@@ -15,6 +16,7 @@ use crate::peers::edge::{EDGE_MAC, Edge};
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
 use crate::peers::modem::{MODEM_MAC, Modem};
+use crate::peers::portal;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
 use crate::world::{Gateway, Network, Outbox, Run, Side, WorldPacer};
@@ -99,7 +101,14 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
         let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
         internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+        // Where connectivity is looked at, there is somebody to ask.
+        let clean = file.connectivity.and_then(|_| portal::network("clean"));
+        if let Some(network) = file.internet.network()?.or(clean) {
+            internet.set_network(network);
+        }
         network.internet = Some(internet);
+    } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
+        return Err("connectivity, internet.network: without a [lan] there is no Internet".into());
     }
     if let Some(modem) = &file.modem {
         let (memory, storage) = (&mut modem_memory, &mut modem_storage);
@@ -124,6 +133,7 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let mut gateway = Gateway::new(file.access(PortId(0))?, seed);
     gateway.ntp.clone_from(&file.router.ntp);
     gateway.max_frame_len = max_frame_len;
+    gateway.connectivity = file.connectivity.map(ConnectivityFile::region);
     if let Some(lan) = &file.lan {
         gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
     } else if !file.forwards.is_empty() {

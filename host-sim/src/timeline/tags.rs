@@ -112,6 +112,16 @@ pub const TAGS: &[Tag] = &[
     ("flow-table-full", "the table of flows is full, and none of them may go"),
     ("rule", "a rule of the firewall that is to be told decides"),
     ("flows-cut", "connections through an old address are cut"),
+    // The router: whether the Internet is there.
+    ("verdict", "a family's connectivity is known"),
+    ("verdict-so-far", "how it looks before all is heard"),
+    ("dns-frozen", "answers of DNS are neither kept nor served from the cache"),
+    ("dns-thawed", "the cache is used again"),
+    ("rebind-relaxed", "the portal's name may have a private address"),
+    ("rebind-restored", "no name may have one any more"),
+    ("no-traffic", "the session has an address, and nothing comes back"),
+    ("probe-demoted", "a probe that fails alone is asked seldom"),
+    ("probe-restored", "it works again"),
     // The router: the redial engine.
     ("hold", "a hold begins: not one PADI"),
     ("hold-lifted", "a hold ends early"),

@@ -16,12 +16,16 @@ use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
+use gatelet_proto::connectivity::{self, Family, Region};
 use gatelet_proto::dns;
 use gatelet_proto::redial::{Boot, Ledger};
 use gatelet_router::{
     EthernetWanConfig, Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId,
 };
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore};
+use gatelet_runtime::{
+    Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, ProbeSpace,
+    TimedEvent,
+};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -50,12 +54,14 @@ const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping, its own lookups, the time of day, and those of the LAN.
-const SOCKETS: usize = 5 + Dns::WAN_SOCKETS;
+/// Sockets of the `wan` stack: ping, its own lookups, the time of day, those of the LAN, and the probes'.
+const SOCKETS: usize = 5 + Dns::WAN_SOCKETS + ProbeSpace::<PROBES>::SOCKETS;
 /// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
 const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
 /// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
 type Dns = DnsSpace<8, 8192>;
+/// Probes at once.
+const PROBES: usize = 8;
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
 
@@ -96,6 +102,8 @@ pub struct Gateway {
     pub stack: bool,
     /// Its second port, if there is a LAN; needs [`stack`](Self::stack).
     pub lan: Option<LanSettings>,
+    /// Which probes it asks whether the Internet is there, if it asks any; needs [`stack`](Self::stack).
+    pub connectivity: Option<Region<'static>>,
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
@@ -124,6 +132,7 @@ impl Gateway {
             max_frame_len: 1514,
             stack: true,
             lan: None,
+            connectivity: None,
             flash: Flash::new(),
             retained: None,
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
@@ -207,6 +216,11 @@ impl Gateway {
             Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
             None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
         };
+        let mut checks = self.connectivity.map(|region| {
+            let config = connectivity::Config::new(region, Family::Ipv4);
+            let rng = chacha20::ChaCha8Rng::from_rng(&mut self.rng);
+            (Connectivity::new(WAN, config), Box::new(ProbeSpace::<PROBES>::new()), rng)
+        });
         if let Some(tables) = &mut tables {
             router.add_port(LAN_PORT, LAN_MAC, LAN_FRAME_LEN);
             router.lend_tables(tables.lend());
@@ -226,7 +240,11 @@ impl Gateway {
                 executor.set_pacer(pacer);
             }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
-            executor.spawn("events", tell_events(&gatelet, network, booted));
+            let (checks, probes) = match &mut checks {
+                Some((checks, space, rng)) => (Some(&*checks), Some((space, rng))),
+                None => (None, None),
+            };
+            executor.spawn("events", tell_events(&gatelet, checks, network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));
             if with_stack {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
@@ -243,6 +261,9 @@ impl Gateway {
                         executor.spawn("SNTP", gatelet.run_sntp(WAN, stack, &ntp, ntp_rng));
                     }
                     executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
+                }
+                if let (Some(checks), Some((space, rng))) = (checks, probes) {
+                    executor.spawn("connectivity", gatelet.run_connectivity(checks, stack, space, rng));
                 }
                 executor.spawn("user", run_errands(stack, network));
             }
@@ -327,6 +348,7 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
 /// Puts what the router reports into the timeline.
 async fn tell_events(
     gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
+    checks: Option<&Connectivity<'_, NoopRawMutex>>,
     network: &RefCell<Network<'_>>,
     booted: Instant,
 ) {
@@ -334,7 +356,14 @@ async fn tell_events(
     loop {
         match events.next_message().await {
             WaitResult::Message(event) => {
-                if let Some(entry) = narrate::entry(&event.event, event.at, booted) {
+                let TimedEvent { at, event } = event;
+                let entry = match event {
+                    Event::Router(event) => narrate::entry(&event, at, booted),
+                    Event::Connectivity { event, .. } => checks.and_then(|checks| {
+                        checks.look(|engine| narrate::connectivity(event, engine, at, booted))
+                    }),
+                };
+                if let Some(entry) = entry {
                     network.borrow_mut().push(entry);
                 }
             }

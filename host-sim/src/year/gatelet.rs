@@ -23,7 +23,7 @@ use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::ppp::Credentials;
 use gatelet_proto::redial::{Boot, Ledger, Policy, Preset};
 use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanEvent, WanId};
-use gatelet_runtime::{FlashLedger, Gatelet, LedgerStore};
+use gatelet_runtime::{Event, FlashLedger, Gatelet, LedgerStore};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Icmpv4Packet, Icmpv4Repr, IpAddress};
@@ -295,7 +295,8 @@ async fn watch(gatelet: &Gatelet<'_, NoopRawMutex>, plug: &RefCell<Plug>) {
     loop {
         let WaitResult::Message(timed) = events.next_message().await else { continue };
         let mut plug = plug.borrow_mut();
-        match timed.event {
+        let Event::Router(event) = timed.event else { continue };
+        match event {
             RouterEvent::Wan(_, WanEvent::PadsReceived { session_id, .. }) => plug.session = Some(session_id),
             RouterEvent::Wan(_, WanEvent::Up { .. }) => plug.up = true,
             RouterEvent::Wan(_, WanEvent::Down { .. } | WanEvent::LinkDown) => plug.up = false,

@@ -156,6 +156,16 @@ impl Gatelet {
         self.wait(event, time).is_ok()
     }
 
+    /// Whether an event named `event` for which `wanted` holds comes within `time`.
+    pub(crate) fn hears_where(
+        &mut self,
+        event: &str,
+        time: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> bool {
+        self.wait_where(event, time, wanted).is_ok()
+    }
+
     /// Every event read so far.
     pub(crate) fn seen(&self) -> &[Value] {
         &self.seen

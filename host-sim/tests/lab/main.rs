@@ -17,6 +17,7 @@ mod lan_services;
 mod lan_traffic;
 mod losses;
 mod machine;
+mod portal;
 mod throughput;
 mod trace;
 
@@ -97,6 +98,7 @@ const CHECKS: &[Check] = &[
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
+    ("portal: each way a carrier can be in the way", portal::every_mode),
     ("lan: a lease renewed, and rebound with another server", lan_ipoe::renewed),
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),

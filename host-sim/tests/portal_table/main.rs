@@ -6,11 +6,12 @@
 mod others;
 mod ours;
 mod timing;
-mod world;
+mod wire;
 
 use std::fmt::Write;
 
 use gatelet_proto::connectivity::{Config, Family, Region, Verdict};
+use gatelet_sim::peers::portal;
 use serde::Deserialize;
 use smoltcp::time::Duration;
 
@@ -44,8 +45,8 @@ fn expected() -> Vec<Row> {
     toml::from_str::<Expected>(EXPECTED).expect("expected.toml").network
 }
 
-fn network(row: &Row) -> world::Network {
-    world::network(&row.name).unwrap_or_else(|| panic!("no model of {}", row.name))
+fn network(row: &Row) -> portal::Network {
+    portal::network(&row.name).unwrap_or_else(|| panic!("no model of {}", row.name))
 }
 
 /// The word for a verdict: with the stage, where there is one.

@@ -8,7 +8,7 @@ use gatelet_proto::connectivity::{Family, Transport};
 use gatelet_wire::http::{Progress, Response, ResponseReader};
 use gatelet_wire::tls::{ANSWER_MAX, Answer};
 
-use crate::world::{Connection, DNS_DELAY, Meeting, Network, ROUND_TRIP, Reply};
+use gatelet_sim::peers::portal::{Connection, DNS_DELAY, Meeting, Network, ROUND_TRIP, Reply};
 
 /// Android waits this long for its probes.
 const ANDROID_PROBES: Duration = Duration::from_secs(3);
@@ -17,6 +17,9 @@ const NETWORK_MANAGER: Duration = Duration::from_secs(20);
 /// Firefox gives an attempt this long, and makes this many.
 const FIREFOX: Duration = Duration::from_secs(5);
 const FIREFOX_ATTEMPTS: usize = 6;
+
+/// What a host says that was asked for a page of somebody else's.
+pub(crate) const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
 /// Its strategy's word for `network`.
 pub(crate) fn android(network: &Network) -> &'static str {
@@ -79,7 +82,11 @@ fn get(
     let (address, mut at) = resolve(network, host)?;
     at += 2 * ROUND_TRIP;
     let meeting = (network.tcp)(&Connection { address, port: 80, host, path });
-    let Meeting::Stream { at_once, drip } = meeting else { return None };
+    let (at_once, drip) = match meeting {
+        Meeting::Stream { at_once, drip } => (at_once, drip),
+        Meeting::Page => (NOT_FOUND.to_vec(), None),
+        Meeting::Dropped | Meeting::Reset => return None,
+    };
     let mut reader = ResponseReader::new();
     let mut progress = reader.push(&at_once);
     let mut unit = drip.iter().flat_map(|(_, unit)| unit).copied().cycle();

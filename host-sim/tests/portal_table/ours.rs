@@ -11,7 +11,8 @@ use gatelet_wire::tls::{ANSWER_MAX, Answer};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 
-use crate::world::{Connection, DNS_DELAY, Meeting, Network, RESOLVERS, ROUND_TRIP, Reply};
+use crate::others::NOT_FOUND;
+use gatelet_sim::peers::portal::{Connection, DNS_DELAY, Meeting, Network, RESOLVERS, ROUND_TRIP, Reply};
 
 /// What a run has shown.
 pub(crate) struct Run<'a> {
@@ -199,6 +200,7 @@ impl<'a> Run<'a> {
     ) -> (Instant, Done) {
         let up_at = self.now + ROUND_TRIP.into();
         let (at_once, drip) = match meeting {
+            Meeting::Page => (NOT_FOUND.to_vec(), None),
             Meeting::Dropped => return (task.connect_by, Done::Failed(Failure::ConnectTimeout)),
             Meeting::Reset => return (up_at, Done::Failed(Failure::Rejected)),
             Meeting::Stream { at_once, drip } => (at_once, drip),

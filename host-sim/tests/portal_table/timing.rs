@@ -6,7 +6,7 @@ use gatelet_proto::connectivity::{Activity, Event, Family, Finding, Region, Stag
 use smoltcp::time::Duration;
 
 use crate::ours::Run;
-use crate::world::{Meeting, Network, Reply, network};
+use gatelet_sim::peers::portal::{Meeting, Network, Reply, network};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -144,6 +144,16 @@ fn off_line_the_wait_doubles_from_one_second_to_ten_minutes() {
     assert!(gaps.len() > 100);
     let distinct: std::collections::BTreeSet<_> = gaps.iter().rev().take(20).collect();
     assert!(distinct.len() > 10, "jitter: {distinct:?}");
+}
+
+/// What is said before all is heard differs from round to round here, and nobody is to be told each time.
+#[test]
+fn the_wait_doubles_where_the_first_guess_is_always_another() {
+    let (mut run, drip) = up(Region::Cn, Family::Ipv4, "offline-slow-drip");
+    let told = run.verdicts.len();
+    run.live(&drip, DAY);
+    assert_eq!(run.verdicts.len(), told, "{:?}", run.verdicts);
+    assert!(gaps(&run).last().is_some_and(|gap| *gap > 360_000), "{:?}", gaps(&run));
 }
 
 #[test]

@@ -149,10 +149,12 @@ impl Engine<'_> {
         }
     }
 
-    /// Makes a verdict known, with its effects. A provisional one that says nothing new is none.
+    /// Makes a verdict known, with its effects. A provisional one that says nothing new is none; nor is one of the kind that
+    /// is known for sure, since it is other in detail for want of time only.
     pub(super) fn publish(&mut self, now: Instant, verdict: Verdict, is_final: bool) {
         let is_same = self.verdict.is_same_as(&verdict);
-        if is_same && !is_final {
+        let is_kind_known = self.is_final && self.verdict.name() == verdict.name();
+        if !is_final && (is_same || is_kind_known) {
             return;
         }
         let (was_frozen, was_relaxed) = (self.freezes_dns_cache(), self.portal_name().is_some());

@@ -94,15 +94,18 @@ impl Round {
         debug_assert!(pushed.is_ok(), "more checks than CHECKS_MAX");
     }
 
-    /// Whether all is heard that matters. What a resolver says by TCP matters only if none is right by UDP; otherwise it
-    /// is noted when it comes.
+    /// Whether all is heard that matters. What a resolver says by TCP matters only if none is right by UDP, and an address
+    /// looked at for itself only as long as nothing has come back from anywhere; otherwise it is noted when it comes.
     pub(super) fn is_over(&self) -> bool {
         let is_right_by_udp = self.checks.iter().any(|check| {
             let is_udp = matches!(check.what, What::KnownName { transport: Transport::Udp, .. });
             is_udp && matches!(check.finding, Some((Finding::DnsRight, _)))
         });
-        let is_optional = |check: &Check| {
-            is_right_by_udp && matches!(check.what, What::KnownName { transport: Transport::Tcp, .. })
+        let is_alive = self.checks.iter().any(|check| check.is_alive);
+        let is_optional = |check: &Check| match check.what {
+            What::KnownName { transport: Transport::Tcp, .. } => is_right_by_udp,
+            What::Anchor { .. } => is_alive,
+            _ => false,
         };
         self.checks.iter().all(|check| check.finding.is_some() || is_optional(check))
     }

@@ -5,8 +5,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use chacha20::ChaCha8Rng;
 use gatelet_proto::connectivity::probes::{self, Probe, find};
 use gatelet_proto::connectivity::{
-    CaptivePortalUri, Config, Dropped, Engine, Event, Failure, Family, Outcome, Region, Stage, Task,
-    TaskKind, Transport, Verdict, What,
+    CaptivePortalUri, Config, DnsError, Dropped, Engine, Event, Failure, Family, Outcome, Region, Stage,
+    Task, TaskKind, Transport, Verdict, What,
 };
 use gatelet_proto::redial::Language;
 use gatelet_wire::http::ResponseReader;
@@ -93,6 +93,41 @@ fn a_silent_owner_is_not_waited_for() {
     }
     assert_eq!(*engine.verdict(), Verdict::Offline { stage: Stage::Route });
     assert!(now <= at(15_000), "{now}");
+}
+
+/// A line that carries nothing in its first second: by then two addresses are looked at for themselves, and once resolvers
+/// answer nobody waits for those.
+#[test]
+fn a_late_resolver_makes_up_for_addresses_that_do_not_answer() {
+    let rows = ["xiaomi", "huawei"].map(|id| *find(id).expect("a row"));
+    let (mut engine, mut rng) = up(Config::new(Region::Custom(&rows), Family::Ipv4));
+    let mut under_way = tasks(&mut engine, at(0));
+    engine.handle_timeout(at(1_000), &mut rng);
+    let anchors = tasks(&mut engine, at(1_000));
+    let is_anchor = |task: &Task<'_>| matches!(task.kind, TaskKind::Hello { server_name: None, .. });
+    assert!(anchors.len() == 2 && anchors.iter().all(is_anchor), "{anchors:?}");
+    let page = response("HTTP/1.1 204 No Content\r\n\r\n");
+    let mut now = at(1_000);
+    while let Some(task) = under_way.pop() {
+        now += Duration::from_millis(10);
+        let outcome = match &task.kind {
+            TaskKind::Resolve { name, .. } if name.as_str() == probes::KNOWN_NAME => {
+                Outcome::Addresses(&[IpAddr::V4(probes::KNOWN_IPV4)])
+            }
+            TaskKind::Resolve { name, .. } if rows.iter().any(|row| row.host == name.as_str()) => {
+                Outcome::Addresses(&[HOST])
+            }
+            TaskKind::Resolve { .. } => Outcome::NoAddress(DnsError::NoSuchName),
+            TaskKind::Get { .. } => Outcome::Response(page.response().expect("whole")),
+            TaskKind::Hello { .. } => Outcome::Failed(Failure::ConnectTimeout),
+        };
+        if engine.awaits(task.id) && !is_anchor(&task) {
+            engine.handle_result(now, task.id, 0, outcome).expect("awaited");
+        }
+        under_way.extend(tasks(&mut engine, now));
+    }
+    assert!(engine.is_final() && now < at(2_000), "{now}");
+    assert!(matches!(engine.verdict(), Verdict::Online | Verdict::Partial { .. }), "{:?}", engine.verdict());
 }
 
 #[test]

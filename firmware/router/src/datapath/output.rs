@@ -21,6 +21,7 @@ impl<'p> Datapath<'p> {
         frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
         if let Some(egress) = stack_egress(hop) {
+            self.traffic[hop.index()].count_sent(frame.len());
             return Ok(Outcome::Sent(egress, frame));
         }
         if !self.interface(hop).is_up() {

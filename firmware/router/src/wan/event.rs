@@ -297,6 +297,23 @@ pub struct WanStatus {
     pub last_failure: Option<Failure>,
     /// What was received, sent and dropped.
     pub counters: WanCounters,
+    /// What LAN hosts send by it, and get back.
+    pub forwarded: Forwarded,
+}
+
+/// IPv4 between the LAN and a WAN, counted at both ends, less what the router's own stacks sent and received there. What was
+/// dropped on the way is counted at one end only, and so is what passed by another WAN: what has grown at both ends has passed.
+/// Wraps around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forwarded {
+    /// Packets that came from the LAN, for whichever WAN.
+    pub from_lan: u32,
+    /// Packets that left by this WAN.
+    pub to_wan: u32,
+    /// Bytes of IP that came by this WAN.
+    pub from_wan_bytes: u64,
+    /// Bytes of IP that went to the LAN, from whichever WAN.
+    pub to_lan_bytes: u64,
 }
 
 /// What one WAN received, sent and dropped since it was added. Wraps around.

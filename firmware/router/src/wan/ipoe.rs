@@ -21,7 +21,7 @@ use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv4Repr, UdpPacket};
 
-use super::event::{Ipv4Status, WanCounters, WanEvent, WanState, WanStatus};
+use super::event::{Forwarded, Ipv4Status, WanCounters, WanEvent, WanState, WanStatus};
 use crate::Dropped;
 
 /// Everything about a WAN that is plain Ethernet.
@@ -416,6 +416,7 @@ impl EthernetWan {
             advice: self.advice(),
             last_failure: None,
             counters: self.counters,
+            forwarded: Forwarded::default(),
         }
     }
 

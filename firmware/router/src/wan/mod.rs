@@ -30,8 +30,8 @@ pub(crate) use line::{Line, Outgoing};
 
 pub use config::WanConfig;
 pub use event::{
-    AddressKind, Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanCounters, WanEvent, WanId, WanState,
-    WanStatus,
+    AddressKind, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus, WanCounters, WanEvent, WanId,
+    WanState, WanStatus,
 };
 pub use ipoe::{Addressing, EthernetWanConfig};
 

@@ -1,6 +1,6 @@
 //! A WAN at one moment.
 
-use super::event::{SessionStatus, WanState, WanStatus};
+use super::event::{Forwarded, SessionStatus, WanState, WanStatus};
 use super::{State, Wan};
 
 impl Wan<'_> {
@@ -35,6 +35,7 @@ impl Wan<'_> {
             advice: self.engine.advice(),
             last_failure: self.last_failure,
             counters,
+            forwarded: Forwarded::default(),
         }
     }
 }

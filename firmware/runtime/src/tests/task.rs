@@ -14,7 +14,7 @@ use gatelet_router::{Command, Router, RouterEvent, WanConfig, WanEvent, WanId};
 use smoltcp::wire::EthernetAddress;
 
 use super::world::World;
-use crate::{Gatelet, LedgerStore, StoreError};
+use crate::{Event, Gatelet, LedgerStore, StoreError, TimedEvent};
 
 const PORT: PortId = PortId(0);
 const WAN: WanId = WanId(0);
@@ -120,9 +120,14 @@ fn events_reach_every_subscriber_with_their_time() {
             WaitResult::Message(event) => event,
             WaitResult::Lagged(missed) => panic!("missed {missed}"),
         });
-        let link_up = events.find(|event| event.event == RouterEvent::Wan(WAN, WanEvent::LinkUp)).unwrap();
+        let link_up = events
+            .find(|event| event.event == Event::Router(RouterEvent::Wan(WAN, WanEvent::LinkUp)))
+            .unwrap();
         assert_eq!((link_up.at - start).total_millis(), 1000);
-        assert!(events.any(|event| matches!(event.event, RouterEvent::Wan(WAN, WanEvent::PadiSent { .. }))));
+        let is_padi = |event: TimedEvent| {
+            matches!(event.event, Event::Router(RouterEvent::Wan(WAN, WanEvent::PadiSent { .. })))
+        };
+        assert!(events.any(is_padi));
     }
 }
 

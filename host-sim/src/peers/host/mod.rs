@@ -43,6 +43,7 @@ use self::ping::Ping;
 use self::server::Servers;
 use self::stream::Stream;
 use self::trace::Trace;
+use super::portal::Network;
 
 /// Something a person does with a computer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,6 +275,11 @@ impl<'a> Machine<'a> {
         self.servers.open(&mut self.body, service, port, clients);
     }
 
+    /// Puts a network on the way to its servers, or takes it away.
+    pub fn set_network(&mut self, network: Option<Network>) {
+        self.servers.network = network;
+    }
+
     /// Whether a datagram or a connection from outside to `port` is expected.
     pub fn expects(&self, port: u16) -> bool {
         self.servers.ports().any(|open| open == port)
@@ -321,7 +327,7 @@ impl<'a> Machine<'a> {
         // What a task says to a socket is sent by the next poll of the interface, and the other way around.
         loop {
             let moved = self.body.poll(now);
-            let served = self.servers.poll(&mut self.body);
+            let served = self.servers.poll(now, &mut self.body);
             let mut running = std::mem::take(&mut self.running);
             let mut wake_at = None;
             running.retain_mut(|task| match task.poll(now, &mut self.body) {
@@ -333,7 +339,7 @@ impl<'a> Machine<'a> {
             });
             self.running = running;
             if !moved && !served && self.body.is_idle() {
-                self.wake_at = earliest(wake_at, self.body.poll_at(now));
+                self.wake_at = earliest(earliest(wake_at, self.servers.poll_at()), self.body.poll_at(now));
                 return;
             }
         }

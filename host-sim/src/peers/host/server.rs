@@ -1,14 +1,20 @@
 //! What a machine offers to others: pages whose content everybody knows, and an echo.
 //!
-//! `GET /65536` is answered with 65,536 octets of [`content`], then the connection is closed (RFC 1945).
+//! `GET /65536` is answered with 65,536 octets of [`content`], then the connection is closed (RFC 1945). Where a
+//! [`Network`] is on the way, what it has to say is said in the servers' stead.
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
-use smoltcp::time::Duration;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
 
+use gatelet_proto::connectivity::Transport;
+use gatelet_wire::dns::{tcp_message, tcp_prefix};
+
 use super::body::Body;
+use crate::peers::internet::DNS;
 use crate::peers::packet;
+use crate::peers::portal::{Connection, Meeting, Network, Treatment};
 
 /// What is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +25,10 @@ pub enum Service {
     EchoTcp,
     /// What comes goes back, over UDP (RFC 862).
     EchoUdp,
+    /// The first words of TLS, where a [`Network`] is on the way.
+    Tls,
+    /// DNS over TCP (RFC 7766), where a [`Network`] is on the way.
+    Dns,
 }
 
 /// The octet at `offset` of every page.
@@ -36,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Servers {
     listeners: Vec<Listener>,
     echoes: Vec<(SocketHandle, u16)>,
+    /// What is on the way to them.
+    pub(super) network: Option<Network>,
 }
 
 #[derive(Debug)]
@@ -47,6 +59,16 @@ struct Listener {
     /// What is still to be sent: the head, then octets of the page from one offset to another.
     head: Vec<u8>,
     page: core::ops::Range<u64>,
+    drip: Option<Drip>,
+}
+
+/// What follows an octet at a time, over and over.
+#[derive(Debug)]
+struct Drip {
+    every: Duration,
+    unit: Vec<u8>,
+    sent: usize,
+    next: Instant,
 }
 
 impl Servers {
@@ -71,7 +93,7 @@ impl Servers {
             // A socket that was idle can listen.
             let _ = body.tcp(handle).listen(port);
             let (request, head, page) = (Vec::new(), Vec::new(), 0..0);
-            self.listeners.push(Listener { service, port, handle, request, head, page });
+            self.listeners.push(Listener { service, port, handle, request, head, page, drip: None });
         }
     }
 
@@ -90,7 +112,7 @@ impl Servers {
     }
 
     /// Whether anything was done that the stack does not know yet.
-    pub(super) fn poll(&mut self, body: &mut Body<'_>) -> bool {
+    pub(super) fn poll(&mut self, now: Instant, body: &mut Body<'_>) -> bool {
         let mut busy = false;
         for &(handle, _) in &self.echoes {
             let socket = body.udp(handle);
@@ -116,12 +138,17 @@ impl Servers {
                     socket.set_timeout(None); // it may be quiet for days
                 }
                 busy |= echo(socket);
-            } else if listener.serve(socket) {
+            } else if listener.serve(now, socket, self.network.as_ref()) {
                 busy = true;
                 body.tally.served += 1;
             }
         }
         busy
+    }
+
+    /// When something more is to be said.
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        self.listeners.iter().filter_map(|listener| listener.drip.as_ref()).map(|drip| drip.next).min()
     }
 }
 
@@ -147,10 +174,11 @@ impl Listener {
         self.request.clear();
         self.head.clear();
         self.page = 0..0;
+        self.drip = None;
     }
 
     /// Whether a page was begun.
-    fn serve(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
+    fn serve(&mut self, now: Instant, socket: &mut tcp::Socket<'_>, network: Option<&Network>) -> bool {
         let mut begun = false;
         if socket.can_recv() {
             let request = &mut self.request;
@@ -163,14 +191,31 @@ impl Listener {
                 socket.abort();
                 return false;
             }
-            if self.request.windows(4).any(|window| window == b"\r\n\r\n") {
-                let size = size(&self.request).unwrap_or(0);
-                self.request.clear();
-                self.head = format!("HTTP/1.0 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
-                self.page = 0..size;
+            if self.is_whole() {
                 begun = true;
+                let local = socket.local_endpoint();
+                match network.zip(local).map_or(Meeting::Page, |(network, at)| self.meet(network, at)) {
+                    Meeting::Page => {
+                        let size = size(&self.request).unwrap_or(0);
+                        self.head = format!("HTTP/1.0 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+                        self.page = 0..size;
+                    }
+                    Meeting::Stream { at_once, drip } => {
+                        self.head = at_once;
+                        self.drip = drip.map(|(every, unit)| Drip {
+                            every: every.into(),
+                            unit,
+                            sent: 0,
+                            next: now + every.into(),
+                        });
+                    }
+                    Meeting::Reset => socket.abort(),
+                    Meeting::Dropped => {}
+                }
+                self.request.clear();
             }
         }
+        self.drip(now, socket);
         let had_something = !self.head.is_empty() || !self.page.is_empty();
         while socket.can_send() && !self.head.is_empty() {
             let Ok(sent) = socket.send_slice(&self.head) else { break };
@@ -190,7 +235,10 @@ impl Listener {
                 break;
             }
         }
-        let all_said = self.head.is_empty() && self.page.is_empty();
+        let all_said = self.head.is_empty() && self.page.is_empty() && self.drip.is_none();
+        if !socket.may_send() {
+            self.drip = None;
+        }
         if had_something && all_said || socket.may_send() && !socket.may_recv() && all_said {
             socket.close();
         }
@@ -207,6 +255,61 @@ fn segment(packet: &[u8]) -> Option<(IpAddress, &[u8])> {
     }
     let packet = Ipv4Packet::new_checked(packet).ok()?;
     (packet.next_header() == IpProtocol::Tcp).then(|| (packet.src_addr().into(), packet.payload()))
+}
+
+impl Listener {
+    /// Whether the request is there.
+    fn is_whole(&self) -> bool {
+        const TLS_HEADER: usize = 5;
+        match (self.service, self.request.get(3..TLS_HEADER)) {
+            (Service::Tls, Some(&[high, low])) => {
+                self.request.len() >= TLS_HEADER + usize::from(u16::from_be_bytes([high, low]))
+            }
+            (Service::Tls, _) => false,
+            (Service::Dns, _) => tcp_message(&self.request).is_some(),
+            _ => self.request.windows(4).any(|window| window == b"\r\n\r\n"),
+        }
+    }
+
+    /// What the network on the way makes of it.
+    fn meet(&self, network: &Network, at: IpEndpoint) -> Meeting {
+        if self.service == Service::Dns {
+            let server = DNS.iter().position(|server| at.addr == (*server).into());
+            let Some((server, (query, _))) = server.zip(tcp_message(&self.request)) else {
+                return Meeting::Reset;
+            };
+            return match network.resolve(server, Transport::Tcp, query) {
+                Treatment::Answer(answer) => {
+                    let prefix = tcp_prefix(answer.len()).expect("512 octets at most");
+                    Meeting::Stream { at_once: [&prefix[..], &answer].concat(), drip: None }
+                }
+                Treatment::Rejected => Meeting::Reset,
+                Treatment::Silence => Meeting::Dropped,
+            };
+        }
+        let text =
+            if self.service == Service::Tls { "".into() } else { String::from_utf8_lossy(&self.request) };
+        let word =
+            |line: Option<&str>, number| line.and_then(|line| line.split(' ').nth(number)).map(str::to_owned);
+        let path = word(text.lines().next(), 1).unwrap_or_default();
+        let host = word(text.lines().find(|line| line.starts_with("Host: ")), 1).unwrap_or_default();
+        (network.tcp)(&Connection { address: at.addr.into(), port: at.port, host: &host, path: &path })
+    }
+
+    /// Says the next octets that are due.
+    fn drip(&mut self, now: Instant, socket: &mut tcp::Socket<'_>) {
+        let Some(drip) = self.drip.as_mut().filter(|_| self.head.is_empty()) else { return };
+        while drip.next <= now && socket.can_send() {
+            let octet = drip.unit[drip.sent % drip.unit.len()];
+            if socket.send_slice(&[octet]).is_err() {
+                break;
+            }
+            drip.sent += 1;
+            drip.next += drip.every;
+        }
+        // A far end that takes no more is asked again then.
+        drip.next = drip.next.max(now + Duration::from_micros(1));
+    }
 }
 
 /// Of `GET /65536 HTTP/1.0`.

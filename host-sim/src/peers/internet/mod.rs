@@ -12,6 +12,9 @@
 //! Over IPv6, in `ipv6`, the same: 2001:db8:64::1 and 2001:db8:1::1 are the routers, three servers are at 2001:db8:80::80 and
 //! behind it, DNS at 2001:db8:53::53 and ::54, nobody in 2001:db8:dead::/48, and bad intentions are at 2001:db8:bad::66.
 //!
+//! A [`Network`](super::portal::Network) may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
+//! port 80 and at port 443, and what it leaves alone are the hosts that connectivity checks ask.
+//!
 //! In a world without a LAN, two functions without a state take its place ([`answer_ipv4`], [`answer_ipv6`]): enough for
 //! the pings and lookups of the router itself.
 
@@ -21,9 +24,11 @@ mod ipv6;
 
 use std::collections::VecDeque;
 
+use gatelet_proto::connectivity::probes::KNOWN_NAME;
+use gatelet_proto::connectivity::{Family, Transport};
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, UdpPacket};
+use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, UdpPacket};
 
 pub use self::answers::{
     DNS, DNS6, EPOCH, HOST, HOST6, HOSTS6, answer_ipv4, answer_ipv6, answer_ntp, link_local,
@@ -35,6 +40,7 @@ pub use self::ipv6::{ATTACKER6, Narrow, too_big};
 use self::attacker::Attacker;
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
+use super::portal::{Meeting, Network, Reply, Treatment};
 
 /// The first and the second router on the way.
 const HOPS: [Ipv4Address; 2] = [Ipv4Address::new(100, 64, 0, 1), Ipv4Address::new(192, 0, 2, 1)];
@@ -46,6 +52,8 @@ fn nobody(address: Ipv4Address) -> bool {
 }
 /// Where servers of the Internet listen.
 const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+const DNS_PORT: u16 = 53;
 const ECHO: u16 = 7;
 /// Beyond this port, datagrams come back so many seconds later: what waits for a server to have something to say.
 const LATE_ECHO: u16 = 10_000;
@@ -53,6 +61,8 @@ const LATEST_ECHO: u16 = 20_000;
 /// Clients that are served at once.
 const HTTP_CLIENTS: usize = 256;
 const ECHO_CLIENTS: usize = 128;
+const HTTPS_CLIENTS: usize = 8;
+const DNS_CLIENTS: usize = 4;
 
 /// How a DNS server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,6 +108,8 @@ pub struct Internet<'a> {
     /// Whether the path is narrower over IPv6 than the line is.
     pub narrow: Option<Narrow>,
     machine: Machine<'a>,
+    /// What is between the subscriber and all that.
+    network: Option<Network>,
     attacker: Attacker,
     arriving: VecDeque<(Instant, Vec<u8>)>,
     leaving: VecDeque<(Instant, Vec<u8>)>,
@@ -116,6 +128,7 @@ impl<'a> Internet<'a> {
             tells_time: true,
             narrow: None,
             machine,
+            network: None,
             attacker: Attacker::new(seed.rotate_left(7)),
             arriving: VecDeque::new(),
             leaving: VecDeque::new(),
@@ -131,6 +144,15 @@ impl<'a> Internet<'a> {
     /// What its servers and users experienced.
     pub fn machine(&self) -> &Machine<'a> {
         &self.machine
+    }
+
+    /// Puts a network between the subscriber and the Internet; the first time, probes' hosts come with it.
+    pub fn set_network(&mut self, network: Network) {
+        if self.network.replace(network).is_none() {
+            self.machine.serve(Service::Tls, HTTPS, HTTPS_CLIENTS);
+            self.machine.serve(Service::Dns, DNS_PORT, DNS_CLIENTS);
+        }
+        self.machine.set_network(self.network);
     }
 
     /// Somebody out there begins something.
@@ -214,6 +236,11 @@ impl<'a> Internet<'a> {
         }
         let packet = Ipv4Packet::new_unchecked(bytes);
         let to = packet.dst_addr();
+        if let Some(network) = self.network
+            && self.interfere(now, network, bytes)
+        {
+            return;
+        }
         if nobody(to) || to == ATTACKER {
             return;
         }
@@ -240,6 +267,59 @@ impl<'a> Internet<'a> {
                 None => self.machine.receive(now, bytes),
             },
         }
+    }
+
+    /// Deals with what `network` has a say in: web pages, TLS and DNS.
+    fn interfere(&mut self, now: Instant, network: Network, bytes: &[u8]) -> bool {
+        let packet = Ipv4Packet::new_unchecked(bytes);
+        let (from, to) = (packet.src_addr(), packet.dst_addr());
+        let server = DNS.iter().position(|server| *server == to);
+        if let (IpProtocol::Udp, Some(server)) = (packet.next_header(), server) {
+            let Ok(datagram) = UdpPacket::new_checked(packet.payload()) else { return true };
+            if datagram.dst_port() != DNS_PORT {
+                return false;
+            }
+            self.traffic.dns_questions += 1;
+            let delay = match self.dns[server] {
+                DnsMood::Well => Duration::ZERO,
+                DnsMood::Slow(delay) => delay,
+                DnsMood::Silent | DnsMood::Failing => return false,
+            };
+            match network.resolve(server, Transport::Udp, datagram.payload()) {
+                Treatment::Answer(answer) => {
+                    let answer = packet::udp((to, DNS_PORT), (from, datagram.src_port()), &answer);
+                    self.send(now + delay, answer);
+                }
+                // Port unreachable (RFC 792).
+                Treatment::Rejected => self.send(now, packet::icmp_error(to, from, 3, 3, [0; 4], bytes)),
+                Treatment::Silence => {}
+            }
+            return true;
+        }
+        if packet.next_header() != IpProtocol::Tcp {
+            return false;
+        }
+        let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return true };
+        let door = match (segment.dst_port(), server) {
+            (HTTP | HTTPS, _) => network.door(to, segment.dst_port()),
+            (DNS_PORT, Some(server)) => match (network.dns)(server, Transport::Tcp, KNOWN_NAME, Family::Ipv4)
+            {
+                Reply::Silent => Meeting::Dropped,
+                Reply::Rejected => Meeting::Reset,
+                _ => Meeting::Page,
+            },
+            _ => return false,
+        };
+        match door {
+            Meeting::Dropped => {}
+            Meeting::Reset if segment.syn() => {
+                let (near, far) = ((to, segment.dst_port()), (from, segment.src_port()));
+                let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
+                self.send(now, packet::tcp(near, far, TcpControl::Rst, 0, Some(ack)));
+            }
+            Meeting::Reset | Meeting::Page | Meeting::Stream { .. } => self.machine.receive(now, bytes),
+        }
+        true
     }
 
     /// SERVFAIL (RFC 1035 §4.1.1), the question with it.

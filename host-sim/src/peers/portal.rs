@@ -1,18 +1,24 @@
-//! The simulated networks: what a question to a resolver and a TCP connection meet. Octets are real, time is not.
+//! Networks between a subscriber and the Internet: what a question to a resolver and a TCP connection meet there.
+//!
+//! A network is two functions, so that one list serves two judges: the table of `tests/portal_table`, where time is not real,
+//! and [`super::internet`], which carries them over real DNS and TCP.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use gatelet_proto::connectivity::probes::{Expect, KNOWN_IPV4, KNOWN_IPV6, KNOWN_NAME, Probe, TABLE};
 use gatelet_proto::connectivity::{Family, Transport};
+use gatelet_wire::dns::{Class, Flags, Message, Rcode, Type, Writer};
 use gatelet_wire::tls::{Answer, ServerHello, TLS_1_3};
 
+use super::internet::HOST;
+
 /// How many resolvers every network hands out.
-pub(crate) const RESOLVERS: usize = 2;
+pub const RESOLVERS: usize = 2;
 /// From a question to its answer.
-pub(crate) const DNS_DELAY: Duration = Duration::from_millis(20);
+pub const DNS_DELAY: Duration = Duration::from_millis(20);
 /// From a SYN to its answer, and from a request to the first octet of the response.
-pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(40);
+pub const ROUND_TRIP: Duration = Duration::from_millis(40);
 
 const PORTAL: &str =
     "HTTP/1.1 302 Found\r\nLocation: http://portal.isp.test/login\r\nContent-Length: 0\r\n\r\n";
@@ -21,32 +27,44 @@ const PAGE: &str =
 
 /// A question's fate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub enum Reply {
+    /// NOERROR, with these.
     Addresses(Vec<IpAddr>),
+    /// NXDOMAIN.
     NoSuchName,
+    /// REFUSED.
     Refused,
     /// By ICMP, or by a reset.
     Rejected,
+    /// Not at all.
     Silent,
 }
 
 /// A TCP connection that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Connection<'a> {
-    pub(crate) address: IpAddr,
-    pub(crate) port: u16,
-    /// What the GET will be for; empty for TLS.
-    pub(crate) host: &'a str,
-    pub(crate) path: &'a str,
+pub struct Connection<'a> {
+    /// With whom.
+    pub address: IpAddr,
+    /// At which port.
+    pub port: u16,
+    /// What the GET will be for; empty for TLS, and as long as nobody knows.
+    pub host: &'a str,
+    /// The path of the GET.
+    pub path: &'a str,
 }
 
 /// Its fate.
 #[derive(Debug, Clone)]
-pub(crate) enum Meeting {
+pub enum Meeting {
+    /// Nothing comes back.
     Dropped,
+    /// By a reset.
     Reset,
+    /// It comes up, and whoever is there has a page of his own, which is no probe's.
+    Page,
     /// It comes up, and this comes back.
     Stream {
+        /// What is sent as soon as the request is there.
         at_once: Vec<u8>,
         /// After that one octet at a time, over and over, this long apart; none: the far end closes.
         drip: Option<(Duration, Vec<u8>)>,
@@ -54,14 +72,71 @@ pub(crate) enum Meeting {
 }
 
 /// A network.
-pub(crate) struct Network {
-    pub(crate) dns: fn(usize, Transport, &str, Family) -> Reply,
-    pub(crate) tcp: fn(&Connection<'_>) -> Meeting,
+#[derive(Debug, Clone, Copy)]
+pub struct Network {
+    /// What a resolver, counted from 0, says of a name.
+    pub dns: fn(usize, Transport, &str, Family) -> Reply,
+    /// What a connection meets.
+    pub tcp: fn(&Connection<'_>) -> Meeting,
 }
+
+/// What a resolver does about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Treatment {
+    /// It answers with this.
+    Answer(Vec<u8>),
+    /// There is no such port.
+    Rejected,
+    /// Nothing.
+    Silence,
+}
+
+impl Network {
+    /// What the resolver does about a query.
+    pub fn resolve(&self, resolver: usize, transport: Transport, query: &[u8]) -> Treatment {
+        let Ok(message) = Message::parse(query) else { return Treatment::Silence };
+        let Ok(Some(question)) = message.question() else { return Treatment::Silence };
+        let name = question.name.to_string().trim_end_matches('.').to_ascii_lowercase();
+        let family = match question.kind {
+            Type::A => Some(Family::Ipv4),
+            Type::AAAA => Some(Family::Ipv6),
+            _ => None,
+        };
+        let reply = (self.dns)(resolver, transport, &name, family.unwrap_or(Family::Ipv4));
+        let (rcode, addresses) = match reply {
+            Reply::Addresses(addresses) => (Rcode::NOERROR, addresses),
+            Reply::NoSuchName => (Rcode::NXDOMAIN, Vec::new()),
+            Reply::Refused => (Rcode::REFUSED, Vec::new()),
+            Reply::Rejected => return Treatment::Rejected,
+            Reply::Silent => return Treatment::Silence,
+        };
+        let flags = Flags::RESPONSE.with(Flags::RECURSION_DESIRED).with(Flags::RECURSION_AVAILABLE);
+        let mut buffer = [0; 512];
+        let mut writer = Writer::new(&mut buffer, message.id(), flags.with_rcode(rcode));
+        writer.question(&question.name.to_buf(), question.kind, Class::IN);
+        for address in addresses.iter().filter(|_| family.is_some()) {
+            match address {
+                IpAddr::V4(address) => writer.answer(question.kind, TTL_S, &address.octets()),
+                IpAddr::V6(address) => writer.answer(question.kind, TTL_S, &address.octets()),
+            };
+        }
+        // A name and an address fit.
+        let Ok(len) = writer.finish() else { return Treatment::Silence };
+        Treatment::Answer(buffer[..len].to_vec())
+    }
+
+    /// What a connection meets before its request is known.
+    pub fn door(&self, address: Ipv4Addr, port: u16) -> Meeting {
+        (self.tcp)(&Connection { address: address.into(), port, host: "", path: "" })
+    }
+}
+
+/// How long an answer may be kept: not long, since somebody may sign in.
+const TTL_S: u32 = 60;
 
 /// The network called so.
 #[expect(clippy::too_many_lines, reason = "a list, one network after the other")]
-pub(crate) fn network(name: &str) -> Option<Network> {
+pub fn network(name: &str) -> Option<Network> {
     let portal = |tcp| Network { dns: honest_dns, tcp };
     let closed = |dns| Network { dns, tcp: honest_tcp };
     Some(match name {
@@ -238,6 +313,9 @@ fn honest_name(name: &str, family: Family) -> Reply {
     match TABLE.iter().position(|probe| probe.host == name) {
         Some(row) if TABLE[row].has(family) => one(address_of(row, family)),
         Some(_) => Reply::Addresses(Vec::new()),
+        None if family == Family::Ipv4 && name.ends_with(".example.net") => one(HOST.into()),
+        // A portal lives in the carrier's own network.
+        None if family == Family::Ipv4 && name.ends_with(".isp.test") => one(private(family)),
         None => Reply::NoSuchName,
     }
 }
@@ -277,7 +355,7 @@ fn honest_tcp(to: &Connection<'_>) -> Meeting {
                 Some(Expect::Body(body)) => ok(format!("{body}\n").as_bytes()),
                 Some(Expect::BodyContains(part)) => ok(format!("<html>{part}</html>").as_bytes()),
                 Some(Expect::Unknown) => ok(b"<html>a page of theirs</html>"),
-                None => text("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+                None => Meeting::Page,
             }
         }
         _ => Meeting::Reset,
@@ -350,4 +428,45 @@ fn server_hello() -> Vec<u8> {
     let len = Answer::ServerHello(hello).emit(&mut buffer).expect("fits");
     // The certificate follows: nobody is to wait for it, or choke on it.
     [&buffer[..len], &[23, 3, 3, 0x0F, 0xFF], &[0; 1024]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelet_wire::dns::NameBuf;
+
+    use super::*;
+
+    fn ask(network_name: &str, name: &str, kind: Type) -> Treatment {
+        let mut buffer = [0; 300];
+        let len = Writer::new(&mut buffer, 7, Flags::RECURSION_DESIRED)
+            .question(&NameBuf::from_text(name).unwrap(), kind, Class::IN)
+            .finish()
+            .unwrap();
+        network(network_name).unwrap().resolve(0, Transport::Udp, &buffer[..len])
+    }
+
+    #[test]
+    fn questions_are_answered_as_the_network_says() {
+        let Treatment::Answer(answer) = ask("clean", "Captive.Apple.com", Type::A) else {
+            panic!("an answer")
+        };
+        let answer = Message::parse(&answer).unwrap();
+        let record = answer.records().unwrap().next().unwrap().unwrap();
+        assert!(matches!(record.address(), Some(smoltcp::wire::IpAddress::Ipv4(_))));
+        let code = |treatment| match treatment {
+            Treatment::Answer(answer) => Message::parse(&answer).unwrap().flags().rcode(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(code(ask("clean", "nobody.com", Type::A)), Rcode::NXDOMAIN);
+        assert_eq!(code(ask("offline-dns-refused", "captive.apple.com", Type::A)), Rcode::REFUSED);
+        assert_eq!(code(ask("clean", "captive.apple.com", Type::SRV)), Rcode::NOERROR);
+        assert_eq!(ask("offline-dead", "captive.apple.com", Type::A), Treatment::Silence);
+        assert_eq!(ask("offline-dns-rejected", "captive.apple.com", Type::A), Treatment::Rejected);
+    }
+
+    #[test]
+    fn rows_and_other_hosts_have_addresses_of_their_own() {
+        let last = address_of(TABLE.len() - 1, Family::Ipv4);
+        assert!(last < IpAddr::V4(crate::peers::internet::ATTACKER), "{last}");
+    }
 }

@@ -1,0 +1,436 @@
+//! Whether the Internet is there: the engine of `gatelet-proto` between sockets of a WAN's stack.
+//!
+//! ```text
+//!                      session ──► line_up, line_down
+//!   events() ◄── events ──┐         │         ┌── tasks ──► a slot each: DNS by UDP and TCP, HTTP, TLS ── WAN
+//!   NoTraffic, DNS cache ◄┴───── Engine ◄─────┴── outcomes ──┘
+//!                                   ▲
+//!                    what LAN hosts send and get back, every two seconds
+//! ```
+//!
+//! All of it is one task: the engine is in a [`Connectivity`] that is never borrowed across an `.await`.
+
+mod probe;
+mod question;
+mod traffic;
+
+use core::cell::{Cell, RefCell};
+use core::net::IpAddr;
+
+use embassy_futures::join::{join_array, join3};
+use embassy_futures::select::{Either3, select, select3};
+use embassy_net::Stack;
+use embassy_net::udp::PacketMetadata;
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
+use embassy_sync::signal::Signal;
+use embassy_sync::watch::{DynReceiver, Watch};
+use embassy_time::Timer;
+use gatelet_proto::connectivity::{
+    self, Activity, Config, Engine, Family, Outcome, RESOLVERS_MAX, Task, TaskId, Verdict,
+};
+use gatelet_proto::dhcp::client::URI_MAX;
+use gatelet_proto::redial::Language;
+use gatelet_router::{Command, WanId};
+use gatelet_wire::dns::NameBuf;
+use heapless::{String, Vec};
+use rand_core::Rng;
+use smoltcp::time::Instant;
+
+use crate::fmt::{Show, info};
+use crate::gatelet::{Event, TimedEvent};
+use crate::{Gatelet, Session, clock};
+use probe::Sockets;
+
+/// The engine of one WAN and one family, where its task and whoever wants to see it meet.
+pub struct Connectivity<'a, M: RawMutex> {
+    wan: WanId,
+    engine: Mutex<M, RefCell<Engine<'a>>>,
+    /// Somebody other than the engine's own loop has done something to it.
+    touched: Signal<M, ()>,
+}
+
+impl<'a, M: RawMutex> Connectivity<'a, M> {
+    /// An engine for `wan`, whose line is down until [`Gatelet::run_connectivity`] runs it.
+    pub const fn new(wan: WanId, config: Config<'a>) -> Self {
+        Self { wan, engine: Mutex::new(RefCell::new(Engine::new(config))), touched: Signal::new() }
+    }
+
+    /// Looks at the engine: its verdict, the evidence for it, what the network says of itself.
+    pub fn look<R>(&self, look: impl FnOnce(&Engine<'a>) -> R) -> R {
+        self.engine.lock(|engine| look(&engine.borrow()))
+    }
+
+    /// The user wants to know: looks at once, unless it is looking, or the line is down.
+    pub fn check_now(&self) {
+        self.touch(|engine| engine.check_now(clock::now()));
+    }
+
+    /// Does something to the engine, and has its loop see to what follows.
+    fn touch<R>(&self, touch: impl FnOnce(&mut Engine<'a>) -> R) -> R {
+        let result = self.engine.lock(|engine| touch(&mut engine.borrow_mut()));
+        self.touched.signal(());
+        result
+    }
+
+    fn next_event(&self) -> Option<(Family, connectivity::Event)> {
+        self.engine.lock(|engine| {
+            let mut engine = engine.borrow_mut();
+            engine.poll_event().map(|event| (engine.config().family, event))
+        })
+    }
+}
+
+/// The memory of an engine's task: sockets for `SLOTS` probes at once, 2.6 KB each. The engine is to be given no more than
+/// `SLOTS` ([`Config::in_flight`]).
+pub struct ProbeSpace<const SLOTS: usize = 8> {
+    slots: [SlotSpace; SLOTS],
+}
+
+impl<const SLOTS: usize> ProbeSpace<SLOTS> {
+    /// No socket is open.
+    #[expect(clippy::new_without_default, reason = "tens of kilobytes: for statics and boxes")]
+    pub const fn new() -> Self {
+        Self { slots: [const { SlotSpace::new() }; SLOTS] }
+    }
+
+    /// Sockets that the stack must have room for.
+    pub const SOCKETS: usize = 2 * SLOTS;
+}
+
+struct SlotSpace {
+    /// A window of a kilobyte keeps certificates away, and pages that do not end.
+    tcp_rx: [u8; 1024],
+    tcp_tx: [u8; 512],
+    rx_meta: [PacketMetadata; 2],
+    udp_rx: [u8; 600],
+    tx_meta: [PacketMetadata; 1],
+    udp_tx: [u8; 300],
+}
+
+impl SlotSpace {
+    const fn new() -> Self {
+        Self {
+            tcp_rx: [0; 1024],
+            tcp_tx: [0; 512],
+            rx_meta: [PacketMetadata::EMPTY; 2],
+            udp_rx: [0; 600],
+            tx_meta: [PacketMetadata::EMPTY; 1],
+            udp_tx: [0; 300],
+        }
+    }
+}
+
+/// What a WAN's connectivity means for others, and what others know of it.
+pub(crate) struct PortalDesk<M: RawMutex> {
+    /// For the WAN's DNS service.
+    pub(crate) dns: Watch<M, DnsPolicy, 1>,
+    /// What DHCP says of a captive portal (RFC 8910 §2.1); empty: nothing.
+    uri: Mutex<M, RefCell<String<URI_MAX>>>,
+}
+
+/// How the DNS service of a WAN is to go about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DnsPolicy {
+    /// Whether answers are neither kept nor served from the cache, as each family's engine says.
+    pub(crate) is_frozen: [bool; 2],
+    /// The name that may resolve to a private address, as each family's engine says.
+    pub(crate) portal: [Option<NameBuf>; 2],
+}
+
+impl<M: RawMutex> PortalDesk<M> {
+    pub(crate) const fn new() -> Self {
+        Self { dns: Watch::new(), uri: Mutex::new(RefCell::new(String::new())) }
+    }
+
+    /// What one family's engine wants of DNS.
+    fn set_dns(&self, engine: &Engine<'_>) {
+        let family = engine.config().family as usize;
+        let is_frozen = engine.freezes_dns_cache();
+        let portal = engine.portal_name().and_then(|name| NameBuf::from_text(name).ok());
+        self.dns.sender().send_if_modified(|policy| {
+            let policy = policy.get_or_insert_default();
+            let changed = policy.is_frozen[family] != is_frozen || policy.portal[family] != portal;
+            policy.is_frozen[family] = is_frozen;
+            policy.portal[family] = portal;
+            changed
+        });
+    }
+
+    /// DHCP says so, or nothing any more.
+    pub(crate) fn set_captive_portal_uri(&self, uri: &str) {
+        self.uri.lock(|known| {
+            if known.borrow().as_str() != uri {
+                // It is no longer than what a lease keeps.
+                *known.borrow_mut() = String::try_from(uri).unwrap_or_default();
+            }
+        });
+    }
+
+    /// Tells the engine what DHCP says, if it is not what it said before.
+    fn follow_uri(&self, engine: &mut Engine<'_>, told: &mut String<URI_MAX>) {
+        self.uri.lock(|uri| {
+            let uri = uri.borrow();
+            if *uri != *told {
+                engine.set_captive_portal_uri(Some(uri.as_str()).filter(|uri| !uri.is_empty()));
+                told.clone_from(&uri);
+            }
+        });
+    }
+}
+
+/// A probe at work, as the engine's loop sees it.
+struct Slot<'a> {
+    /// What it is to do, or does.
+    busy: Cell<Option<TaskId>>,
+    task: Signal<NoopRawMutex, Task<'a>>,
+    /// `busy` is not what it was any more.
+    cancelled: Signal<NoopRawMutex, ()>,
+}
+
+impl Slot<'_> {
+    /// Until nobody waits for the outcome any more.
+    async fn cancelled(&self, id: TaskId) {
+        while self.busy.get() == Some(id) {
+            self.cancelled.wait().await;
+        }
+    }
+}
+
+/// What the parts of the task share.
+struct Desk<'d, 'a, M: RawMutex, R, const SLOTS: usize> {
+    connectivity: &'d Connectivity<'a, M>,
+    rng: RefCell<R>,
+    slots: [Slot<'a>; SLOTS],
+}
+
+impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
+    /// Looks, for ever, whether the Internet is there, over `stack`, which is that of the WAN of `connectivity`. What comes of
+    /// it: [events](Self::events), the redial engine's redial of a dead session, and a DNS service
+    /// ([`run_dns`](Self::run_dns)) that neither keeps what a portal says nor withholds the portal's own address. `rng` is to
+    /// be one that nobody can guess.
+    ///
+    /// The line is up for IPv4 while the session has an address; for IPv6 while `stack` has one that is not link-local.
+    /// `stack` needs room for [`SOCKETS`](ProbeSpace::SOCKETS) sockets. Does nothing, for ever, if the session has more
+    /// followers than there is room for.
+    ///
+    /// # Panics
+    /// If the WAN is not below `WANS`, or the stack has no room for the sockets.
+    pub async fn run_connectivity<const SLOTS: usize>(
+        &self,
+        connectivity: &Connectivity<'_, M>,
+        stack: Stack<'_>,
+        space: &mut ProbeSpace<SLOTS>,
+        rng: impl Rng,
+    ) -> ! {
+        let wan = connectivity.wan;
+        let desk = Desk {
+            connectivity,
+            rng: RefCell::new(rng),
+            slots: [const { Slot { busy: Cell::new(None), task: Signal::new(), cancelled: Signal::new() } };
+                SLOTS],
+        };
+        let mut slots = desk.slots.iter();
+        let workers = space.slots.each_mut().map(|space| {
+            let (slot, sockets) = (slots.next(), Sockets::new(stack, space));
+            desk.work(slot, sockets)
+        });
+        let drive = async {
+            match self.session(wan) {
+                Some(session) => self.drive(&desk, stack, session).await,
+                None => core::future::pending().await,
+            }
+        };
+        join3(drive, self.watch_traffic(connectivity), join_array(workers)).await.0
+    }
+
+    /// The engine's loop.
+    async fn drive<R: Rng, const SLOTS: usize>(
+        &self,
+        desk: &Desk<'_, '_, M, R, SLOTS>,
+        stack: Stack<'_>,
+        mut session: DynReceiver<'_, Option<Session>>,
+    ) -> ! {
+        let wan = desk.connectivity.wan;
+        let (mut line, mut given, mut uri) = (Line::default(), None, String::new());
+        loop {
+            desk.give_out();
+            while let Some((family, event)) = desk.connectivity.next_event() {
+                self.carry_out(desk.connectivity, family, event).await;
+            }
+            let deadline = desk.connectivity.look(Engine::poll_at);
+            let timeout = async {
+                match deadline {
+                    Some(at) => clock::at(at).await,
+                    None => core::future::pending().await,
+                }
+            };
+            match select3(session.changed(), desk.connectivity.touched.wait(), timeout).await {
+                Either3::First(session) => given = session,
+                Either3::Second(()) | Either3::Third(()) => {}
+            }
+            let now = clock::now();
+            desk.connectivity.engine.lock(|engine| {
+                let engine = &mut *engine.borrow_mut();
+                let new = Line::of(engine.config().family, given.as_ref(), stack);
+                if new != line {
+                    new.tell(now, engine);
+                    if !new.is_up() {
+                        // The engine forgets it with the line.
+                        uri.clear();
+                    }
+                    line = new;
+                }
+                if line.is_up() {
+                    self.portals[usize::from(wan.0)].follow_uri(engine, &mut uri);
+                }
+                if engine.poll_at().is_some_and(|at| at <= now) {
+                    engine.handle_timeout(now, &mut *desk.rng.borrow_mut());
+                }
+            });
+        }
+    }
+
+    /// What follows from an event.
+    async fn carry_out(
+        &self,
+        connectivity: &Connectivity<'_, M>,
+        family: Family,
+        event: connectivity::Event,
+    ) {
+        let wan = connectivity.wan;
+        connectivity.look(|engine| {
+            self.portals[usize::from(wan.0)].set_dns(engine);
+            if let connectivity::Event::VerdictChanged { is_final } = event {
+                let provisionally = if is_final { "" } else { " (provisional)" };
+                info!(
+                    "wan {}, {}{}: {}",
+                    Show(wan.0),
+                    Show(family.name()),
+                    Show(provisionally),
+                    Show(Sentence(engine.verdict()))
+                );
+            }
+        });
+        let told = TimedEvent { at: clock::now(), event: Event::Connectivity { wan, family, event } };
+        self.events.immediate_publisher().publish_immediate(told);
+        if event == connectivity::Event::NoTraffic {
+            self.commands.send(Command::NoTraffic { wan }).await;
+        }
+    }
+
+    /// Tells the engine what LAN hosts experience.
+    async fn watch_traffic(&self, connectivity: &Connectivity<'_, M>) -> ! {
+        let mut watch = traffic::Watch::default();
+        loop {
+            Timer::after(traffic::INTERVAL).await;
+            let (family, is_up) =
+                connectivity.look(|engine| (engine.config().family, engine.poll_at().is_some()));
+            let seen = if is_up { self.wan_status(connectivity.wan).await } else { None };
+            let seen = seen.map(|status| watch.see(clock::now(), status.forwarded));
+            if family == Family::Ipv6 || seen.is_some_and(|seen| seen != [None; 2]) {
+                // The loop also looks whether the stack has an IPv6 address by now: nobody tells.
+                connectivity.touch(|engine| {
+                    // What is counted is IPv4; that somebody is there is all the same.
+                    let counts =
+                        |activity: &Activity| family == Family::Ipv4 || *activity == Activity::LanActive;
+                    for activity in seen.into_iter().flatten().flatten().filter(counts) {
+                        engine.handle_activity(clock::now(), activity);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The line as an engine is told of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Line {
+    address: Option<IpAddr>,
+    resolvers: Vec<IpAddr, RESOLVERS_MAX>,
+}
+
+impl Line {
+    /// What there is for a family.
+    fn of(family: Family, session: Option<&Session>, stack: Stack<'_>) -> Self {
+        let Some(session) = session else { return Self::default() };
+        let by_ipv4 = session.ipv4.into_iter().flat_map(|ipv4| ipv4.dns).flatten().map(IpAddr::V4);
+        match family {
+            Family::Ipv4 => {
+                let address = session.ipv4.map(|ipv4| ipv4.address.into());
+                Self { address, resolvers: by_ipv4.take(RESOLVERS_MAX).collect() }
+            }
+            Family::Ipv6 => {
+                let config = stack.config_v6();
+                let address = config.as_ref().map(|config| config.address.address());
+                let by_ipv6 = config.iter().flat_map(|config| &config.dns_servers).copied().map(IpAddr::V6);
+                Self {
+                    address: address.filter(|address| !address.is_unicast_link_local()).map(IpAddr::V6),
+                    resolvers: by_ipv6.chain(by_ipv4).take(RESOLVERS_MAX).collect(),
+                }
+            }
+        }
+    }
+
+    const fn is_up(&self) -> bool {
+        self.address.is_some()
+    }
+
+    fn tell(&self, now: Instant, engine: &mut Engine<'_>) {
+        if self.is_up() {
+            engine.line_up(now, &self.resolvers);
+        } else {
+            engine.line_down(now);
+        }
+    }
+}
+
+impl<'a, M: RawMutex, R: Rng, const SLOTS: usize> Desk<'_, 'a, M, R, SLOTS> {
+    /// Gives up what nobody waits for any more, then gives out what is to be done, as far as there are slots.
+    fn give_out(&self) {
+        let now = clock::now();
+        self.connectivity.engine.lock(|engine| {
+            let mut engine = engine.borrow_mut();
+            loop {
+                for slot in &self.slots {
+                    if slot.busy.get().is_some_and(|id| !engine.awaits(id)) {
+                        slot.busy.set(None);
+                        slot.task.reset();
+                        slot.cancelled.signal(());
+                    }
+                }
+                let Some(slot) = self.slots.iter().find(|slot| slot.busy.get().is_none()) else { return };
+                let Some(task) = engine.poll_task(now) else { return };
+                slot.busy.set(Some(task.id));
+                slot.task.signal(task);
+            }
+        });
+    }
+
+    /// One task after the other.
+    async fn work(&self, slot: Option<&Slot<'a>>, mut sockets: Sockets<'_>) {
+        // There are as many as there are sockets.
+        let Some(slot) = slot else { return };
+        loop {
+            let task = slot.task.wait().await;
+            let id = task.id;
+            let report = |octets: u32, outcome: Outcome<'_>| {
+                slot.busy.set(None);
+                // What it ignores, it counts.
+                let _ =
+                    self.connectivity.touch(|engine| engine.handle_result(clock::now(), id, octets, outcome));
+            };
+            select(sockets.perform(&task, &self.rng, report), slot.cancelled(id)).await;
+            sockets.clear().await;
+        }
+    }
+}
+
+/// A verdict in words, for the log.
+struct Sentence<'v>(&'v Verdict);
+
+impl core::fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.write(f, Language::English)
+    }
+}

@@ -1,0 +1,136 @@
+//! Whether the Internet is there, as the router says over its real session, while the provider gets in the way in each of its
+//! modes.
+//!
+//! The lab has no port 443, and one host plays the probes' owners: the probes are of the router's own list, which then judges
+//! no TLS.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::dialer::{Dial, Gatelet};
+use crate::lan::Host;
+use crate::{Checked, Lab, ensure, fail};
+
+/// Four owners, as the Internet host answers for them.
+const PROBES: &str = "--probe google,http://connectivitycheck.gstatic.com/generate_204,204 \
+     --probe cloudflare,http://cp.cloudflare.com/generate_204,204 \
+     --probe mozilla,http://detectportal.firefox.com/success.txt,success \
+     --probe apple,http://captive.apple.com/hotspot-detect.html,\
+     <HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>";
+
+/// What the provider does, and what is to be said of it.
+const MODES: [(&str, &str, Option<&str>); 11] = [
+    ("portal 302", "portal", None),
+    ("portal 200", "portal", None),
+    ("portal 511", "portal", None),
+    ("portal reset", "offline", Some("tcp")),
+    ("portal drop", "offline", Some("tcp")),
+    ("portal 302 walled", "portal", None),
+    ("dns hijack", "hijacked", None),
+    ("dns nxdomain", "offline", Some("dns")),
+    ("dns refused", "offline", Some("dns")),
+    // A probe's address that was good before shows that there is a way out.
+    ("dns drop", "offline", Some("dns")),
+    ("dns reject", "offline", Some("dns")),
+];
+
+/// Final after so long, and time for a machine that is busy.
+const FINAL: Duration = Duration::from_secs(20);
+/// A check that is not asked for comes after a second, then two, then four.
+const AGAIN: Duration = Duration::from_secs(30);
+/// From signing in to the verdict, while a host of the LAN is at it.
+const SIGNED_IN: Duration = Duration::from_secs(10);
+
+pub(crate) fn every_mode(lab: &mut Lab) -> Checked {
+    // Its router has the LAN's port.
+    drop(lab.lan.take());
+    // The known name of the DNS checks, which the provider does not know otherwise.
+    lab.isp.command("dns add dns.msftncsi.com 131.107.255.255")?;
+    let home = Host::start("home", &lab.folder)?;
+    let leases = lab.folder.join("portal.leases");
+    let options = format!("--lan lan0 --leases {} {PROBES}", leases.display());
+    let dial = Dial { options: &options, tun: false, ..Dial::new(&lab.folder, "portal") };
+    let (mut gatelet, _) = dial.up()?;
+    let began = Instant::now();
+    expect(&mut gatelet, FINAL, "online", None)?;
+    let first = began.elapsed();
+    home.udhcpc()?;
+    let mut lines = Vec::new();
+    for (mode, verdict, detail) in MODES {
+        let outcome = meet(lab, &mut gatelet, &home, mode, verdict, detail);
+        lab.isp.command("portal off")?;
+        lab.isp.command("dns open")?;
+        let (seen, told) = outcome.map_err(|error| format!("{mode}: {error}"))?;
+        let back = Instant::now();
+        let is_portal = verdict == "portal";
+        let limit = if is_portal { SIGNED_IN } else { AGAIN };
+        while is_portal && back.elapsed() < limit && !gatelet.hears_where("verdict", TICK, is_online) {
+            // Somebody is signing in.
+            let _ = home.curl(1, "http://captive.apple.com/hotspot-detect.html");
+        }
+        if !is_portal {
+            expect(&mut gatelet, limit, "online", None).map_err(|error| format!("after {mode}: {error}"))?;
+        }
+        ensure(back.elapsed() < limit, || {
+            format!("after {mode}: not on line within {limit:?}\n{}", gatelet.story())
+        })?;
+        lines.push(format!(
+            "{mode}: {told} after {:.1} s, back after {:.1} s",
+            seen.as_secs_f64(),
+            back.elapsed().as_secs_f64()
+        ));
+    }
+    ensure(!gatelet.seen().iter().any(|event| event["event"] == "down"), || "the line went down".into())?;
+    gatelet.interrupt()?;
+    lab.tell(format!("connectivity: on line {:.1} s after up; {}", first.as_secs_f64(), lines.join("; ")));
+    Ok(())
+}
+
+/// How often a host of the LAN tries while somebody signs in.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The provider begins, the router is to say so: after how long, and how it says it.
+fn meet(
+    lab: &Lab,
+    gatelet: &mut Gatelet,
+    home: &Host,
+    mode: &str,
+    verdict: &str,
+    detail: Option<&str>,
+) -> Result<(Duration, String), String> {
+    lab.isp.command(mode)?;
+    let began = Instant::now();
+    gatelet.signal(Signal::SIGUSR1)?;
+    let told = expect(gatelet, FINAL, verdict, detail)?;
+    let seen = began.elapsed();
+    if verdict == "portal" {
+        let url = told["url"].as_str().unwrap_or_default();
+        let names_it = !mode.contains("302") || url.starts_with("http://portal.isp.test/login");
+        let asks = told["why"].as_str().unwrap_or_default().contains("on a device in your network");
+        ensure(names_it && asks && url.starts_with("http://"), || format!("where to sign in: {told}"))?;
+        // And there it is, for a host of the LAN.
+        let page = home.curl(5, "http://portal.isp.test/")?;
+        ensure(page.contains("Sign in"), || format!("the portal's page: {page}"))?;
+    }
+    Ok((seen, told["what"].as_str().unwrap_or_default().to_owned()))
+}
+
+/// The next final verdict is this one.
+fn expect(
+    gatelet: &mut Gatelet,
+    within: Duration,
+    verdict: &str,
+    detail: Option<&str>,
+) -> Result<Value, String> {
+    let told = gatelet.wait("verdict", within)?;
+    if told["verdict"] == verdict && told["detail"].as_str() == detail {
+        return Ok(told);
+    }
+    fail(format!("{verdict} {} is expected: {told:#}", detail.unwrap_or_default()))
+}
+
+fn is_online(told: &Value) -> bool {
+    told["verdict"] == "online"
+}
