@@ -11,6 +11,7 @@
 //!
 //! They prove logic, not interoperability: that takes a peer nobody here wrote (the peer lab).
 
+pub mod broker;
 pub mod concentrator;
 pub mod dhcpv6;
 pub mod edge;

@@ -32,7 +32,7 @@ use gatelet_wire::ethernet::{self, Header, VlanTag};
 use gatelet_wire::pppoe::{Code, Packet, TagKind};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Packet};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Packet, Ipv6Packet};
 
 pub use self::model::{Model, SingleSession};
 pub use self::moods::{Authentication, Cookie, Keepalive, MaxPayload, Moods, Reception, Startup};
@@ -41,7 +41,7 @@ pub use self::session::Ipv6Access;
 use self::session::{Fate, Happening, Session, Surroundings};
 use self::throttle::{Caller, Lockout, Outcome, Throttle};
 use super::radius::{Radius, Refusal, Verdict};
-use super::{dhcpv6, internet, packet};
+use super::{broker, dhcpv6, internet, packet};
 use crate::world::{Node, Outbox};
 
 /// The concentrator's Ethernet address; the second one's ends in 2.
@@ -218,7 +218,7 @@ impl Concentrator {
     }
 
     /// An IP packet of the Internet's, for the session that has its destination address. What is said to its sender, if it
-    /// is too long for the session: over IPv6, this is the router that has to.
+    /// is too long for the session: over IPv6, and of a tunnel over IPv4 that wants to know (RFC 4213 §3.2.2).
     pub fn deliver(&mut self, now: Instant, packet: &[u8], out: &mut Outbox) -> Option<Vec<u8>> {
         let session = self.sessions.iter().find(|session| session.is_for(now, packet));
         let moods = &self.moods;
@@ -226,9 +226,16 @@ impl Concentrator {
             return None;
         }
         self.counters.undelivered += 1;
-        let mtu = session.map(Session::mtu).filter(|&mtu| packet::is_ipv6(packet) && packet.len() > mtu)?;
-        let sender = Ipv6Packet::new_unchecked(packet).src_addr();
-        Some(internet::too_big(internet::HOPS6[0], sender, mtu, packet))
+        let mtu = session.map(Session::mtu).filter(|&mtu| packet.len() > mtu)?;
+        if packet::is_ipv6(packet) {
+            let sender = Ipv6Packet::new_unchecked(packet).src_addr();
+            return Some(internet::too_big(internet::HOPS6[0], sender, mtu, packet));
+        }
+        let header = Ipv4Packet::new_unchecked(packet);
+        (header.next_header() == broker::SIT && header.dont_frag()).then(|| {
+            let [high, low] = (mtu as u16).to_be_bytes();
+            packet::icmp_error(session::GATEWAY, header.src_addr(), 3, 4, [0, 0, high, low], packet)
+        })
     }
 
     /// Until when `client` is locked, if it is.

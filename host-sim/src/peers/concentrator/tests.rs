@@ -5,7 +5,7 @@ use gatelet_wire::ethernet;
 use gatelet_wire::ppp::Protocol;
 use gatelet_wire::pppoe::{TagSet, Writer};
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Address};
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Repr, Ipv6Address};
 
 use super::throttle::{Cause, Stage};
 use super::*;

@@ -9,6 +9,7 @@
 //! Sans-IO: [`Machine::receive`] is given what arrived, [`Machine::poll`] lets it work, [`Machine::sent`] gives out what
 //! it sends. Everything follows from its seed.
 
+mod ask;
 mod body;
 mod connect;
 mod device;
@@ -33,8 +34,9 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Addre
 pub use self::body::{Lease, News, Tally};
 pub use self::lookup::{Family, Target};
 pub use self::memory::{Memory, Size};
-pub use self::server::{Service, content};
+pub use self::server::{Question, Service, content};
 
+use self::ask::Ask;
 use self::body::{Body, Wire};
 use self::fetch::Fetch;
 use self::flow::Flow;
@@ -101,6 +103,15 @@ pub enum Task {
         /// How long an answer may take, or a connection.
         patience: Duration,
     },
+    /// Says something over TCP, word for word, and tells the answer.
+    Ask {
+        /// To whom.
+        target: Target,
+        /// To which port.
+        port: u16,
+        /// What.
+        text: String,
+    },
     /// Traces the route.
     Trace {
         /// To whom.
@@ -136,6 +147,7 @@ impl Task {
             | Self::Stream { target, .. }
             | Self::Ping { target, .. }
             | Self::Hold { target, .. }
+            | Self::Ask { target, .. }
             | Self::Trace { target } => Some(target),
         }
     }
@@ -149,6 +161,7 @@ enum Running {
     Stream(Stream),
     Ping(Ping),
     Hold(Flow),
+    Ask(Ask),
     Trace(Trace),
 }
 
@@ -280,6 +293,16 @@ impl<'a> Machine<'a> {
         self.servers.network = network;
     }
 
+    /// The next request at a port of [`Service::Questions`].
+    pub fn take_question(&mut self) -> Option<Question> {
+        self.servers.take_question()
+    }
+
+    /// Answers it; [`Machine::poll`] sends it.
+    pub fn answer(&mut self, number: usize, status: &str, body: &str) {
+        self.servers.answer(number, status, body);
+    }
+
     /// Whether a datagram or a connection from outside to `port` is expected.
     pub fn expects(&self, port: u16) -> bool {
         self.servers.ports().any(|open| open == port)
@@ -301,6 +324,7 @@ impl<'a> Machine<'a> {
             Task::Hold { target, port, every, lasts, patience } => {
                 Running::Hold(Flow::new(now, target, port, every, lasts, patience))
             }
+            Task::Ask { target, port, text } => Running::Ask(Ask::new(now, target, port, text)),
             Task::Trace { target } => Running::Trace(Trace::new(now, target)),
         });
         self.wake_at = Some(now);
@@ -374,6 +398,7 @@ impl Running {
             Self::Stream(task) => task.poll(now, body),
             Self::Ping(task) => task.poll(now, body),
             Self::Hold(task) => task.poll(now, body),
+            Self::Ask(task) => task.poll(now, body),
             Self::Trace(task) => task.poll(now, body),
         }
     }

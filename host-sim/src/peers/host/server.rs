@@ -27,8 +27,21 @@ pub enum Service {
     EchoUdp,
     /// The first words of TLS, where a [`Network`] is on the way.
     Tls,
+    /// Whatever its owner says ([`Question`]), over HTTP.
+    Questions,
     /// DNS over TCP (RFC 7766), where a [`Network`] is on the way.
     Dns,
+}
+
+/// A request that waits for what the machine's owner says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which it is.
+    pub number: usize,
+    /// Who asks.
+    pub from: IpAddress,
+    /// The request, head only.
+    pub text: String,
 }
 
 /// The octet at `offset` of every page.
@@ -60,6 +73,8 @@ struct Listener {
     head: Vec<u8>,
     page: core::ops::Range<u64>,
     drip: Option<Drip>,
+    /// Not taken by the owner yet.
+    question: Option<(IpAddress, String)>,
 }
 
 /// What follows an octet at a time, over and over.
@@ -93,7 +108,16 @@ impl Servers {
             // A socket that was idle can listen.
             let _ = body.tcp(handle).listen(port);
             let (request, head, page) = (Vec::new(), Vec::new(), 0..0);
-            self.listeners.push(Listener { service, port, handle, request, head, page, drip: None });
+            self.listeners.push(Listener {
+                service,
+                port,
+                handle,
+                request,
+                head,
+                page,
+                drip: None,
+                question: None,
+            });
         }
     }
 
@@ -146,6 +170,22 @@ impl Servers {
         busy
     }
 
+    /// The next request that nobody but the owner can answer.
+    pub(super) fn take_question(&mut self) -> Option<Question> {
+        let (number, listener) =
+            self.listeners.iter_mut().enumerate().find(|(_, listener)| listener.question.is_some())?;
+        let (from, text) = listener.question.take()?;
+        Some(Question { number, from, text })
+    }
+
+    /// What the owner says to it.
+    pub(super) fn answer(&mut self, number: usize, status: &str, body: &str) {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        self.listeners[number].head = head.into_bytes();
+    }
+
     /// When something more is to be said.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.listeners.iter().filter_map(|listener| listener.drip.as_ref()).map(|drip| drip.next).min()
@@ -175,6 +215,7 @@ impl Listener {
         self.head.clear();
         self.page = 0..0;
         self.drip = None;
+        self.question = None;
     }
 
     /// Whether a page was begun.
@@ -191,7 +232,11 @@ impl Listener {
                 socket.abort();
                 return false;
             }
-            if self.is_whole() {
+            if self.service == Service::Questions && self.is_whole() {
+                let from = socket.remote_endpoint().map(|endpoint| endpoint.addr);
+                self.question = from.map(|from| (from, String::from_utf8_lossy(&self.request).into_owned()));
+                self.request.clear();
+            } else if self.is_whole() {
                 begun = true;
                 let local = socket.local_endpoint();
                 match network.zip(local).map_or(Meeting::Page, |(network, at)| self.meet(network, at)) {

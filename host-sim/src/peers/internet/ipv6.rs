@@ -1,10 +1,11 @@
 //! The Internet over IPv6.
 
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpProtocol, Ipv6Address, Ipv6Packet, UdpPacket};
+use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Address, Ipv6Packet, UdpPacket};
 
 use super::answers::answer_dns;
 use super::{DNS6, DnsMood, Internet, LATE_ECHO, LATEST_ECHO};
+use crate::peers::broker::{BROKER, Broker};
 use crate::peers::ndp;
 use crate::peers::packet::{self, IPV6_LEAST_MTU};
 
@@ -52,7 +53,23 @@ impl Internet<'_> {
 
     /// What the network on the other side has to say about a packet of somebody's out here.
     pub fn handle_error(&mut self, now: Instant, bytes: &[u8]) {
-        self.machine.receive(now, bytes);
+        let is_ipv6 = packet::is_ipv6(bytes);
+        let is_for_it =
+            |_: &&mut Broker<'_>| !is_ipv6 && Ipv4Packet::new_unchecked(bytes).dst_addr() == BROKER;
+        match self.broker.as_mut().filter(is_for_it) {
+            Some(broker) => broker.handle(now, bytes),
+            None => self.machine.receive(now, bytes),
+        }
+    }
+
+    /// Passes on what the broker has to say.
+    pub(super) fn settle_broker(&mut self, now: Instant) {
+        while let Some(packet) = self.broker.as_mut().and_then(Broker::inside) {
+            self.handle_ipv6(now, &packet);
+        }
+        while let Some(packet) = self.broker.as_mut().and_then(Broker::outside) {
+            self.send(now, packet);
+        }
     }
 
     /// `None` if it fits; else what is said to its sender.
@@ -68,7 +85,15 @@ impl Internet<'_> {
         match self.too_long(&bytes) {
             Some(Some(error)) => self.machine.receive(now, &error),
             Some(None) => {}
-            None => self.send(now, bytes),
+            None => match &mut self.broker {
+                Some(broker) if broker.routes(Ipv6Packet::new_unchecked(&bytes).dst_addr()) => {
+                    if let Some(error) = broker.encapsulate(&bytes) {
+                        self.machine.receive(now, &error);
+                    }
+                    self.settle_broker(now);
+                }
+                _ => self.send(now, bytes),
+            },
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) use self::ipv6::HOPS6;
 pub use self::ipv6::{ATTACKER6, Narrow, too_big};
 
 use self::attacker::Attacker;
+use super::broker::{BROKER, Broker};
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
 use super::portal::{Meeting, Network, Reply, Treatment};
@@ -107,6 +108,8 @@ pub struct Internet<'a> {
     pub tells_time: bool,
     /// Whether the path is narrower over IPv6 than the line is.
     pub narrow: Option<Narrow>,
+    /// A tunnel broker, if there is one.
+    pub broker: Option<Broker<'a>>,
     machine: Machine<'a>,
     /// What is between the subscriber and all that.
     network: Option<Network>,
@@ -127,6 +130,7 @@ impl<'a> Internet<'a> {
             dns: [DnsMood::Well; 2],
             tells_time: true,
             narrow: None,
+            broker: None,
             machine,
             network: None,
             attacker: Attacker::new(seed.rotate_left(7)),
@@ -204,6 +208,12 @@ impl<'a> Internet<'a> {
                 self.send(now, bytes);
             }
         }
+        if let Some(broker) =
+            self.broker.as_mut().filter(|broker| broker.poll_at().is_some_and(|at| at <= now))
+        {
+            broker.handle_timeout(now);
+        }
+        self.settle_broker(now);
         while let Some(bytes) = self.attacker.poll(now) {
             self.send(now, bytes);
         }
@@ -212,7 +222,8 @@ impl<'a> Internet<'a> {
     /// When [`Internet::handle_timeout`] or [`Internet::poll_packet`] is wanted.
     pub fn poll_at(&self) -> Option<Instant> {
         let packets = [self.arriving.front(), self.leaving.front()].map(|first| first.map(|&(at, _)| at));
-        let others = [self.machine.poll_at(), self.attacker.poll_at()];
+        let broker = self.broker.as_ref().and_then(Broker::poll_at);
+        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker];
         packets.into_iter().chain(others).flatten().min()
     }
 
@@ -226,7 +237,8 @@ impl<'a> Internet<'a> {
     /// What there is to tell.
     pub fn take_news(&mut self) -> Vec<News> {
         let attacks = self.attacker.take_news();
-        self.machine.take_news().chain(attacks).collect()
+        let broker = self.broker.iter_mut().flat_map(Broker::take_news);
+        self.machine.take_news().chain(attacks).chain(broker).collect()
     }
 
     fn serve(&mut self, now: Instant, bytes: &[u8]) {
@@ -242,6 +254,11 @@ impl<'a> Internet<'a> {
             return;
         }
         if nobody(to) || to == ATTACKER {
+            return;
+        }
+        if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {
+            broker.handle(now, bytes);
+            self.settle_broker(now);
             return;
         }
         match DNS.iter().position(|server| *server == to) {
