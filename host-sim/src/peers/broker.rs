@@ -359,7 +359,6 @@ impl<'a> Broker<'a> {
             (Some(_), None) => self.refuse(question.number, "-ERROR: no IPv4 address"),
             (Some(tunnel), Some(endpoint)) if self.tunnels[tunnel].endpoint == Some(endpoint) => {
                 self.counters.updates += 1;
-                let _ = tunnel;
                 self.page.answer(question.number, "200 OK", &format!("nochg {endpoint}"));
             }
             (Some(tunnel), Some(endpoint)) => {

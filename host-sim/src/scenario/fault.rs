@@ -11,6 +11,7 @@ use super::file::{error_tag, network};
 use super::values::{self, format_duration};
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
+use crate::peers::broker;
 use crate::peers::concentrator::Reception;
 use crate::peers::dhcpv6;
 use crate::peers::edge;
@@ -124,6 +125,8 @@ enum Verb {
     Dhcpv6Exhausted,
     Renumber,
     PathMtu,
+    BrokerSilence,
+    BrokerFailure,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -226,6 +229,8 @@ pub(super) enum Action {
     RenumberIpv6,
     /// The way is narrower over IPv6 from now on.
     Narrow(Narrow),
+    /// The tunnel broker's page.
+    Broker(broker::Mood),
 }
 
 impl FaultFile {
@@ -361,6 +366,8 @@ impl FaultFile {
             Verb::Dhcpv6Silence => Action::Dhcpv6(dhcpv6::Mood::Silent),
             Verb::Dhcpv6Exhausted => Action::Dhcpv6(dhcpv6::Mood::Exhausted),
             Verb::Renumber => Action::RenumberIpv6,
+            Verb::BrokerSilence => Action::Broker(broker::Mood::Silent),
+            Verb::BrokerFailure => Action::Broker(broker::Mood::Failing),
             Verb::PathMtu => Action::Narrow(Narrow {
                 mtu: self.mtu.ok_or("`mtu` is missing")?,
                 is_black_hole: self.black_hole.unwrap_or(false),
@@ -421,6 +428,7 @@ impl Action {
                 | Self::NtpSilence
                 | Self::Dhcpv6(_)
                 | Self::Narrow(_)
+                | Self::Broker(_)
         )
     }
 }
@@ -523,6 +531,14 @@ impl Fault {
                 let what = format!("the way over IPv6 takes {} octets{how}", narrow.mtu);
                 self.tell(network, Actor::Internet, Tone::Bad, &what);
                 set_narrow(network, Some(*narrow));
+            }
+            Action::Broker(mood) => {
+                let what = match mood {
+                    broker::Mood::Failing => "the tunnel broker's page fails",
+                    _ => "the tunnel broker's page does not answer",
+                };
+                self.tell(network, Actor::Internet, Tone::Bad, what);
+                set_broker(network, *mood);
             }
             action => self.strike_carrier(action, network),
         }
@@ -669,6 +685,10 @@ impl Fault {
                 network.concentrator.moods.dhcpv6 = dhcpv6::Mood::Well;
                 (Actor::Carrier, "the DHCPv6 server is well again".to_owned())
             }
+            Action::Broker(_) => {
+                set_broker(network, broker::Mood::Well);
+                (Actor::Internet, "the tunnel broker's page works again".to_owned())
+            }
             Action::Narrow(_) => {
                 set_narrow(network, None);
                 (Actor::Internet, "the way over IPv6 is as wide as before".to_owned())
@@ -701,6 +721,12 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
 fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
     if let Some(edge) = &mut network.edge {
         edge.mood = mood;
+    }
+}
+
+fn set_broker(network: &mut Network<'_>, mood: broker::Mood) {
+    if let Some(broker) = network.internet.as_mut().and_then(|internet| internet.broker.as_mut()) {
+        broker.mood = mood;
     }
 }
 

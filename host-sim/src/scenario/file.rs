@@ -37,7 +37,7 @@ use smoltcp::wire::Ipv4Cidr;
 use super::access::{EdgeFile, Kind as WanKind, ModemFile};
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
-use super::ipv6::Ipv6File;
+use super::ipv6::{BrokerFile, Ipv6File};
 use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
@@ -74,6 +74,8 @@ pub struct File {
     pub concentrator: ConcentratorFile,
     /// What there is over IPv6.
     pub ipv6: Option<Ipv6File>,
+    /// A tunnel broker.
+    pub broker: Option<BrokerFile>,
     /// How the router looks whether the Internet is there; it does not if not given.
     pub connectivity: Option<ConnectivityFile>,
     /// What is behind the concentrator.
@@ -297,6 +299,8 @@ pub struct ConcentratorFile {
     /// Whether a client that redials gets the address it had.
     keeps_address: Option<bool>,
     padt_for_unknown: bool,
+    /// Whether its addresses are of the Internet, and not of a carrier's NAT (RFC 6598).
+    public_addresses: bool,
     ipv6: Option<bool>,
     vlan: Option<u16>,
     simultaneous: Option<usize>,
@@ -440,6 +444,7 @@ impl ConcentratorFile {
         moods.walled_garden = self.walled_garden;
         moods.honours_requested_address = self.keeps_address.unwrap_or(moods.honours_requested_address);
         moods.padt_for_unknown = self.padt_for_unknown;
+        moods.public_addresses = self.public_addresses;
         moods.ipv6 = self.ipv6.unwrap_or(moods.ipv6);
         moods.welcome = self.welcome.clone().unwrap_or(moods.welcome);
         moods

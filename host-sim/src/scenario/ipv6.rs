@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 use smoltcp::time::Duration;
+use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::values;
+use crate::peers::broker::{TooLong, Tunnel};
 use crate::peers::concentrator::Ipv6Access;
 use crate::peers::internet::Narrow;
 
@@ -67,5 +69,90 @@ impl Ipv6File {
     /// What the way to the Internet is like.
     pub fn narrow(&self) -> Option<Narrow> {
         self.path_mtu.map(|mtu| Narrow { mtu, is_black_hole: self.black_hole })
+    }
+}
+
+/// `[broker]`: a tunnel broker on the Internet.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct BrokerFile {
+    /// What it does with what is too long for a tunnel.
+    pub too_long: TooLong,
+    #[serde(rename = "tunnel")]
+    tunnels: Vec<TunnelFile>,
+}
+
+/// `[[broker.tunnel]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TunnelFile {
+    /// The client's address, with the length of the tunnel's own network.
+    #[serde(deserialize_with = "values::ipv6_cidr")]
+    client: Ipv6Cidr,
+    /// The broker's; the other one of the network if nothing is said and it has 127 bits.
+    server: Option<Ipv6Address>,
+    /// What is routed into it.
+    #[serde(default, deserialize_with = "values::ipv6_cidrs")]
+    routed: Vec<Ipv6Cidr>,
+    /// The endpoint, before anybody has said another one.
+    endpoint: Option<Ipv4Address>,
+    #[serde(default = "first")]
+    id: String,
+    #[serde(default = "user")]
+    user: String,
+    #[serde(default = "key")]
+    key: String,
+    /// The longest packet.
+    #[serde(default = "mtu")]
+    mtu: usize,
+}
+
+fn first() -> String {
+    "1".into()
+}
+
+fn user() -> String {
+    "alice".into()
+}
+
+fn key() -> String {
+    "wonderland".into()
+}
+
+/// What an endpoint on plain Ethernet takes (RFC 4213 §3.2.1).
+fn mtu() -> usize {
+    1480
+}
+
+impl BrokerFile {
+    /// Its tunnels.
+    ///
+    /// # Errors
+    /// Which cannot be.
+    pub fn tunnels(&self) -> Result<Vec<Tunnel>, String> {
+        self.tunnels.iter().map(TunnelFile::check).collect()
+    }
+}
+
+impl TunnelFile {
+    fn check(&self) -> Result<Tunnel, String> {
+        const POINT_TO_POINT: u8 = 127;
+        let client = self.client.address();
+        let other = (self.client.prefix_len() == POINT_TO_POINT)
+            .then(|| Ipv6Address::from_bits(client.to_bits() ^ 1));
+        let server = self.server.or(other).ok_or("broker.tunnel: `server` is missing")?;
+        if !self.client.contains_addr(&server) || server == client {
+            return Err("broker.tunnel: `client` and `server` do not fit together".into());
+        }
+        Ok(Tunnel {
+            id: self.id.clone(),
+            user: self.user.clone(),
+            key: self.key.clone(),
+            endpoint: self.endpoint,
+            server,
+            client,
+            routed: self.routed.clone(),
+            mtu: self.mtu,
+        })
     }
 }

@@ -12,6 +12,7 @@ use super::file::ConnectivityFile;
 use super::ipv6::Ipv6File;
 use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
+use crate::peers::broker::Broker;
 use crate::peers::edge::{EDGE_MAC, Edge};
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
@@ -91,6 +92,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
     let mut outer_memory = Memory::new(Size::INTERNET);
     let mut outer_storage = outer_memory.storage();
+    let mut broker_memory = Memory::new(Size::MODEM);
+    let mut broker_storage = broker_memory.storage();
     let mut modem_memory = Memory::new(Size::MODEM);
     let mut modem_storage = modem_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
@@ -101,12 +104,19 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
         let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
         internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+        if let Some(broker) = &file.broker {
+            let (memory, storage) = (&mut broker_memory, &mut broker_storage);
+            internet.broker =
+                Some(Broker::new(broker.tunnels()?, broker.too_long, memory, storage, seed ^ 0xB20));
+        }
         // Where connectivity is looked at, there is somebody to ask.
         let clean = file.connectivity.and_then(|_| portal::network("clean"));
         if let Some(network) = file.internet.network()?.or(clean) {
             internet.set_network(network);
         }
         network.internet = Some(internet);
+    } else if file.broker.is_some() {
+        return Err("broker: there is no [lan], and without one no Internet".into());
     } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
         return Err("connectivity, internet.network: without a [lan] there is no Internet".into());
     }
@@ -226,6 +236,14 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
         });
         let ac = network.concentrator.counters();
         let malformed = if damaged == 0 { ac.malformed + network.concentrator.dhcpv6().malformed } else { 0 };
+        if let Some(broker) = internet.broker.as_ref().map(Broker::counters).filter(|_| damaged == 0) {
+            let wrong = broker.spoofed + broker.malformed;
+            checks.push(Check {
+                name: "what goes into the tunnel is in order and the client's own".into(),
+                passed: wrong == 0,
+                detail: format!("{wrong} of {} packets are not", broker.from_clients),
+            });
+        }
         checks.push(Check {
             name: "what the router itself says over IPv6 is in order".into(),
             passed: malformed == 0,
@@ -293,6 +311,18 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("internet-times-told", traffic.times_told),
             ("foreign-sources", edge.map_or(ac.foreign_sources, |edge| edge.foreign_sources)),
             ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
+        ]);
+    }
+    if let Some(broker) = network.internet.as_ref().and_then(|internet| internet.broker.as_ref()) {
+        let broker = broker.counters();
+        named.extend([
+            ("tunnel-packets-sent", broker.from_clients),
+            ("tunnel-packets-received", broker.to_clients),
+            ("tunnel-strangers", broker.strangers),
+            ("tunnel-too-long", broker.too_long),
+            ("tunnel-pings-answered", broker.pings_answered),
+            ("endpoint-updates", broker.updates),
+            ("endpoint-updates-refused", broker.updates_refused),
         ]);
     }
     if network.concentrator.moods.ipv6_access.is_some() {

@@ -250,9 +250,12 @@ impl Concentrator {
         number
     }
 
-    /// Another address at each dial, from the range carriers use behind their NAT (RFC 6598).
+    /// Another address at each dial, from the range carriers use behind their NAT (RFC 6598), or from one of the Internet's.
     fn fresh_address(&mut self) -> Ipv4Address {
         self.next_address = (self.next_address + 1) % 0x003F_0000;
+        if self.moods.public_addresses {
+            return Ipv4Address::new(198, 51, 100, 128 + (self.next_address % 120) as u8);
+        }
         Ipv4Address::from_bits(u32::from(Ipv4Address::new(100, 64, 0, 2)) + self.next_address)
     }
 }

@@ -123,6 +123,8 @@ pub struct Moods {
     pub padt_for_unknown: bool,
     /// A client that asks for an address it had before gets it if it is free.
     pub honours_requested_address: bool,
+    /// Addresses are from a range of the Internet's, not from a carrier's NAT.
+    pub public_addresses: bool,
     /// DNS servers handed out, at most two.
     pub dns: Vec<Ipv4Address>,
     /// Whether IPV6CP is spoken.
@@ -158,6 +160,7 @@ impl Default for Moods {
             walled_garden: false,
             padt_for_unknown: false,
             honours_requested_address: true,
+            public_addresses: false,
             dns: internet::DNS.to_vec(),
             ipv6: true,
             ipv6_access: None,
