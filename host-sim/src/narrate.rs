@@ -185,6 +185,33 @@ fn datapath(event: &DatapathEvent) -> Line {
         DatapathEvent::Rule { number, action, source, destination } => {
             Line::new("rule", format!("rule {number}: {action:?} {source} to {destination}"))
         }
+        DatapathEvent::Ipv6AddressConflict { address, mac } => {
+            Line::new("address-conflict", format!("another station has our address {address}"))
+                .because(format!("{mac} says so"))
+                .tone(Tone::Bad)
+        }
+        DatapathEvent::Ipv6NeighbourDisputed { address, mac } => {
+            Line::new("neighbour-disputed", format!("{mac} claims the address {address}"))
+                .because("its holder is asked first")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::Ipv6HostQuota { address } => {
+            Line::new("host-quota", format!("{address} has as many connections as one host may have"))
+                .because("further ones are dropped")
+                .tone(Tone::Notice)
+        }
+        DatapathEvent::Ipv6Rule { number, action, source, destination } => {
+            Line::new("rule", format!("rule {number}: {action:?} {source} to {destination}"))
+        }
+        DatapathEvent::TunnelBehindNat { tunnel, address, kind } => {
+            Line::new("tunnel-behind-nat", format!("tunnel {} cannot work from {address}", tunnel.0))
+                .because(format!("the address is {kind:?}: protocol 41 does not come through"))
+                .tone(Tone::Bad)
+        }
+        DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
+            Line::new("tunnel-path-mtu", format!("tunnel {} carries {mtu} bytes at once", tunnel.0))
+                .because("a router on its path says so")
+        }
         DatapathEvent::FlowsCut { flows } => {
             Line::new("flows-cut", format!("{flows} connections through the old address are cut"))
                 .because("the address is another one")

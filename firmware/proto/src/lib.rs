@@ -9,9 +9,15 @@
 
 pub mod connectivity;
 pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
+pub mod lifetime;
 pub mod ppp;
 pub mod pppoe;
+pub mod ra;
 pub mod redial;
+pub mod sixinfour;
 pub mod sntp;
 pub mod text;
+
+mod retransmit;

@@ -84,11 +84,29 @@ pub enum Dropped {
     RateLimited,
     /// A DHCP message that the server did not take.
     DhcpRefused,
+    /// A Neighbor Discovery message that fails the checks of RFC 4861: its hop limit, checksum, addresses or options.
+    NdpInvalid,
+    /// More IPv6 extension headers than anybody needs.
+    ExtensionHeaders,
+    /// An IPv6 address that is not to be forwarded: link-local, loopback, IPv4-mapped (RFC 4291).
+    Scope,
+    /// A message for a machine of the router's own that is not there: router discovery, DHCPv6.
+    ControlRefused,
+    /// Protocol 41 from somebody who is no tunnel's other end (RFC 4213 §4).
+    TunnelPeer,
+    /// From a tunnel, with a source inside that does not belong there (RFC 4213 §4).
+    TunnelSource,
+    /// From a tunnel, with an address inside that no packet has on the Internet (RFC 4213 §3.6).
+    TunnelScope,
+    /// From a tunnel, and its way leads back into it (RFC 6324 §3.1).
+    TunnelLoop,
+    /// From a tunnel, marked outside for a sender who does not understand it (RFC 6040 §4.2).
+    TunnelEcn,
 }
 
 impl Dropped {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 49] = [
         Self::UnknownPort,
         Self::Malformed,
         Self::NotForUs,
@@ -129,6 +147,15 @@ impl Dropped {
         Self::IcmpUnwanted,
         Self::RateLimited,
         Self::DhcpRefused,
+        Self::NdpInvalid,
+        Self::ExtensionHeaders,
+        Self::Scope,
+        Self::ControlRefused,
+        Self::TunnelPeer,
+        Self::TunnelSource,
+        Self::TunnelScope,
+        Self::TunnelLoop,
+        Self::TunnelEcn,
     ];
 
     /// The counter's name, stable for consoles and scripts.
@@ -174,6 +201,15 @@ impl Dropped {
             Self::IcmpUnwanted => "router.icmp-unwanted",
             Self::RateLimited => "router.rate-limited",
             Self::DhcpRefused => "router.dhcp-refused",
+            Self::NdpInvalid => "router.ndp-invalid",
+            Self::ExtensionHeaders => "router.extension-headers",
+            Self::Scope => "router.scope",
+            Self::ControlRefused => "router.control-refused",
+            Self::TunnelPeer => "router.tunnel-peer",
+            Self::TunnelSource => "router.tunnel-source",
+            Self::TunnelScope => "router.tunnel-scope",
+            Self::TunnelLoop => "router.tunnel-loop",
+            Self::TunnelEcn => "router.tunnel-ecn",
         }
     }
 }

@@ -26,11 +26,12 @@ mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix,
-    Protocol, Rule, TableSpace, TableUse, Tables, Zone,
+    Action, DatapathEvent, Filtering, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS, MAX_IPV6_ADDRESSES,
+    MAX_RULES, MAX_TUNNELS, PingPolicy, PortRange, Prefix, Protocol, Rule, TableSpace, TableUse, Tables, Tos,
+    TunnelConfig, TunnelId, TunnelRole, Zone,
 };
 pub use lan::LanConfig;
-pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent};
+pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent, Via};
 pub use wan::{
     AddressKind, Addressing, EthernetWanConfig, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus,
     WanConfig, WanCounters, WanEvent, WanId, WanState, WanStatus,

@@ -2,6 +2,7 @@
 
 mod faces;
 mod ingress;
+mod ipv6;
 mod lan;
 mod plain_ethernet;
 mod policy;
@@ -14,6 +15,8 @@ use gatelet_wire::EthernetAddress;
 use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
+
+pub use self::ipv6::Via;
 
 use self::faces::Faces;
 use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};

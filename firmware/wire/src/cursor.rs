@@ -104,6 +104,11 @@ impl<'a> Filler<'a> {
         if self.overflow { 0 } else { self.buffer.len().saturating_sub(self.len) }
     }
 
+    /// What has been written so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+
     pub(crate) const fn finish(&self) -> Result<usize, BufferTooSmall> {
         if self.overflow { Err(BufferTooSmall) } else { Ok(self.len) }
     }

@@ -1,7 +1,8 @@
 //! Bytes to values and back, for the formats `smoltcp::wire` lacks: Ethernet with an 802.1Q tag,
 //! `PPPoE` (RFC 2516, 4638), PPP control packets and their options (RFC 1661, 1332, 1877, 5072), the
-//! authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DNS (RFC 1035, 6891), SNTP (RFC 5905), and
-//! what connectivity probes say and hear of HTTP/1.1 (RFC 9112) and TLS (RFC 8446).
+//! authentication packets (RFC 1334, 1994, 2759), DHCPv4 (RFC 2131, 2132), DHCPv6 (RFC 8415), Neighbor Discovery
+//! (RFC 4861), DNS (RFC 1035, 6891), SNTP (RFC 5905), what tunnel brokers hear of a new address, and what connectivity
+//! probes say and hear of HTTP/1.1 (RFC 9112) and TLS (RFC 8446).
 //!
 //! No time, no heap, and no state but that of a response read in pieces; no input makes it panic.
 //! Parsing borrows from the input and answers [`Malformed`]; emitting writes into a buffer the caller
@@ -10,9 +11,13 @@
 #![forbid(unsafe_code)]
 
 pub mod dhcpv4;
+pub mod dhcpv6;
 pub mod dns;
 pub mod ethernet;
 pub mod http;
+pub mod icmpv6;
+pub mod ndp;
+pub mod nic_update;
 pub mod ntp;
 pub mod ppp;
 pub mod pppoe;
@@ -20,7 +25,7 @@ pub mod tls;
 
 mod cursor;
 
-pub use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
+pub use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 /// Why bytes from the network are not what they should be. Each variant is a reason worth counting
 /// of its own.
@@ -29,7 +34,7 @@ pub use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6A
 pub enum Malformed {
     /// The input ends before the fixed part of the header does.
     Truncated,
-    /// `PPPoE`: VER or TYPE is not 1 (RFC 2516 §4).
+    /// `PPPoE`: VER or TYPE is not 1 (RFC 2516 §4). IPv6: the version is not 6.
     Version,
     /// A length field claims more than has arrived.
     LengthOverrun,
@@ -53,7 +58,7 @@ pub enum Malformed {
     OptionOverrun,
     /// PPP, DHCP: an option of fixed size has another size (RFC 1661 §6, RFC 2132 §2).
     OptionLength,
-    /// An authentication packet with a code its protocol does not know.
+    /// An authentication packet with a code its protocol does not know. DHCPv6: a relay agent's message.
     UnknownCode,
     /// A counted field of an authentication packet (name, password, value, message) reaches beyond
     /// the packet, or has a size its algorithm does not know.
@@ -71,7 +76,7 @@ pub enum Malformed {
     DuplicateOption,
     /// DHCP: option 52 is none of 1, 2 and 3 (RFC 2132 §9.3).
     Overload,
-    /// DHCP: a prefix of more than 32 bits in a route (RFC 3442).
+    /// DHCP: a prefix of more bits than an address has (RFC 3442, RFC 8415 §21.22).
     PrefixLength,
     /// DNS: a length octet that is neither a label's nor a pointer's (RFC 1035 §4.1.4).
     LabelType,
@@ -89,6 +94,20 @@ pub enum Malformed {
     ChunkSize,
     /// TLS: not the record or the message that is due (RFC 8446 §5.1).
     NotTls,
+    /// HTTP: not the request line of a GET (RFC 9112 §3).
+    RequestLine,
+    /// IPv6: what follows the header is not ICMPv6.
+    NextHeader,
+    /// ICMPv6: the checksum does not fit (RFC 4443 §2.3).
+    Checksum,
+    /// Neighbor Discovery: a hop limit other than 255: it came through a router (RFC 4861 §6.1, §7.1).
+    HopLimit,
+    /// Neighbor Discovery: not a message of it, or one with a code other than 0.
+    NotNeighborDiscovery,
+    /// Neighbor Discovery: addresses that its validation forbids (RFC 4861 §6.1, §7.1).
+    Addresses,
+    /// DHCPv6: an identifier of no octets, or of more than 128 and its type (RFC 8415 §11.1).
+    DuidLength,
 }
 
 impl Malformed {
@@ -114,6 +133,13 @@ impl Malformed {
             Self::HeadTooLong => "HTTP head too long",
             Self::ChunkSize => "invalid HTTP chunk",
             Self::NotTls => "not a TLS answer",
+            Self::RequestLine => "no HTTP request line",
+            Self::NextHeader => "not ICMPv6",
+            Self::Checksum => "wrong checksum",
+            Self::HopLimit => "hop limit below 255",
+            Self::NotNeighborDiscovery => "not Neighbor Discovery",
+            Self::Addresses => "forbidden addresses",
+            Self::DuidLength => "DUID of wrong length",
             Self::Operation => "neither request nor reply",
             Self::HardwareLength => "hardware address beyond its field",
             Self::MagicCookie => "wrong magic cookie",

@@ -15,6 +15,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod flash;
 pub mod input;
+pub mod ipv6;
 pub mod ppp;
 pub mod pppoe;
 pub mod redial;
@@ -41,6 +42,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_chap", run: wire::chap, fixtures: Some("chap") },
     Target { name: "wire_mschapv2", run: wire::mschapv2, fixtures: Some("mschapv2") },
     Target { name: "wire_dhcpv4", run: wire::dhcpv4, fixtures: Some("dhcpv4") },
+    Target { name: "wire_icmpv6", run: wire::icmpv6, fixtures: Some("icmpv6") },
+    Target { name: "wire_ndp", run: wire::ndp, fixtures: Some("ndp") },
+    Target { name: "wire_dhcpv6", run: wire::dhcpv6, fixtures: Some("dhcpv6") },
+    Target { name: "wire_nic_update", run: wire::nic_update, fixtures: Some("nic_update") },
     Target { name: "wire_dns", run: wire::dns, fixtures: Some("dns") },
     Target { name: "wire_ntp", run: wire::ntp, fixtures: Some("ntp") },
     Target { name: "dns_forwarder", run: dns::forwarder, fixtures: None },
@@ -54,6 +59,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
+    Target { name: "ra_host", run: ipv6::ra_host, fixtures: None },
+    Target { name: "ra_router", run: ipv6::ra_router, fixtures: None },
+    Target { name: "dhcpv6_client", run: ipv6::dhcpv6_client, fixtures: None },
+    Target { name: "dhcpv6_server", run: ipv6::dhcpv6_server, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
 ];

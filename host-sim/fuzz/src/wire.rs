@@ -2,9 +2,13 @@
 
 use gatelet_wire::BufferTooSmall;
 use gatelet_wire::dhcpv4::{self, OptionCode};
+use gatelet_wire::dhcpv6;
 use gatelet_wire::dns::{self, Class, Flags, Message, NameBuf, Section, Type};
 use gatelet_wire::ethernet::{self, VlanTag};
 use gatelet_wire::http::{BODY_MAX, LOCATION_MAX, Progress, ResponseReader};
+use gatelet_wire::icmpv6::{self, Echo as Ping};
+use gatelet_wire::ndp::{self, NdOption};
+use gatelet_wire::nic_update::{Answer as BrokerAnswer, REQUEST_MAX, Request, Update};
 use gatelet_wire::ntp;
 use gatelet_wire::ppp::lcp::{self, Echo, ProtocolReject};
 use gatelet_wire::ppp::mschapv2::{Failure, Response, Success};
@@ -195,6 +199,147 @@ pub fn dhcpv4(bytes: &[u8]) {
     let is_typed = matches!(message.message_type(), Ok(Some(_)));
     assert!(!is_typed || message.value(OptionCode::MESSAGE_TYPE).is_some());
     assert!(message.max_answer_len().map_or(true, |len| len >= dhcpv4::DEFAULT_MAX_LEN));
+}
+
+/// An IPv6 packet with an ICMPv6 message.
+pub fn icmpv6(bytes: &[u8]) {
+    let octets = with_good_checksum(bytes);
+    let Ok(packet) = icmpv6::Packet::parse(&octets) else { return };
+    assert!(icmpv6::HEADER_LEN + packet.body.len() <= octets.len());
+    let Ok(ping) = Ping::parse(packet.body) else { return };
+    let icmpv6::Packet { source, destination, hop_limit, kind, .. } = packet;
+    let written = emitted(bytes, |buffer| ping.emit(buffer, kind, source, destination, hop_limit));
+    let again = icmpv6::Packet::parse(&written).expect("just written");
+    assert_eq!(again, icmpv6::Packet { code: 0, ..packet });
+}
+
+/// An IPv6 packet of Neighbor Discovery.
+pub fn ndp(bytes: &[u8]) {
+    let octets = with_good_checksum(bytes);
+    let Ok(packet) = ndp::Packet::parse(&octets) else { return };
+    let written = emitted(bytes, |buffer| {
+        let mut writer = ndp::Writer::new(buffer, packet.source, packet.destination, &packet.message);
+        for option in packet.options() {
+            match option {
+                NdOption::SourceLinkLayer(mac) => writer.source_link_layer(mac),
+                NdOption::TargetLinkLayer(mac) => writer.target_link_layer(mac),
+                NdOption::Prefix(prefix) => writer.prefix(&prefix),
+                NdOption::Mtu(mtu) => writer.mtu(mtu),
+                NdOption::Route(route) => writer.route(&route),
+                NdOption::Rdnss { lifetime_seconds, servers } => {
+                    writer.rdnss(lifetime_seconds, &servers.collect::<Vec<_>>())
+                }
+                NdOption::CaptivePortal(uri) => writer.captive_portal(uri),
+                NdOption::Unreadable { .. } | NdOption::Other { .. } => &mut writer,
+            };
+        }
+        writer.finish()
+    });
+    let again = ndp::Packet::parse(&written).expect("just written");
+    assert_eq!(again.message, packet.message);
+    let is_known =
+        |option: &NdOption<'_>| !matches!(option, NdOption::Unreadable { .. } | NdOption::Other { .. });
+    assert!(again.options().eq(packet.options().filter(is_known)));
+}
+
+/// A request to move a tunnel's end, and a broker's answer to one.
+pub fn nic_update(bytes: &[u8]) {
+    for status in [200, 401, 403, 503] {
+        let Some(answer) = BrokerAnswer::parse(status, bytes) else { continue };
+        let written = emitted_with_margin(bytes, 256, |buffer| answer.emit(buffer));
+        let mut reader = ResponseReader::new();
+        reader.push(&written).expect("just written");
+        let response = reader.response().expect("whole");
+        assert_eq!(BrokerAnswer::parse(response.status, response.body), Some(answer));
+    }
+    let Ok(Some(request)) = Request::parse(bytes) else { return };
+    let mut decoded = [0xA5; REQUEST_MAX];
+    let Some((username, key)) = request.credentials(&mut decoded) else { return };
+    let text = std::str::from_utf8;
+    let (Ok(hostname), Ok(username), Ok(key)) = (text(request.hostname), text(username), text(key)) else {
+        return;
+    };
+    let update = Update { host: "b", hostname, address: request.address, username, key };
+    let mut written = vec![0xA5; 2 * REQUEST_MAX];
+    let Ok(length) = update.emit(&mut written) else { return };
+    // It may be longer than what was read: all fields are there.
+    let Ok(Some(again)) = Request::parse(&written[..length]) else { return };
+    assert_eq!((again.hostname, again.address), (request.hostname, request.address));
+    let mut decoded = [0xA5; REQUEST_MAX];
+    assert_eq!(again.credentials(&mut decoded), Some((username.as_bytes(), key.as_bytes())));
+}
+
+/// The same packet with the length and the checksum that make it worth a look.
+fn with_good_checksum(bytes: &[u8]) -> Vec<u8> {
+    let mut octets = bytes.to_vec();
+    if octets.len() < icmpv6::HEADER_LEN {
+        return octets;
+    }
+    let length = (octets.len() - icmpv6::IPV6_HEADER_LEN).min(usize::from(u16::MAX));
+    octets[4..6].copy_from_slice(&u16::try_from(length).expect("cut").to_be_bytes());
+    let (header, message) = octets.split_at_mut(icmpv6::IPV6_HEADER_LEN);
+    let header = smoltcp::wire::Ipv6Packet::new_unchecked(&*header);
+    let (source, destination) = (header.src_addr(), header.dst_addr());
+    let mut message = smoltcp::wire::Icmpv6Packet::new_unchecked(&mut message[..length]);
+    message.fill_checksum(&source, &destination);
+    octets
+}
+
+/// A DHCPv6 message: options, and options within them.
+pub fn dhcpv6(bytes: &[u8]) {
+    let Ok(message) = dhcpv6::Message::parse(bytes) else { return };
+    let written = emitted(bytes, |buffer| {
+        let mut writer = dhcpv6::Writer::new(buffer, message.message_type, message.transaction_id);
+        for option in message.options() {
+            writer.push(option.code, option.value);
+        }
+        writer.finish()
+    });
+    assert_eq!(written, bytes);
+    let options = message.options();
+    for option in options.clone() {
+        if let Ok(addresses) = options.addresses(option.code) {
+            assert!(addresses.count() * 16 == option.value.len());
+        }
+        for association in options.ias(option.code).flatten() {
+            let inner = association.options;
+            assert!(12 + inner.clone().map(|option| 4 + option.value.len()).sum::<usize>() <= bytes.len());
+            let addresses: Vec<_> = inner.ia_addresses().flatten().collect();
+            let prefixes: Vec<_> = inner.ia_prefixes().flatten().collect();
+            let written = emitted(bytes, |buffer| {
+                let mut writer = dhcpv6::Writer::new(buffer, message.message_type, message.transaction_id);
+                let (t1, t2) = (association.t1_seconds, association.t2_seconds);
+                writer.ia(option.code, association.iaid, t1, t2, |writer| {
+                    for found in &addresses {
+                        writer.ia_address(found.address, found.preferred_seconds, found.valid_seconds);
+                    }
+                    for found in &prefixes {
+                        writer.ia_prefix(found.prefix, found.preferred_seconds, found.valid_seconds);
+                    }
+                });
+                writer.finish()
+            });
+            let again = dhcpv6::Message::parse(&written).expect("just written").options();
+            let again = again.ias(option.code).next().expect("just written").expect("well-formed").options;
+            assert!(
+                again
+                    .ia_prefixes()
+                    .flatten()
+                    .map(|found| found.prefix)
+                    .eq(prefixes.iter().map(|found| found.prefix))
+            );
+            assert!(
+                again
+                    .ia_addresses()
+                    .flatten()
+                    .map(|found| found.address)
+                    .eq(addresses.iter().map(|found| found.address))
+            );
+        }
+    }
+    if let Ok(status) = options.status() {
+        assert!(status.text.len() <= bytes.len());
+    }
 }
 
 /// A DNS message: everything in it, written anew without compression; and what is done to one in

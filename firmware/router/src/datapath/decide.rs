@@ -440,7 +440,7 @@ pub(super) fn opening(
     let zone = |hop: Hop| match hop.kind() {
         HopKind::Lan => Zone::Lan,
         HopKind::LanStack | HopKind::Stack(_) => Zone::Router,
-        HopKind::Wan(_) | HopKind::Modem(_) => Zone::Wan,
+        HopKind::Wan(_) | HopKind::Modem(_) | HopKind::Tunnel(_) => Zone::Wan,
     };
     let has_ports = matches!(protocol, TCP | UDP);
     let port = |port: u16| if has_ports { port } else { 0 };

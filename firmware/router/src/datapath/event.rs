@@ -1,8 +1,10 @@
 //! What the datapath tells.
 
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv6Address};
 
 use super::firewall::Action;
+use super::v6::TunnelId;
+use crate::wan::AddressKind;
 
 /// What the datapath has to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,52 @@ pub enum DatapathEvent {
         /// The packet's destination.
         destination: Ipv4Address,
     },
+    /// Another station claims an IPv6 address of ours.
+    Ipv6AddressConflict {
+        /// Our address.
+        address: Ipv6Address,
+        /// Who claims it.
+        mac: gatelet_wire::EthernetAddress,
+    },
+    /// Another station claims the IPv6 address of a neighbour, which is being asked.
+    Ipv6NeighbourDisputed {
+        /// The address.
+        address: Ipv6Address,
+        /// Who claims it.
+        mac: gatelet_wire::EthernetAddress,
+    },
+    /// A host has as many IPv6 flows as a host may have; told once a minute at most.
+    Ipv6HostQuota {
+        /// The address of the host that has them.
+        address: Ipv6Address,
+    },
+    /// A rule with `log` decided on an IPv6 flow.
+    Ipv6Rule {
+        /// Its number, from 0.
+        number: u8,
+        /// What became of the flow.
+        action: Action,
+        /// The packet's source.
+        source: Ipv6Address,
+        /// The packet's destination.
+        destination: Ipv6Address,
+    },
+    /// A tunnel's end is an address that the Internet does not know: protocol 41 will not come through.
+    TunnelBehindNat {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The WAN's address.
+        address: Ipv4Address,
+        /// What it is.
+        kind: AddressKind,
+    },
+    /// The path of a tunnel carries less than was thought; believed for ten minutes.
+    TunnelPathMtu {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The longest IPv6 packet in bytes.
+        mtu: u16,
+    },
     /// The WAN has another address: connections through the old one are cut.
     FlowsCut {
         /// How many.
@@ -63,6 +111,12 @@ pub struct TableUse {
     pub neighbours: usize,
     /// Entries in both indices: two for each flow and two for each mapping, or something leaks.
     pub index_entries: usize,
-    /// Frames that wait for a neighbour's hardware address.
+    /// Frames that wait for a neighbour's hardware address, or, of a tunnel, for the rest of their packet.
     pub waiting: usize,
+    /// IPv6 flows.
+    pub flows6: usize,
+    /// Entries in their index: two for each flow, or something leaks.
+    pub index_entries6: usize,
+    /// IPv6 flows on an account, and what the accounts add up to: the same, or something leaks.
+    pub host_flows6: [usize; 2],
 }

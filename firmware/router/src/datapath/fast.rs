@@ -11,6 +11,7 @@ use super::checksum::{adjust, difference, fold, halves};
 use super::flow::{Direction, NO_NEIGHBOUR, Tuple, tick};
 use super::interface::Hop;
 use super::packet::{ACK, FIN, RST, SYN, TCP, UDP, swapped};
+use super::v6::SIT;
 
 /// A frame that the fast path has made ready to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +36,11 @@ impl<'p> Datapath<'p> {
             ETHER_SESSION => {
                 match self.interfaces.get(hops.session.index())?.framing.is_of_session::<6>(frame) {
                     Some(room) => (hops.session, SESSION_LEN, room),
+                    None if is_ipv6_session(frame) => return self.fast6_session(now, port, frame),
                     None => self.find_hop(port, frame)?,
                 }
             }
+            ETHER_IPV6 => return self.fast6_ethernet(now, port, frame),
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)
@@ -95,6 +98,9 @@ impl<'p> Datapath<'p> {
         let header = words.first_chunk::<{ LEAST / 4 }>()?;
         let tuple = Tuple { source: header[3], destination: header[4], ports: header[5] };
         let protocol = (header[2] >> 8) as u8;
+        if protocol == SIT {
+            return self.fast_tunnelled(now, from, at, len, frame);
+        }
         if from != Hop::LAN
             || self.flows.is_full()
             || !(protocol == UDP || protocol == TCP && is_plain_syn(words, len))
@@ -206,9 +212,17 @@ fn clamp_first_mss(words: &mut [u32], mtu: u16) {
     }
 }
 
+/// Whether the PPP protocol of a session's frame is IPv6.
+fn is_ipv6_session(frame: &Frame<'_>) -> bool {
+    frame.header_words::<6>().is_some_and(|words| words[5] >> 16 == PPP_IPV6)
+}
+
 /// `EtherType`s as they lie in the second half of a word.
 const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
 const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
+/// And the PPP protocol that is one (RFC 5072 §3).
+const PPP_IPV6: u32 = 0x0057_u16.to_be() as u32;
 /// The headers of plain Ethernet, and of a session's IP packets, without a tag.
 const ETHERNET_LEN: usize = 14;
 const SESSION_LEN: usize = 22;

@@ -1,10 +1,11 @@
 //! What may open a flow: rules, port forwards, and what a WAN lets in. Asked once per flow.
 
 use heapless::Vec;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use super::interface::{Network, word};
 use super::packet::{ICMP, TCP, UDP};
+use super::v6::ICMPV6;
 
 /// The most rules.
 pub const MAX_RULES: usize = 32;
@@ -52,6 +53,14 @@ impl Prefix {
             Self::Ipv6(_) => false,
         }
     }
+
+    fn contains_ipv6(self, address: &Ipv6Address) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Ipv4(_) => false,
+            Self::Ipv6(cidr) => cidr.contains_addr(address),
+        }
+    }
 }
 
 /// A transport protocol.
@@ -80,6 +89,14 @@ impl Protocol {
             Self::TcpUdp => number == TCP || number == UDP,
             Self::Icmp => number == ICMP,
             Self::Other(other) => number == other,
+        }
+    }
+
+    /// Of IPv6, whose ICMP has another number.
+    fn is_in_ipv6(self, number: u8) -> bool {
+        match self {
+            Self::Icmp => number == ICMPV6,
+            _ => self.is(number),
         }
     }
 }
@@ -188,6 +205,18 @@ pub(crate) struct Opening {
     pub(crate) destination_port: u16,
 }
 
+/// The same, of IPv6.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening6 {
+    pub(crate) from: Zone,
+    pub(crate) to: Zone,
+    pub(crate) source: Ipv6Address,
+    pub(crate) destination: Ipv6Address,
+    pub(crate) protocol: u8,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+}
+
 /// Who, from the Internet, may ping us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PingPolicy {
@@ -252,6 +281,30 @@ impl Firewall {
                     || has_ports && rule.source_ports.contains(opening.source_port))
                 && (rule.destination_ports == PortRange::ALL
                     || has_ports && rule.destination_ports.contains(opening.destination_port))
+        });
+        found.map(|(number, (rule, _))| (number as u8, *rule))
+    }
+
+    /// [`decide`](Self::decide), of IPv6.
+    pub(crate) fn decide6(&mut self, opening: &Opening6) -> Option<(u8, Rule)> {
+        let found = self.find6(opening)?;
+        if let Some((_, hits)) = self.rules.get_mut(usize::from(found.0)) {
+            *hits = hits.wrapping_add(1);
+        }
+        Some(found)
+    }
+
+    /// [`find`](Self::find), of IPv6.
+    pub(crate) fn find6(&self, opening: &Opening6) -> Option<(u8, Rule)> {
+        let has_ports = matches!(opening.protocol, TCP | UDP);
+        let fits = |range: PortRange, port| range == PortRange::ALL || has_ports && range.contains(port);
+        let found = self.rules.iter().enumerate().find(|(_, (rule, _))| {
+            (rule.from, rule.to) == (opening.from, opening.to)
+                && rule.protocol.is_in_ipv6(opening.protocol)
+                && rule.source.contains_ipv6(&opening.source)
+                && rule.destination.contains_ipv6(&opening.destination)
+                && fits(rule.source_ports, opening.source_port)
+                && fits(rule.destination_ports, opening.destination_port)
         });
         found.map(|(number, (rule, _))| (number as u8, *rule))
     }

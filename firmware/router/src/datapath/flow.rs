@@ -68,8 +68,8 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() <= 44);
 
 /// How gladly flows are given up: by class, and within it by how long they are idle.
-const EXPIRED: u32 = 0x3_0000;
-const UNANSWERED: u32 = 0x1_0000;
+pub(super) const EXPIRED: u32 = 0x3_0000;
+pub(super) const UNANSWERED: u32 = 0x1_0000;
 
 /// No place in a table of flows or mappings.
 pub(crate) const NONE: u16 = u16::MAX;
@@ -111,6 +111,11 @@ impl State {
     #[inline]
     pub(crate) const fn is_steady(self) -> bool {
         self.0 & Self::STEADY != 0
+    }
+
+    /// Whether there was an answer.
+    pub(crate) const fn is_replied(self) -> bool {
+        self.0 & Self::REPLIED != 0
     }
 
     /// Its way is gone.
@@ -498,17 +503,17 @@ const fn ticks(seconds: u32) -> u32 {
 }
 
 /// RFC 4787 REQ-5: never below two minutes, five recommended.
-const UDP_TIMEOUT: u32 = ticks(300);
+pub(super) const UDP_TIMEOUT: u32 = ticks(300);
 /// No mapping depends on it.
 const OWN_TIMEOUT: u32 = ticks(30);
 /// RFC 5382 REQ-5: at least 2 h 4 min for an established connection.
-const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
+pub(super) const TCP_ESTABLISHED_TIMEOUT: u32 = ticks(7440);
 /// RFC 5382 REQ-5: at least 4 min for one that is opening or closing; RFC 7857 §2.2: as long after a RST.
-const TCP_TRANSITORY_TIMEOUT: u32 = ticks(240);
+pub(super) const TCP_TRANSITORY_TIMEOUT: u32 = ticks(240);
 /// RFC 5508 REQ-2: at least 60 s.
-const ICMP_TIMEOUT: u32 = ticks(60);
+pub(super) const ICMP_TIMEOUT: u32 = ticks(60);
 /// How long a connection that is cut waits for a packet that can be answered by a RST.
-const CUT_TIMEOUT: u32 = ticks(60);
+pub(super) const CUT_TIMEOUT: u32 = ticks(60);
 
 #[cfg(test)]
 mod tests {

@@ -27,8 +27,7 @@ pub struct Datagram {
     /// Its flow, once the first fragment has come.
     flow: Option<(u16, Direction)>,
     poisoned: bool,
-    /// Parts that have come, as pairs of first byte and the one behind the last; (0, 0) is none. Parts that touch are one.
-    parts: [(u16, u16); PARTS],
+    parts: Parts,
     /// In ticks.
     began: u32,
 }
@@ -44,7 +43,7 @@ impl Datagram {
         hop: Hop::LAN,
         flow: None,
         poisoned: false,
-        parts: [(0, 0); PARTS],
+        parts: Parts::NONE,
         began: 0,
     };
 
@@ -52,19 +51,28 @@ impl Datagram {
         (self.source, self.destination) == (packet.source, packet.destination)
             && (self.id, self.protocol, self.hop) == (fragment.id, packet.protocol, hop)
     }
+}
+
+/// Parts of a datagram that have come, as pairs of first byte and the one behind the last; (0, 0) is none. Parts that touch are
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts([(u16, u16); PARTS]);
+
+impl Parts {
+    pub(crate) const NONE: Self = Self([(0, 0); PARTS]);
 
     /// Whether all of a part has come before: the network has doubled it.
-    fn has(&self, first: u16, end: u16) -> bool {
-        self.parts.iter().any(|part| part.0 <= first && end <= part.1)
+    pub(crate) fn has(&self, first: u16, end: u16) -> bool {
+        self.0.iter().any(|part| part.0 <= first && end <= part.1)
     }
 
     /// Adds a part. False if it overlaps one that has come, or is one too many.
-    fn add(&mut self, mut first: u16, mut end: u16) -> bool {
-        if self.parts.iter().any(|part| part.0 < part.1 && first < part.1 && part.0 < end) {
+    pub(crate) fn add(&mut self, mut first: u16, mut end: u16) -> bool {
+        if self.0.iter().any(|part| part.0 < part.1 && first < part.1 && part.0 < end) {
             return false;
         }
         // What touches it, on the left and on the right, becomes one with it.
-        for part in self.parts.iter_mut().filter(|part| part.0 < part.1) {
+        for part in self.0.iter_mut().filter(|part| part.0 < part.1) {
             if part.1 == first {
                 first = part.0;
             } else if part.0 == end {
@@ -74,7 +82,7 @@ impl Datagram {
             }
             *part = (0, 0);
         }
-        match self.parts.iter_mut().find(|part| part.0 == part.1) {
+        match self.0.iter_mut().find(|part| part.0 == part.1) {
             Some(part) => {
                 *part = (first, end);
                 true
@@ -133,10 +141,10 @@ impl<'a, 'p> FragmentTable<'a, 'p> {
         }
         let place = self.place(now, hop, packet, fragment).ok_or(Dropped::FragmentTableFull)?;
         let datagram = self.datagrams.get_mut(usize::from(place)).ok_or(Dropped::FragmentTableFull)?;
-        if !datagram.poisoned && datagram.has(fragment.offset, end as u16) {
+        if !datagram.poisoned && datagram.parts.has(fragment.offset, end as u16) {
             return Err(Dropped::FragmentOverlap);
         }
-        if datagram.poisoned || !datagram.add(fragment.offset, end as u16) {
+        if datagram.poisoned || !datagram.parts.add(fragment.offset, end as u16) {
             datagram.poisoned = true;
             self.drop_held(place);
             return Err(Dropped::FragmentOverlap);

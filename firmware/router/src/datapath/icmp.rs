@@ -97,7 +97,13 @@ impl<'p> Datapath<'p> {
         if checksum::of(message, 0) != 0 {
             return Err(Dropped::BadChecksum);
         }
-        let quote = Quote::parse(message.get(ICMP_HEADER_LEN..).ok_or(Dropped::Malformed)?)?;
+        let quote = message.get(ICMP_HEADER_LEN..).ok_or(Dropped::Malformed)?;
+        if self.is_of_tunnel(hop, quote) {
+            let is_too_big = packet.icmp_type == 3 && message[1] == 4;
+            let mtu = is_too_big.then(|| u16::from_be_bytes([message[6], message[7]]));
+            return self.tunnel_error(now, quote, mtu).map(|()| Outcome::Kept);
+        }
+        let quote = Quote::parse(quote)?;
         let answer = quote.tuple.answer();
         let Some((place, direction)) = self.flows.find(&answer, quote.protocol, hop) else {
             if self.answers_lan(hop, packet) {

@@ -6,6 +6,7 @@ use gatelet_wire::ethernet;
 use gatelet_wire::ppp::{PROTOCOL_LEN, Protocol};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use super::v6::{MAX_TUNNELS, TunnelId};
 use crate::router::MAX_WANS;
 use crate::wan::WanId;
 
@@ -21,6 +22,8 @@ impl Hop {
     /// Nowhere.
     pub(crate) const NONE: Self = Self(u8::MAX);
     pub(crate) const COUNT: usize = 2 + 3 * MAX_WANS;
+    /// With the tunnels, which carry IPv6 alone.
+    pub(crate) const COUNT6: usize = Self::COUNT + MAX_TUNNELS;
     const KINDS: u8 = MAX_WANS as u8;
 
     /// A WAN: the session of a `PPPoE` line, or the provider's network on a plain Ethernet one.
@@ -38,6 +41,11 @@ impl Hop {
         Self(2 + 2 * Self::KINDS + wan.0)
     }
 
+    /// A tunnel.
+    pub(crate) const fn tunnel(tunnel: TunnelId) -> Self {
+        Self(2 + 3 * Self::KINDS + tunnel.0)
+    }
+
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -52,6 +60,11 @@ impl Hop {
         (0..Self::COUNT as u8).map(Self)
     }
 
+    /// Those that carry IPv6.
+    pub(crate) fn all6() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT6 as u8).map(Self)
+    }
+
     /// Whose it is.
     pub(crate) const fn kind(self) -> HopKind {
         match self.0 {
@@ -59,7 +72,8 @@ impl Hop {
             1 => HopKind::LanStack,
             n if n < 2 + Self::KINDS => HopKind::Wan(WanId(n - 2)),
             n if n < 2 + 2 * Self::KINDS => HopKind::Modem(WanId(n - 2 - Self::KINDS)),
-            n => HopKind::Stack(WanId(n - 2 - 2 * Self::KINDS)),
+            n if n < 2 + 3 * Self::KINDS => HopKind::Stack(WanId(n - 2 - 2 * Self::KINDS)),
+            n => HopKind::Tunnel(TunnelId(n - 2 - 3 * Self::KINDS)),
         }
     }
 
@@ -82,6 +96,7 @@ pub(crate) enum HopKind {
     Wan(WanId),
     Modem(WanId),
     Stack(WanId),
+    Tunnel(TunnelId),
 }
 
 /// An interface as the datapath sees it.
@@ -288,6 +303,22 @@ impl Framing {
         Self::of(room)
     }
 
+    /// The same, for IPv6: another `EtherType`, or PPP protocol.
+    pub(crate) const fn for_ipv6(&self) -> Self {
+        let (last, kind) = match self.kind {
+            FramingKind::None => return *self,
+            FramingKind::Ethernet => (2, ethernet::IPV6),
+            FramingKind::EthernetVlan => (3, ethernet::IPV6),
+            FramingKind::Pppoe => (4, PPP_IPV6),
+            FramingKind::PppoeVlan => (5, PPP_IPV6),
+        };
+        let mut framing = *self;
+        let kind = (kind.to_be() as u32) << 16;
+        framing.words[last] = framing.words[last] & !SECOND_HALF | kind;
+        framing.rx_words[last] = framing.rx_words[last] & !SECOND_HALF | kind;
+        framing
+    }
+
     /// Our own hardware address on this interface.
     pub(crate) const fn mac(&self) -> EthernetAddress {
         Mac { head: self.rx_head, tail: self.rx_words[0] }.address()
@@ -449,6 +480,8 @@ fn in_words(header: &[u8]) -> (u16, [u32; 6]) {
     (u16::from_ne_bytes(*head), words)
 }
 
+/// RFC 5072 §3.
+const PPP_IPV6: u16 = 0x0057;
 /// The second two bytes of a word.
 const SECOND_HALF: u32 = u32::from_ne_bytes([0, 0, 0xFF, 0xFF]);
 /// Priority and drop eligibility, in the word of an 802.1Q tag's second half.
@@ -535,13 +568,14 @@ mod tests {
 
     #[test]
     fn hops_and_their_kinds_are_one_to_one() {
-        for hop in Hop::all() {
+        for hop in Hop::all6() {
             let again = match hop.kind() {
                 HopKind::Lan => Hop::LAN,
                 HopKind::LanStack => Hop::LAN_STACK,
                 HopKind::Wan(wan) => Hop::wan(wan),
                 HopKind::Modem(wan) => Hop::modem(wan),
                 HopKind::Stack(wan) => Hop::stack(wan),
+                HopKind::Tunnel(tunnel) => Hop::tunnel(tunnel),
             };
             assert_eq!(again, hop);
         }

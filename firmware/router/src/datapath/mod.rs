@@ -38,16 +38,21 @@ mod route;
 mod slow;
 mod tables;
 mod tcp;
+mod v6;
 
 pub use event::{DatapathEvent, TableUse};
 pub use firewall::{
     Action, Filtering, Forward, MAX_FORWARDS, MAX_RULES, PingPolicy, PortRange, Prefix, Protocol, Rule, Zone,
 };
 pub use tables::{TableSpace, Tables};
+pub use v6::{
+    Ipv6Policy, Ipv6Route, MAX_IPV6_ADDRESSES, MAX_TUNNELS, Tos, TunnelConfig, TunnelId, TunnelRole,
+};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
 pub(crate) use slow::{Arrival, Outcome};
+pub(crate) use v6::{Link, Medium, interface_identifier, link_local};
 
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, MAX_PORTS, Pool, PortId};
@@ -66,6 +71,7 @@ use nat::MappingTable;
 use neighbour::NeighbourTable;
 use outward::{NEVER, Outward};
 use packet::TCP;
+use v6::V6;
 
 /// The datapath.
 #[derive(Debug)]
@@ -100,12 +106,13 @@ pub(crate) struct Datapath<'p> {
     defence: Limiter,
     tell_quota: Limiter,
     tell_full: Limiter,
-    traffic: [Traffic; Hop::COUNT],
+    traffic: [Traffic; Hop::COUNT6],
     sweep_at: Instant,
     /// Cut connections are told one after the other, from this place on.
     cut: Option<(u16, Instant)>,
     events: Deque<DatapathEvent, 8>,
     events_lost: u32,
+    v6: V6<'p>,
 }
 
 /// The way to a network behind a gateway.
@@ -201,6 +208,7 @@ impl<'p> Datapath<'p> {
     pub(crate) fn new(pool: Pool<'p>, mut rng: ChaCha8Rng, tables: Tables<'p>) -> Self {
         let flows = FlowTable::new(tables.flows, tables.flow_index, HashKey::random(&mut rng));
         let mappings = MappingTable::new(tables.mappings, tables.mapping_index, HashKey::random(&mut rng));
+        let v6 = V6::new(tables.flows6, tables.flow_index6, tables.neighbours6, tables.datagrams6, &mut rng);
         let host_quota = (flows.capacity() / HOST_SHARE).max(1) as u16;
         Self {
             pool,
@@ -225,11 +233,12 @@ impl<'p> Datapath<'p> {
             defence: Limiter::new(1, Duration::from_secs(10)),
             tell_quota: Limiter::new(1, Duration::from_secs(60)),
             tell_full: Limiter::new(1, Duration::from_secs(60)),
-            traffic: [Traffic::NONE; Hop::COUNT],
+            traffic: [Traffic::NONE; Hop::COUNT6],
             sweep_at: Instant::ZERO,
             cut: None,
             events: Deque::new(),
             events_lost: 0,
+            v6,
             rng,
         }
     }
@@ -254,6 +263,7 @@ impl<'p> Datapath<'p> {
             hops.sort(&self.interfaces);
         }
         self.next_epoch();
+        self.refresh_tunnels(now);
         let is_same_link = old.network == interface.network && old.framing.mac() == interface.framing.mac();
         if !is_same_link && old.has_neighbours() {
             for place in (0..).take(self.neighbours.capacity()) {
@@ -303,6 +313,7 @@ impl<'p> Datapath<'p> {
         if self.epoch == NEVER {
             // Flows of epochs long ago must not pass unchecked when the numbers come again: all are of none now.
             self.flows.forget_epochs();
+            self.v6.forget_epochs();
             self.outward = Outward::UNKNOWN;
             self.epoch = 1;
         }
@@ -316,7 +327,7 @@ impl<'p> Datapath<'p> {
             if let Some(ready) = self.out.pop_front() {
                 return Some(ready);
             }
-            if !self.ask_neighbours(now) && !self.tell_cut(now) {
+            if !self.ask_neighbours(now) && !self.ask_neighbours6(now) && !self.tell_cut(now) {
                 return None;
             }
         }
@@ -332,13 +343,14 @@ impl<'p> Datapath<'p> {
         while let Some(place) = self.flows.next_expired(tick(now), &mut most) {
             self.end_flow(place);
         }
-        self.fragments.expire(tick(now))
+        self.fragments.expire(tick(now)) + self.handle_timeout6(now)
     }
 
     pub(crate) fn poll_at(&self) -> Option<Instant> {
-        let sweep = (self.flows.len() > 0 || !self.fragments.is_empty()).then_some(self.sweep_at);
+        let has_to_sweep = self.flows.len() > 0 || !self.fragments.is_empty() || self.has_to_sweep6();
+        let sweep = has_to_sweep.then_some(self.sweep_at);
         let cut = self.cut.map(|(_, at)| at);
-        [sweep, cut, self.neighbours.poll_at()].into_iter().flatten().min()
+        [sweep, cut, self.neighbours.poll_at(), self.poll_at6()].into_iter().flatten().min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<DatapathEvent> {
@@ -356,6 +368,7 @@ impl<'p> Datapath<'p> {
 
     pub(crate) fn table_use(&self) -> TableUse {
         let flows = |is: fn(&Flow) -> bool| self.flows.iter().filter(|(_, flow)| is(flow)).count();
+        let [flows6, index_entries6, accounted6, accounts6, waiting6] = self.table_use6();
         TableUse {
             flows: self.flows.len(),
             flows_most: self.flows.capacity(),
@@ -367,7 +380,10 @@ impl<'p> Datapath<'p> {
             ],
             neighbours: self.neighbours.iter().count(),
             index_entries: self.flows.index_len() + self.mappings.index_len(),
-            waiting: self.waiting.len(),
+            waiting: self.waiting.len() + waiting6,
+            flows6,
+            index_entries6,
+            host_flows6: [accounted6, accounts6],
         }
     }
 

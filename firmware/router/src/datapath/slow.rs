@@ -23,6 +23,9 @@ pub(crate) enum Outcome<'p> {
     Kept,
     /// It is for the DHCP server: where its UDP payload is, and who sent it.
     Dhcp { source: EthernetAddress, from: u32, payload: core::ops::Range<usize>, frame: Frame<'p> },
+    /// An IPv6 packet for a machine of the router's own, from its header on: router discovery, DHCPv6, what a tunnel's end
+    /// answers. `mac` is its sender on the link, where frames tell.
+    Control { hop: Hop, mac: Option<EthernetAddress>, frame: Frame<'p> },
 }
 
 /// Everything about where a packet was found.
@@ -58,6 +61,9 @@ impl<'p> Datapath<'p> {
         }
         self.check_source(hop, &packet)?;
         self.check_destination(hop, packet.destination)?;
+        if self.is_tunnelled(hop, &packet)? {
+            return self.decapsulate(now, &packet, frame);
+        }
         if let Some(fragment) = packet.fragment {
             return match self.fragments.handle(tick(now), hop, &packet, fragment, frame)? {
                 Verdict::Held => Ok(Outcome::Kept),
@@ -129,7 +135,7 @@ impl<'p> Datapath<'p> {
                 let is_host = lan.network.contains(source) && !lan.network.is_edge(source);
                 if !is_host || self.owner(source).is_some() { Err(Dropped::Spoofed) } else { Ok(()) }
             }
-            HopKind::Wan(_) | HopKind::Modem(_) => {
+            HopKind::Wan(_) | HopKind::Modem(_) | HopKind::Tunnel(_) => {
                 let of_lan = lan.is_up() && lan.network.contains(source);
                 if of_lan || self.owner(source).is_some() { Err(Dropped::Spoofed) } else { Ok(()) }
             }

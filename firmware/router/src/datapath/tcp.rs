@@ -14,9 +14,12 @@ use super::{Datapath, checksum};
 /// means 536, is left alone.
 pub(super) fn clamp_mss(frame: &mut Frame<'_>, packet: &Packet, mtu: u16) {
     let most = mtu.saturating_sub((HEADER_LEN + TCP_HEADER_LEN) as u16);
-    let Some(bytes) = frame.bytes_mut().get_mut(packet.at + packet.header_len..packet.at + packet.len) else {
-        return;
-    };
+    let segment = frame.bytes_mut().get_mut(packet.at + packet.header_len..packet.at + packet.len);
+    clamp_segment(segment.unwrap_or_default(), most);
+}
+
+/// The same of a segment, from its header on: no more than `most`.
+pub(super) fn clamp_segment(bytes: &mut [u8], most: u16) {
     let Some(options_end) = bytes.get(12).map(|offset| usize::from(offset >> 4) * 4) else { return };
     let mut at = TCP_HEADER_LEN;
     while at + 1 < options_end.min(bytes.len()) {
@@ -60,17 +63,7 @@ impl<'p> Datapath<'p> {
         let Some(header) = segment.bytes().get(packet.at + packet.header_len..packet.at + packet.len) else {
             return false;
         };
-        let word = |at: usize| {
-            header.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
-        };
-        let data_offset = header.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
-        let control = u32::from(packet.tcp_flags & SYN != 0) + u32::from(packet.tcp_flags & FIN != 0);
-        let len = header.len().saturating_sub(data_offset) as u32 + control;
-        let (seq, ack, flags) = if packet.tcp_flags & ACK != 0 {
-            (word(8), 0, RST)
-        } else {
-            (0, word(4).wrapping_add(len), RST | ACK)
-        };
+        let (seq, ack, flags) = reset_for(header, packet.tcp_flags);
         self.send_segment(now, hop, Tuple::of(packet).answer(), seq, ack, flags)
     }
 
@@ -129,12 +122,8 @@ impl<'p> Datapath<'p> {
         frame.clear(Frame::IP_HEADROOM);
         let mut bytes = [0; HEADER_LEN + TCP_HEADER_LEN];
         write_header(&mut bytes, HEADER_LEN + TCP_HEADER_LEN, TCP, tuple.source, tuple.destination);
-        let segment = &mut bytes[HEADER_LEN..];
-        segment[..4].copy_from_slice(&tuple.ports.to_ne_bytes());
-        segment[4..8].copy_from_slice(&seq.to_be_bytes());
-        segment[8..12].copy_from_slice(&ack.to_be_bytes());
-        segment[12] = (TCP_HEADER_LEN as u8 / 4) << 4;
-        segment[13] = flags;
+        let Some((_, segment)) = bytes.split_last_chunk_mut() else { return false };
+        write_segment(segment, tuple.ports, seq, ack, flags);
         let pseudo = checksum::halves(tuple.source)
             + checksum::halves(tuple.destination)
             + u32::from(u16::from(TCP).to_be())
@@ -149,7 +138,28 @@ impl<'p> Datapath<'p> {
     }
 }
 
-const TCP_HEADER_LEN: usize = 20;
+/// Sequence number, acknowledgement and flags of the RST that fits a segment (RFC 9293 §3.10.7.1).
+pub(super) fn reset_for(segment: &[u8], tcp_flags: u8) -> (u32, u32, u8) {
+    let word = |at: usize| {
+        segment.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
+    };
+    let data_offset = segment.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
+    let control = u32::from(tcp_flags & SYN != 0) + u32::from(tcp_flags & FIN != 0);
+    let len = segment.len().saturating_sub(data_offset) as u32 + control;
+    if tcp_flags & ACK != 0 { (word(8), 0, RST) } else { (0, word(4).wrapping_add(len), RST | ACK) }
+}
+
+/// Writes the header of a segment without data, but for its checksum.
+pub(super) fn write_segment(segment: &mut [u8; TCP_HEADER_LEN], ports: u32, seq: u32, ack: u32, flags: u8) {
+    segment.fill(0);
+    segment[..4].copy_from_slice(&ports.to_ne_bytes());
+    segment[4..8].copy_from_slice(&seq.to_be_bytes());
+    segment[8..12].copy_from_slice(&ack.to_be_bytes());
+    segment[12] = (TCP_HEADER_LEN as u8 / 4) << 4;
+    segment[13] = flags;
+}
+
+pub(super) const TCP_HEADER_LEN: usize = 20;
 /// The kind of the option (RFC 9293 §3.2).
 const MSS: u8 = 2;
 /// Ends that are told at once, and the pause before the next: no burst that a queue would drop.

@@ -4,6 +4,7 @@ use heapless::Deque;
 use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use super::ipv6::wan_link;
 use super::{ETHERNET_MTU, Router};
 use crate::datapath::{Framing, Hop, Interface, Network, word};
 use crate::lan::Lan;
@@ -29,6 +30,7 @@ impl Router<'_> {
                     datapath.announce(Hop::wan(id));
                 }
             }
+            datapath.set_link6(now, Hop::wan(id), &wan_link(wan));
             let modem = modem_of(wan);
             if !datapath.interface(Hop::modem(id)).is_same(&modem) {
                 datapath.set_interface(now, Hop::modem(id), modem);

@@ -25,7 +25,9 @@ impl<'p> Router<'p> {
         let session_stage = match header.ether_type {
             ethernet::PPPOE_SESSION => true,
             ethernet::PPPOE_DISCOVERY => false,
-            ethernet::ARP | ethernet::IPV4 => return self.route_ethernet_frame(now, port, &header, frame),
+            ethernet::ARP | ethernet::IPV4 | ethernet::IPV6 => {
+                return self.route_ethernet_frame(now, port, &header, frame);
+            }
             _ => return Err(Dropped::OtherEtherType),
         };
         let packet = Packet::parse(payload).map_err(|_| Dropped::Malformed)?;
@@ -74,7 +76,7 @@ impl<'p> Router<'p> {
             return Ok(None);
         };
         let id = WanId(index as u8);
-        if self.datapath.is_some() && ip.bytes().first().is_some_and(|first| first >> 4 == 4) {
+        if self.datapath.is_some() {
             return self.pass(
                 now,
                 Arrival { hop: Hop::wan(id), at: 0, room: ip.len(), mac: None, to_group: false },
@@ -95,7 +97,7 @@ impl<'p> Router<'p> {
     ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
         let wan = self.wans.get_mut(usize::from(id.0)).ok_or(Dropped::NetworkDown)?;
         let port = wan.port();
-        if self.datapath.is_some() && frame.bytes().first().is_some_and(|first| first >> 4 == 4) {
+        if self.datapath.is_some() {
             let arrival =
                 Arrival { hop: Hop::stack(id), at: 0, room: frame.len(), mac: None, to_group: false };
             return self.pass(now, arrival, frame);
@@ -104,7 +106,7 @@ impl<'p> Router<'p> {
         Ok(Some((Egress::Port(port), frame)))
     }
 
-    /// Gives an IPv4 packet to the datapath.
+    /// Gives an IP packet to the datapath.
     pub(super) fn pass(
         &mut self,
         now: Instant,
@@ -112,7 +114,13 @@ impl<'p> Router<'p> {
         frame: Frame<'p>,
     ) -> Result<Option<(Egress, Frame<'p>)>, Dropped> {
         let datapath = self.datapath.as_mut().ok_or(Dropped::NetworkDown)?;
-        match datapath.slow(now, arrival, frame)? {
+        let version = frame.bytes().get(arrival.at).map(|first| first >> 4);
+        let outcome = if version == Some(6) {
+            datapath.slow6(now, arrival, frame)?
+        } else {
+            datapath.slow(now, arrival, frame)?
+        };
+        match outcome {
             Outcome::Sent(egress, frame) => Ok(Some((egress, frame))),
             Outcome::Kept => Ok(None),
             Outcome::Dhcp { source, from, payload, frame } => {
@@ -120,6 +128,14 @@ impl<'p> Router<'p> {
                 lan.handle_dhcp(now, source, address(from), payload, &frame)?;
                 Ok(None)
             }
+            Outcome::Control { hop, mac, frame } => self.handle_control6(now, hop, mac, frame).map(|()| None),
         }
     }
+}
+
+/// Whether the version of an IP packet on Ethernet is what the frame says.
+pub(super) fn check_version(header: &Header, packet: &[u8]) -> Result<(), Dropped> {
+    let version = packet.first().map(|first| first >> 4);
+    let expected = if header.ether_type == ethernet::IPV6 { 6 } else { 4 };
+    if version == Some(expected) { Ok(()) } else { Err(Dropped::NotIp) }
 }

@@ -6,6 +6,8 @@ use gatelet_wire::ethernet::{self, Header};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
 
+use super::ingress::check_version;
+use super::ipv6::lan_link;
 use super::{ETHERNET_MTU, Egress, Router};
 use crate::Dropped;
 use crate::datapath::{Arrival, Framing, Hop, Interface, Network, word};
@@ -44,6 +46,7 @@ impl<'p> Router<'p> {
         datapath.set_interface(now, Hop::LAN, lan);
         datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });
         datapath.announce(Hop::LAN);
+        datapath.set_link6(now, Hop::LAN, &lan_link(port.id, port.mac, mtu));
         true
     }
 
@@ -128,7 +131,8 @@ impl<'p> Router<'p> {
                 }
                 Ok(None)
             }
-            ethernet::IPV4 => {
+            ethernet::IPV4 | ethernet::IPV6 => {
+                check_version(&header, payload)?;
                 let (at, room) = (header.len(), payload.len());
                 let to_group = !header.destination.is_unicast();
                 let arrival = Arrival { hop: Hop::LAN, at, room, mac: Some(header.source), to_group };

@@ -5,6 +5,7 @@ use gatelet_wire::ethernet::{self, Header};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 
+use super::ingress::check_version;
 use super::{Egress, Router};
 use crate::Dropped;
 use crate::datapath::{Arrival, HopKind};
@@ -48,7 +49,12 @@ impl<'p> Router<'p> {
             }
             return Ok(None);
         }
+        check_version(header, payload)?;
         let (at, room) = (header.len(), payload.len());
+        if header.ether_type == ethernet::IPV6 && matches!(hop.kind(), HopKind::Modem(_)) {
+            // A modem's page is had by IPv4.
+            return Err(Dropped::OtherEtherType);
+        }
         if let (Some(line), Some(message)) = (line, dhcp_message(payload)) {
             let taken = line.handle_dhcp(now, &mut self.rng, message);
             self.refresh(now);

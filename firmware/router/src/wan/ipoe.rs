@@ -373,6 +373,11 @@ impl EthernetWan {
         })
     }
 
+    /// Whether there is anybody on the port.
+    pub(crate) fn has_carrier(&self) -> bool {
+        self.link == LinkState::Up
+    }
+
     /// How its frames look before it has an address: it must be heard by ARP.
     pub(crate) fn framing(&self) -> (EthernetAddress, Option<VlanTag>) {
         (self.mac(), self.config.vlan)

@@ -136,6 +136,17 @@ pub(crate) struct Face<'a> {
     pub(crate) header: &'a [u8],
 }
 
+/// A session as a link of IPv6.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Face6<'a> {
+    /// Our interface identifier.
+    pub(crate) identifier: [u8; 8],
+    /// The longest IP packet, in bytes.
+    pub(crate) mtu: u16,
+    /// Ethernet and `PPPoE` header, LENGTH 0.
+    pub(crate) header: &'a [u8],
+}
+
 /// A PADT to be sent.
 #[derive(Debug, Clone, Copy)]
 struct Padt {
@@ -327,6 +338,12 @@ impl<'p> Wan<'p> {
     pub(crate) fn face(&self) -> Option<Face<'_>> {
         let State::Session(live) = &self.state else { return None };
         Some(Face { address: live.ipv4?.address, mtu: live.mtu, header: live.headers() })
+    }
+
+    /// What the datapath sees of the session, while IPv6 is up.
+    pub(crate) fn face6(&self) -> Option<Face6<'_>> {
+        let State::Session(live) = &self.state else { return None };
+        Some(Face6 { identifier: live.ipv6?.local, mtu: live.mtu, header: live.headers() })
     }
 
     /// Makes an IP packet a frame for the port.

@@ -15,6 +15,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, Ipv4Address, Ipv4Cidr};
 
 use crate::concentrator::Concentrator;
+use crate::house6::House6;
 use crate::packets::{TTL, check, check_header, ttl, words};
 use crate::server::{CLIENT_ADDRESS, PASSWORD, USERNAME};
 
@@ -22,8 +23,8 @@ pub(crate) const WAN_PORT: PortId = PortId(0);
 pub(crate) const LAN_PORT: PortId = PortId(1);
 pub(crate) const WAN: WanId = WanId(0);
 /// A line of plain Ethernet, where there are two.
-const FIBRE_PORT: PortId = PortId(2);
-const FIBRE_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 3]);
+pub(crate) const FIBRE_PORT: PortId = PortId(2);
+pub(crate) const FIBRE_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 3]);
 pub(crate) const FIBRE_ADDRESS: Ipv4Address = Ipv4Address::new(203, 0, 113, 34);
 pub(crate) const FIBRE_GATEWAY: Ipv4Address = Ipv4Address::new(203, 0, 113, 33);
 const WAN_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
@@ -59,6 +60,8 @@ pub(crate) struct House {
     wan_inbox: Vec<Vec<u8>>,
     fibre_inbox: Vec<(EthernetAddress, Vec<u8>)>,
     stack_inbox: Vec<(Egress, Vec<u8>)>,
+    /// What is IPv6, and whatever is about it.
+    pub(crate) v6: House6,
     /// ARP packets that the router sent on the LAN.
     pub(crate) arp_seen: Vec<ArpRepr>,
     pub(crate) events: Vec<DatapathEvent>,
@@ -113,6 +116,7 @@ impl House {
             wan_inbox: Vec::new(),
             fibre_inbox: Vec::new(),
             stack_inbox: Vec::new(),
+            v6: House6::default(),
             arp_seen: Vec::new(),
             events: Vec::new(),
             skew: 0,
@@ -297,6 +301,7 @@ impl House {
         assert_eq!(self.lan_got(), [""; 0], "to the LAN");
         assert_eq!(self.internet_got(), [""; 0], "to the Internet");
         assert_eq!(self.stacks_got(), [""; 0], "to the stacks");
+        assert_eq!(self.v6.everything(), [""; 0], "by IPv6");
     }
 
     #[track_caller]
@@ -308,6 +313,7 @@ impl House {
             Egress::Port(port @ (LAN_PORT | FIBRE_PORT)) => self.sent_on_ethernet(port, &bytes),
             Egress::Port(WAN_PORT) => self.sent_on_wan(&bytes),
             Egress::Port(port) => panic!("no such port: {port:?}"),
+            stack if bytes[0] >> 4 == 6 => self.v6.heard_by_stack(stack, bytes),
             stack => {
                 if self.lenient {
                     check_header(&bytes);
@@ -339,6 +345,7 @@ impl House {
                 let inbox = if port == LAN_PORT { &mut self.lan_inbox } else { &mut self.fibre_inbox };
                 inbox.push((header.destination, payload.to_vec()));
             }
+            ethernet::IPV6 => self.ipv6_on_ethernet(port, &header, payload),
             other => panic!("EtherType {other:#06x}"),
         }
     }
@@ -405,6 +412,10 @@ impl House {
             self.check_packet(&packet.payload[2..]);
             assert!(packet.payload.len() - 2 <= 1492, "too long for the session");
             self.wan_inbox.push(packet.payload[2..].to_vec());
+        } else if packet.code == Code::Session && packet.payload.starts_with(&[0x00, 0x57]) {
+            assert_eq!(payload.len(), 6 + packet.payload.len(), "nothing behind the packet");
+            assert!(packet.payload.len() - 2 <= 1492, "too long for the session");
+            self.v6.heard_outside(&packet.payload[2..], self.ttl);
         } else {
             self.isp.handle_frame(self.now, bytes);
         }
@@ -532,6 +543,8 @@ impl House {
         assert_eq!(used.index_entries, 2 * used.flows + 2 * used.mappings, "{used:?}");
         assert_eq!(used.mapped_flows[0], used.mapped_flows[1], "{used:?}");
         assert_eq!(used.host_flows[0], used.host_flows[1], "{used:?}");
+        assert_eq!(used.index_entries6, 2 * used.flows6, "{used:?}");
+        assert_eq!(used.host_flows6[0], used.host_flows6[1], "{used:?}");
         let frames: u16 = (0..MAX_PORTS as u8).map(|port| self.pool.counters(PortId(port)).in_use).sum();
         // One is at hand for the next control message.
         assert!(usize::from(frames) <= used.waiting + 4 + 1, "{frames} frames out, {used:?}");
@@ -544,7 +557,7 @@ pub(crate) fn mac(host: Ipv4Address) -> EthernetAddress {
     EthernetAddress([2, 0, 0, 0, 0x10, last])
 }
 
-fn framed(header: &Header, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(header: &Header, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; header.len()];
     header.emit(&mut bytes).expect("fits");
     bytes.extend(payload);

@@ -5,7 +5,9 @@
 //! `docs/nat.md` names for each requirement of the NAT RFCs the test that is about it.
 
 mod house;
+mod house6;
 mod packets;
+mod packets6;
 
 #[path = "../wan/concentrator.rs"]
 #[expect(dead_code, reason = "it can do more than is asked of it here")]
@@ -21,6 +23,7 @@ mod firewall;
 mod forwards;
 mod fragments;
 mod icmp;
+mod ipv6;
 mod lines;
 mod local;
 mod mapping;

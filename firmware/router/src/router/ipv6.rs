@@ -1,0 +1,147 @@
+//! IPv6: what the owner says about addresses, routes, tunnels and policy, and what the datapath is told of each link.
+
+use gatelet_hal::Frame;
+use smoltcp::time::Instant;
+use smoltcp::wire::Ipv6Cidr;
+
+use super::{ETHERNET_MTU, MAX_WANS, Router};
+use crate::Dropped;
+use crate::datapath::{
+    Framing, Hop, Ipv6Policy, Ipv6Route, Link, Medium, TunnelConfig, TunnelId, interface_identifier,
+    link_local,
+};
+use crate::wan::{Line, WanId};
+
+/// A side of the router, as IPv6 routes name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// The home network.
+    Lan,
+    /// A WAN.
+    Wan(WanId),
+    /// A tunnel.
+    Tunnel(TunnelId),
+    /// Nowhere: for what is delegated to us and not in use.
+    Nowhere,
+}
+
+impl Via {
+    fn hop(self) -> Option<Hop> {
+        match self {
+            Self::Lan => Some(Hop::LAN),
+            Self::Wan(wan) => (usize::from(wan.0) < MAX_WANS).then(|| Hop::wan(wan)),
+            Self::Tunnel(tunnel) => (usize::from(tunnel.0) < crate::MAX_TUNNELS).then(|| Hop::tunnel(tunnel)),
+            Self::Nowhere => None,
+        }
+    }
+}
+
+impl Router<'_> {
+    /// Our addresses on a side, each with the length of the network on that link (128 if none is), the preferred one first. Those
+    /// there were are forgotten. False without tables, for [`Via::Nowhere`], or beyond
+    /// [`MAX_IPV6_ADDRESSES`](crate::MAX_IPV6_ADDRESSES).
+    pub fn set_ipv6_addresses(&mut self, via: Via, addresses: &[Ipv6Cidr]) -> bool {
+        let (Some(datapath), Some(hop)) = (&mut self.datapath, via.hop()) else { return false };
+        let fit = datapath.set_ipv6_addresses(hop, addresses);
+        if via == Via::Lan {
+            datapath.probe_addresses6(hop);
+        }
+        fit
+    }
+
+    /// Routes by way of a side; of several that fit, the longest is taken, and of those the one for the longest source. Those there
+    /// were are forgotten. False without tables, or if they do not all fit.
+    pub fn set_ipv6_routes(&mut self, via: Via, routes: &[Ipv6Route]) -> bool {
+        let hop = if via == Via::Nowhere { Some(Hop::NONE) } else { via.hop() };
+        let (Some(datapath), Some(hop)) = (&mut self.datapath, hop) else { return false };
+        datapath.set_ipv6_routes(hop, routes.iter().copied())
+    }
+
+    /// Networks whose hosts are elsewhere, and for whom we answer Neighbor Solicitations on this side (RFC 4389). Those there were
+    /// are forgotten. False without tables, or if they do not all fit.
+    pub fn set_ndp_proxy(&mut self, via: Via, networks: &[Ipv6Cidr]) -> bool {
+        let (Some(datapath), Some(hop)) = (&mut self.datapath, via.hop()) else { return false };
+        datapath.set_ndp_proxy(hop, networks)
+    }
+
+    /// Sets up a tunnel of IPv6 over IPv4, or takes it down. Its addresses and routes are set like those of any side. False without
+    /// tables, or beyond [`MAX_TUNNELS`](crate::MAX_TUNNELS).
+    pub fn set_tunnel(&mut self, now: Instant, id: TunnelId, config: Option<TunnelConfig>) -> bool {
+        self.datapath.as_mut().is_some_and(|datapath| datapath.set_tunnel(now, id, config))
+    }
+
+    /// The longest IPv6 packet that a side carries, in bytes; `None` while it is down.
+    pub fn ipv6_mtu(&self, via: Via) -> Option<u16> {
+        let link = self.datapath.as_ref()?.link6(via.hop()?)?;
+        (link.medium != Medium::Down).then_some(link.mtu)
+    }
+
+    /// What comes in over IPv6 without having been asked for. False without tables.
+    pub fn set_ipv6_policy(&mut self, policy: Ipv6Policy) -> bool {
+        let Some(datapath) = &mut self.datapath else { return false };
+        datapath.set_ipv6_policy(policy);
+        datapath.next_epoch();
+        true
+    }
+}
+
+impl<'p> Router<'p> {
+    /// An IPv6 packet for a machine of ours, from its header on: a Router Solicitation or Advertisement, a message of DHCPv6, the
+    /// echo reply of a tunnel's other end. What these machines say leaves by [`send_control6`](Self::send_control6).
+    #[expect(clippy::unused_self, reason = "nobody listens yet")]
+    pub(super) fn handle_control6(
+        &mut self,
+        _now: Instant,
+        _hop: Hop,
+        _mac: Option<gatelet_wire::EthernetAddress>,
+        _frame: Frame<'p>,
+    ) -> Result<(), Dropped> {
+        Err(Dropped::ControlRefused)
+    }
+
+    /// Sends an IPv6 packet of such a machine out of `hop`: to a group, to a neighbour on the link, or to whom its route leads. It
+    /// comes out of [`poll_transmit`](Self::poll_transmit).
+    #[expect(dead_code, reason = "nobody speaks yet")]
+    pub(super) fn send_control6(&mut self, now: Instant, hop: Hop, frame: Frame<'p>) -> Result<(), Dropped> {
+        self.datapath.as_mut().ok_or(Dropped::NetworkDown)?.send_own6(now, hop, frame)
+    }
+}
+
+/// The LAN as a link of IPv6.
+pub(super) fn lan_link(port: gatelet_hal::PortId, mac: gatelet_wire::EthernetAddress, mtu: u16) -> Link {
+    Link {
+        port,
+        medium: Medium::Ethernet,
+        mtu,
+        framing: Framing::ethernet(mac, None).for_ipv6(),
+        local: link_local(interface_identifier(mac)),
+        ..Link::DOWN
+    }
+}
+
+/// A WAN as a link of IPv6.
+pub(super) fn wan_link(wan: &Line<'_>) -> Link {
+    let port = wan.port();
+    match wan {
+        Line::Pppoe(wan) => wan.face6().map_or(Link::DOWN, |face| Link {
+            port,
+            medium: Medium::Ppp,
+            mtu: face.mtu,
+            framing: Framing::of_session(face.header).for_ipv6(),
+            local: link_local(face.identifier),
+            ..Link::DOWN
+        }),
+        Line::Ethernet(wan) if wan.has_carrier() => {
+            let (mac, vlan) = wan.framing();
+            Link {
+                port,
+                medium: Medium::Ethernet,
+                mtu: ETHERNET_MTU,
+                framing: Framing::ethernet(mac, vlan).for_ipv6(),
+                local: link_local(interface_identifier(mac)),
+                ..Link::DOWN
+            }
+        }
+        Line::Ethernet(_) => Link::DOWN,
+    }
+}
