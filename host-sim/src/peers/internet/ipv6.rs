@@ -42,6 +42,7 @@ impl Internet<'_> {
             self.send_ipv6(now, packet::icmpv6_error(*router, source, TIME_EXCEEDED, [0; 4], bytes));
             return;
         }
+        self.attacker.overhear_ipv6(bytes);
         if let Some(error) = self.too_long(bytes) {
             if let Some(error) = error {
                 self.send_ipv6(now, error);

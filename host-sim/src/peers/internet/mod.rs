@@ -20,6 +20,7 @@
 
 mod answers;
 mod attacker;
+mod attacker6;
 mod ipv6;
 
 use std::collections::VecDeque;
@@ -215,7 +216,11 @@ impl<'a> Internet<'a> {
         }
         self.settle_broker(now);
         while let Some(bytes) = self.attacker.poll(now) {
-            self.send(now, bytes);
+            if packet::is_ipv6(&bytes) {
+                self.send_ipv6(now, bytes);
+            } else {
+                self.send(now, bytes);
+            }
         }
     }
 

@@ -102,15 +102,14 @@ fn unwelcome_ipv6(bytes: &[u8], host: &Machine<'_>) -> Option<&'static str> {
     if is_own(source) {
         return Some("a packet that claims to be its own");
     }
-    if source == ATTACKER6 {
-        return Some("a packet of the attacker's");
-    }
-    let (protocol, payload) = packet::ipv6_payload(bytes)?;
+    let Some((protocol, payload)) = packet::ipv6_payload(bytes) else {
+        return (source == ATTACKER6).then_some("a fragment");
+    };
     match protocol {
         IpProtocol::Tcp => {
             let segment = TcpPacket::new_checked(payload).ok()?;
             let unasked = segment.syn() && !segment.ack() && !host.expects(segment.dst_port());
-            unasked.then_some("a TCP segment nobody asked for")
+            (unasked || source == ATTACKER6).then_some("a TCP segment nobody asked for")
         }
         IpProtocol::Icmpv6 => {
             /// RFC 4443 §2.1: errors are below.
@@ -121,6 +120,6 @@ fn unwelcome_ipv6(bytes: &[u8], host: &Machine<'_>) -> Option<&'static str> {
             let is_error = payload[0] < FIRST_INFORMATIONAL;
             (is_error && !is_own(about)).then_some("an ICMPv6 error about somebody else's packet")
         }
-        _ => None,
+        _ => (source == ATTACKER6).then_some("a packet nobody asked for"),
     }
 }
