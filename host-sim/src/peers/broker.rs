@@ -77,7 +77,7 @@ pub enum TooLong {
     Fragment,
 }
 
-/// How its page is.
+/// How it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mood {
     /// It works.
@@ -85,8 +85,10 @@ pub enum Mood {
     Well,
     /// "911": something is wrong on its side.
     Failing,
-    /// It does not answer.
+    /// Its page does not answer.
     Silent,
+    /// Nothing of it does.
+    Gone,
 }
 
 /// What happened so far.
@@ -118,7 +120,7 @@ struct Waiting {
 
 /// The broker.
 pub struct Broker<'a> {
-    /// How its page is.
+    /// How it is.
     pub mood: Mood,
     /// What it does with what is too long.
     pub too_long: TooLong,
@@ -180,6 +182,9 @@ impl<'a> Broker<'a> {
 
     /// An IPv4 packet, in order, for it.
     pub fn handle(&mut self, now: Instant, bytes: &[u8]) {
+        if self.mood == Mood::Gone {
+            return;
+        }
         let packet = Ipv4Packet::new_unchecked(bytes);
         let from = packet.src_addr();
         if packet.next_header() == SIT {
@@ -260,7 +265,7 @@ impl<'a> Broker<'a> {
     pub fn encapsulate(&mut self, inner: &[u8]) -> Option<Vec<u8>> {
         let packet = Ipv6Packet::new_unchecked(inner);
         let tunnel = &self.tunnels[self.tunnel_to(packet.dst_addr())?];
-        let endpoint = tunnel.endpoint?;
+        let endpoint = tunnel.endpoint.filter(|_| self.mood != Mood::Gone)?;
         if inner.len() > tunnel.mtu {
             self.counters.too_long += 1;
             match self.too_long {
@@ -337,7 +342,7 @@ impl<'a> Broker<'a> {
     /// Answers what its page was asked.
     fn answer(&mut self, now: Instant, question: &Question) {
         match self.mood {
-            Mood::Silent => return,
+            Mood::Silent | Mood::Gone => return,
             Mood::Failing => return self.refuse(question.number, "911"),
             Mood::Well => {}
         }

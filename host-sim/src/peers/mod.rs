@@ -15,6 +15,7 @@ pub mod broker;
 pub mod concentrator;
 pub mod dhcpv6;
 pub mod edge;
+pub mod far;
 pub mod host;
 pub mod internet;
 pub mod lan;

@@ -127,6 +127,7 @@ enum Verb {
     PathMtu,
     BrokerSilence,
     BrokerFailure,
+    BrokerGone,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -206,6 +207,8 @@ pub(super) enum Action {
         task: Task,
         to_router: bool,
     },
+    /// Somebody behind a tunnel that the router serves does something.
+    BeginFar(Task),
     Misbehave {
         host: usize,
         scheme: Scheme,
@@ -367,6 +370,7 @@ impl FaultFile {
             Verb::Dhcpv6Exhausted => Action::Dhcpv6(dhcpv6::Mood::Exhausted),
             Verb::Renumber => Action::RenumberIpv6,
             Verb::BrokerSilence => Action::Broker(broker::Mood::Silent),
+            Verb::BrokerGone => Action::Broker(broker::Mood::Gone),
             Verb::BrokerFailure => Action::Broker(broker::Mood::Failing),
             Verb::PathMtu => Action::Narrow(Narrow {
                 mtu: self.mtu.ok_or("`mtu` is missing")?,
@@ -495,6 +499,7 @@ impl Fault {
                 }
                 network.begin(Some(*host), task);
             }
+            Action::BeginFar(task) => network.begin_far(task.clone()),
             Action::Misbehave { host, scheme } => network.misbehave(*host, *scheme),
             Action::Attack(campaign) => network.attack(*campaign),
             &Action::Reach { port, size } => {
@@ -535,6 +540,7 @@ impl Fault {
             Action::Broker(mood) => {
                 let what = match mood {
                     broker::Mood::Failing => "the tunnel broker's page fails",
+                    broker::Mood::Gone => "the tunnel broker is gone",
                     _ => "the tunnel broker's page does not answer",
                 };
                 self.tell(network, Actor::Internet, Tone::Bad, what);
@@ -687,7 +693,7 @@ impl Fault {
             }
             Action::Broker(_) => {
                 set_broker(network, broker::Mood::Well);
-                (Actor::Internet, "the tunnel broker's page works again".to_owned())
+                (Actor::Internet, "the tunnel broker is well again".to_owned())
             }
             Action::Narrow(_) => {
                 set_narrow(network, None);

@@ -5,6 +5,10 @@ use smoltcp::time::Duration;
 use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::values;
+use gatelet_proto::sixinfour::{Mtu, Routed, Tunnel as OwnTunnel};
+
+use super::fault::Fault;
+use super::lan::TaskFile;
 use crate::peers::broker::{TooLong, Tunnel};
 use crate::peers::concentrator::Ipv6Access;
 use crate::peers::internet::Narrow;
@@ -154,5 +158,63 @@ impl TunnelFile {
             routed: self.routed.clone(),
             mtu: self.mtu,
         })
+    }
+}
+
+/// `[[tunnel]]`: the router's end of one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OwnTunnelFile {
+    /// The other end.
+    remote: Ipv4Address,
+    /// Our address, with the length of the tunnel's own network.
+    #[serde(deserialize_with = "values::ipv6_cidr")]
+    address: Ipv6Cidr,
+    /// That of the other end; the other one of the network if nothing is said and it has 127 bits.
+    peer: Option<Ipv6Address>,
+    /// Routed to us, or through the tunnel where we serve it.
+    #[serde(default, deserialize_with = "values::ipv6_cidrs")]
+    prefix: Vec<Ipv6Cidr>,
+    /// Whether we are the end that serves.
+    #[serde(default)]
+    serves: bool,
+    mtu: Option<u16>,
+}
+
+impl OwnTunnelFile {
+    /// What the router is told.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub fn check(&self) -> Result<OwnTunnel, String> {
+        let other = Ipv6Address::from_bits(self.address.address().to_bits() ^ 1);
+        let prefix = self.prefix.first().copied();
+        let mut tunnel = OwnTunnel::client(self.remote, self.address, self.peer.unwrap_or(other), prefix);
+        if self.serves {
+            tunnel.routed = Routed::Server { prefix };
+        }
+        tunnel.mtu = self.mtu.map_or(Mtu::Derived, Mtu::Fixed);
+        tunnel.check().map_err(|error| format!("tunnel: {}", error.as_str()))?;
+        Ok(tunnel)
+    }
+}
+
+/// `[far]`: somebody on the Internet, at 192.0.2.61, behind a tunnel that the router serves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FarFile {
+    /// Its addresses, the first for what it begins.
+    pub addresses: Vec<Ipv6Address>,
+    #[serde(default, rename = "task")]
+    tasks: Vec<TaskFile>,
+}
+
+impl FarFile {
+    /// What it does.
+    ///
+    /// # Errors
+    /// Which task cannot be, and why.
+    pub fn script(&self) -> Result<Vec<Fault>, String> {
+        self.tasks.iter().map(|task| task.check_far().map_err(|error| format!("far: {error}"))).collect()
     }
 }

@@ -3,18 +3,18 @@
 use std::net::IpAddr;
 
 use gatelet_hal::PortId;
-use gatelet_router::{Filtering, Forward, LanConfig, PortRange, Protocol};
+use gatelet_router::{Filtering, Forward, LanConfig, PingPolicy, PortRange, Protocol};
 use serde::Deserialize;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
 
 use super::fault::{Action, Fault, when};
 use super::values;
 use crate::link::Quality;
 use crate::peers::host::{Family, Lease, Machine, Memory, Service, Size, Target, Task};
 use crate::peers::lan::{Lan, Mischief, Scheme, mac};
-use crate::world::LanSettings;
+use crate::world::{Ipv6Settings, LanSettings};
 
 /// Fast Ethernet.
 const RATE: u64 = 100_000_000;
@@ -33,6 +33,9 @@ pub struct LanFile {
     /// Between the router and the switch.
     #[serde(default = "link")]
     link: Quality,
+    /// Whom hosts are to ask for names over IPv6.
+    #[serde(default)]
+    ipv6_dns: Vec<Ipv6Address>,
     #[serde(default, rename = "host")]
     hosts: Vec<HostFile>,
 }
@@ -66,10 +69,10 @@ struct HostFile {
     tasks: Vec<TaskFile>,
 }
 
-/// `[[lan.host.task]]`
+/// `[[lan.host.task]]`, `[[far.task]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TaskFile {
+pub(super) struct TaskFile {
     #[serde(rename = "do")]
     verb: Verb,
     #[serde(default, deserialize_with = "values::some_duration")]
@@ -106,6 +109,8 @@ struct TaskFile {
     lasts: Option<Duration>,
     #[serde(default, deserialize_with = "values::some_duration")]
     patience: Option<Duration>,
+    /// What is said, word for word.
+    text: Option<String>,
     /// Frames per second of a misbehaviour.
     rate: Option<u32>,
 }
@@ -117,6 +122,9 @@ pub struct NatFile {
     filtering: FilteringName,
     dmz: Option<Ipv4Address>,
     host_flows: Option<u16>,
+    /// Whose pings the router answers on its WAN.
+    #[serde(deserialize_with = "values::some_cidr")]
+    ping_from: Option<Ipv4Cidr>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -178,6 +186,7 @@ enum Verb {
     Ping,
     Hold,
     Trace,
+    Ask,
     #[serde(untagged)]
     Misbehave(Mischief),
 }
@@ -200,6 +209,7 @@ impl LanFile {
         port: PortId,
         nat: &NatFile,
         forwards: &[ForwardFile],
+        ipv6: Option<Ipv6Settings>,
     ) -> Result<LanSettings, String> {
         let mut config = LanConfig::new(port, self.address);
         if let (Some(dhcp), Some(newcomers)) = (&mut config.dhcp, self.newcomers_per_minute) {
@@ -215,6 +225,8 @@ impl LanFile {
                 FilteringName::Endpoint => Filtering::EndpointIndependent,
             },
             host_quota: nat.host_flows,
+            ping: nat.ping_from.map_or(PingPolicy::Nobody, PingPolicy::From),
+            ipv6: ipv6.map(|settings| Ipv6Settings { dns: self.ipv6_dns.clone(), ..settings }),
         })
     }
 
@@ -306,6 +318,13 @@ impl HostFile {
 }
 
 impl TaskFile {
+    /// What somebody far away does.
+    pub(super) fn check_far(&self) -> Result<Fault, String> {
+        let mut fault = self.check(0)?;
+        fault.action = Action::BeginFar(self.task()?);
+        Ok(fault)
+    }
+
     fn check(&self, host: usize) -> Result<Fault, String> {
         let when = when(self.at, self.after.as_ref(), self.nth, self.delay)?;
         let repeat = match (self.times, self.every) {
@@ -367,6 +386,11 @@ impl TaskFile {
                 patience: self.patience.unwrap_or(seconds(20)),
             },
             Verb::Trace => Task::Trace { target },
+            Verb::Ask => Task::Ask {
+                target,
+                port: self.port.unwrap_or(80),
+                text: self.text.clone().ok_or("`text` is missing: what is said?")?,
+            },
             Verb::Misbehave(_) => return Err("no task".into()),
         })
     }

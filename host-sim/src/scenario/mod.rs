@@ -16,7 +16,7 @@ pub mod values;
 pub use self::expect::{Check, Expectation};
 pub use self::fault::{Fault, FaultFile, When};
 pub use self::file::{ConcentratorFile, File, RouterFile};
-pub use self::ipv6::{BrokerFile, Ipv6File};
+pub use self::ipv6::{BrokerFile, FarFile, Ipv6File, OwnTunnelFile};
 pub use self::lan::{ForwardFile, LanFile, NatFile};
 pub use self::library::{Bundled, bundled, find, topology};
 pub use self::run::{Options, Report, run};

@@ -14,6 +14,7 @@ use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
 use crate::peers::broker::Broker;
 use crate::peers::edge::{EDGE_MAC, Edge};
+use crate::peers::far::Far;
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
 use crate::peers::modem::{MODEM_MAC, Modem};
@@ -94,6 +95,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let mut outer_storage = outer_memory.storage();
     let mut broker_memory = Memory::new(Size::MODEM);
     let mut broker_storage = broker_memory.storage();
+    let mut far_memory = Memory::new(Size::LAN_HOST);
+    let mut far_storage = far_memory.storage();
     let mut modem_memory = Memory::new(Size::MODEM);
     let mut modem_storage = modem_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
@@ -104,6 +107,10 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
         let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
         internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+        if let Some(far) = &file.far {
+            let (memory, storage) = (&mut far_memory, &mut far_storage);
+            internet.far = Some(Far::new(&far.addresses, memory, storage, seed ^ 0xFA2));
+        }
         if let Some(broker) = &file.broker {
             let (memory, storage) = (&mut broker_memory, &mut broker_storage);
             internet.broker =
@@ -115,8 +122,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
             internet.set_network(network);
         }
         network.internet = Some(internet);
-    } else if file.broker.is_some() {
-        return Err("broker: there is no [lan], and without one no Internet".into());
+    } else if file.broker.is_some() || file.far.is_some() || !file.tunnels.is_empty() {
+        return Err("broker, far, tunnel: there is no [lan], and without one no Internet".into());
     } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
         return Err("connectivity, internet.network: without a [lan] there is no Internet".into());
     }
@@ -145,7 +152,7 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     gateway.max_frame_len = max_frame_len;
     gateway.connectivity = file.connectivity.map(ConnectivityFile::region);
     if let Some(lan) = &file.lan {
-        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
+        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards, file.ipv6()?)?);
     } else if !file.forwards.is_empty() {
         return Err("forward: there is no [lan] to lead to".into());
     }
@@ -311,6 +318,19 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("internet-times-told", traffic.times_told),
             ("foreign-sources", edge.map_or(ac.foreign_sources, |edge| edge.foreign_sources)),
             ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
+        ]);
+    }
+    if let Some(far) = network.internet.as_ref().and_then(|internet| internet.far.as_ref()) {
+        let (received, strangers, malformed) = far.counted();
+        named.extend([
+            ("far-received", received),
+            ("far-strangers", strangers),
+            ("far-malformed", malformed),
+        ]);
+        named.extend([
+            ("far-pages-fetched", far.machine().tally().fetched),
+            ("far-pages-not-fetched", far.machine().tally().fetch_failed),
+            ("far-pings-answered", far.machine().tally().pings),
         ]);
     }
     if let Some(broker) = network.internet.as_ref().and_then(|internet| internet.broker.as_ref()) {

@@ -40,6 +40,7 @@ pub use self::ipv6::{ATTACKER6, Narrow, too_big};
 
 use self::attacker::Attacker;
 use super::broker::{BROKER, Broker};
+use super::far::{FAR, Far};
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
 use super::portal::{Meeting, Network, Reply, Treatment};
@@ -111,6 +112,8 @@ pub struct Internet<'a> {
     pub narrow: Option<Narrow>,
     /// A tunnel broker, if there is one.
     pub broker: Option<Broker<'a>>,
+    /// Somebody behind a tunnel that the subscriber serves.
+    pub far: Option<Far<'a>>,
     machine: Machine<'a>,
     /// What is between the subscriber and all that.
     network: Option<Network>,
@@ -132,6 +135,7 @@ impl<'a> Internet<'a> {
             tells_time: true,
             narrow: None,
             broker: None,
+            far: None,
             machine,
             network: None,
             attacker: Attacker::new(seed.rotate_left(7)),
@@ -215,6 +219,12 @@ impl<'a> Internet<'a> {
             broker.handle_timeout(now);
         }
         self.settle_broker(now);
+        if let Some(far) = self.far.as_mut().filter(|far| far.poll_at().is_some_and(|at| at <= now)) {
+            far.poll(now);
+        }
+        while let Some(bytes) = self.far.as_mut().and_then(Far::sent) {
+            self.send(now, bytes);
+        }
         while let Some(bytes) = self.attacker.poll(now) {
             if packet::is_ipv6(&bytes) {
                 self.send_ipv6(now, bytes);
@@ -228,7 +238,8 @@ impl<'a> Internet<'a> {
     pub fn poll_at(&self) -> Option<Instant> {
         let packets = [self.arriving.front(), self.leaving.front()].map(|first| first.map(|&(at, _)| at));
         let broker = self.broker.as_ref().and_then(Broker::poll_at);
-        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker];
+        let far = self.far.as_ref().and_then(Far::poll_at);
+        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker, far];
         packets.into_iter().chain(others).flatten().min()
     }
 
@@ -243,7 +254,8 @@ impl<'a> Internet<'a> {
     pub fn take_news(&mut self) -> Vec<News> {
         let attacks = self.attacker.take_news();
         let broker = self.broker.iter_mut().flat_map(Broker::take_news);
-        self.machine.take_news().chain(attacks).chain(broker).collect()
+        let far = self.far.iter_mut().flat_map(Far::take_news);
+        self.machine.take_news().chain(attacks).chain(broker).chain(far).collect()
     }
 
     fn serve(&mut self, now: Instant, bytes: &[u8]) {
@@ -259,6 +271,11 @@ impl<'a> Internet<'a> {
             return;
         }
         if nobody(to) || to == ATTACKER {
+            return;
+        }
+        if let Some(far) = self.far.as_mut().filter(|_| to == FAR)
+            && far.handle(now, bytes)
+        {
             return;
         }
         if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {
