@@ -6,7 +6,8 @@ use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
 use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
-use gatelet_router::{AddressKind, DatapathEvent, PadtReason, RouterEvent, WanEvent};
+use gatelet_proto::sixinfour::liveness;
+use gatelet_router::{AddressKind, DatapathEvent, Ipv6Event, PadtReason, RouterEvent, WanEvent};
 use gatelet_wire::ppp::Protocol;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -28,6 +29,7 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
             Line::new("time-of-day", format!("it is {hours:02}:{minutes:02}:{seconds:02} UTC"))
                 .because(format!("{unix_seconds} s since 1970"))
         }
+        RouterEvent::Ipv6(event) => ipv6(event),
     };
     Some(line.entry(at, booted))
 }
@@ -216,6 +218,50 @@ fn datapath(event: &DatapathEvent) -> Line {
             Line::new("flows-cut", format!("{flows} connections through the old address are cut"))
                 .because("the address is another one")
                 .tone(Tone::Notice)
+        }
+    }
+}
+
+fn ipv6(event: &Ipv6Event) -> Line {
+    match event {
+        Ipv6Event::Router { address, .. } => {
+            Line::new("ipv6-router", format!("IPv6: the way out is {address}"))
+        }
+        Ipv6Event::RouterLost { .. } => {
+            Line::new("ipv6-router-lost", "IPv6: there is no way out any more").tone(Tone::Bad)
+        }
+        Ipv6Event::Address { address, .. } => Line::new("ipv6-address", format!("IPv6: we have {address}")),
+        Ipv6Event::AddressDeprecated { address, .. } => {
+            Line::new("ipv6-address-deprecated", format!("IPv6: {address} is used for nothing new"))
+        }
+        Ipv6Event::AddressLost { address, .. } => {
+            Line::new("ipv6-address-lost", format!("IPv6: {address} is ours no more"))
+        }
+        Ipv6Event::Delegated { prefix, .. } => {
+            Line::new("ipv6-delegated", format!("IPv6: {prefix} is delegated to us")).tone(Tone::Good)
+        }
+        Ipv6Event::DelegationLost { prefix, .. } => {
+            Line::new("ipv6-delegation-lost", format!("IPv6: {prefix} is ours no more")).tone(Tone::Notice)
+        }
+        Ipv6Event::NothingDelegated { .. } => {
+            Line::new("ipv6-nothing-delegated", "IPv6: the line has no prefix for us").tone(Tone::Notice)
+        }
+        Ipv6Event::SettingsChanged { .. } => {
+            Line::new("ipv6-settings", "IPv6: DNS servers, MTU or portal have changed")
+        }
+        Ipv6Event::OtherRouter { address } => {
+            Line::new("ipv6-other-router", format!("{address} advertises on our LAN, too"))
+                .because("hosts may send to it")
+                .tone(Tone::Bad)
+        }
+        Ipv6Event::Tunnel { tunnel, state } => {
+            let (what, tone) = match state {
+                liveness::State::Unknown => ("is not watched", Tone::Plain),
+                liveness::State::Up => ("is up", Tone::Good),
+                liveness::State::Degraded => ("loses packets", Tone::Notice),
+                liveness::State::Down => ("is down", Tone::Bad),
+            };
+            Line::new("tunnel", format!("tunnel {} {what}", tunnel.0)).tone(tone)
         }
     }
 }

@@ -20,7 +20,9 @@ extern crate std;
 
 mod counters;
 mod datapath;
+mod ipv6;
 mod lan;
+mod lan6;
 mod router;
 mod wan;
 
@@ -30,6 +32,7 @@ pub use datapath::{
     MAX_RULES, MAX_TUNNELS, PingPolicy, PortRange, Prefix, Protocol, Rule, TableSpace, TableUse, Tables, Tos,
     TunnelConfig, TunnelId, TunnelRole, Zone,
 };
+pub use ipv6::Ipv6Event;
 pub use lan::LanConfig;
 pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent, Via};
 pub use wan::{

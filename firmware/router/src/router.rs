@@ -1,5 +1,6 @@
 //! The router: ports, WANs, and whose frame is whose.
 
+mod control6;
 mod faces;
 mod ingress;
 mod ipv6;
@@ -18,8 +19,10 @@ use smoltcp::time::{Duration, Instant};
 
 pub use self::ipv6::Via;
 
+use self::control6::Control6;
 use self::faces::Faces;
 use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
+use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
@@ -96,6 +99,8 @@ pub enum RouterEvent {
         /// Unix time in seconds.
         unix_seconds: u64,
     },
+    /// Addresses, prefixes and ways out of IPv6.
+    Ipv6(Ipv6Event),
     /// [`Command::Shutdown`] is done: every session is ended, the last frame was fetched and the last
     /// record stored.
     ShutDown,
@@ -115,6 +120,8 @@ pub struct Router<'p> {
     leases: Option<&'p mut [Lease]>,
     /// What the datapath knows of each WAN.
     faces: [Faces; MAX_WANS],
+    /// The machines of IPv6, as far as the owner wants them.
+    control6: Control6,
     /// What the router itself has found out about its WANs.
     notes: Deque<(WanId, WanEvent), 4>,
     /// The time of day that is to be told.
@@ -155,6 +162,7 @@ impl<'p> Router<'p> {
             lan: None,
             leases: None,
             faces: [Faces::default(); MAX_WANS],
+            control6: Control6::default(),
             notes: Deque::new(),
             wall_clock: None,
             spare: None,
@@ -341,6 +349,7 @@ impl<'p> Router<'p> {
             lan.handle_timeout(now);
         }
         self.refresh(now);
+        self.handle_timeout6(now);
     }
 
     /// The next frame to be sent. Call until `None`.
@@ -387,7 +396,8 @@ impl<'p> Router<'p> {
         };
         let datapath = self.datapath.as_ref().and_then(Datapath::poll_at);
         let datapath = datapath.into_iter().chain(self.lan.as_ref().and_then(Lan::poll_at));
-        self.wans.iter().filter_map(Line::poll_at).chain(shutdown).chain(datapath).min()
+        let wans = self.wans.iter().filter_map(Line::poll_at);
+        wans.chain(shutdown).chain(datapath).chain(self.poll_at6()).min()
     }
 
     /// What happened since the last call. Call until `None`.
@@ -408,6 +418,9 @@ impl<'p> Router<'p> {
         }
         if let Some(event) = self.lan.as_mut().and_then(Lan::poll_event) {
             return Some(RouterEvent::Dhcp(event));
+        }
+        if let Some(event) = self.poll_event6() {
+            return Some(RouterEvent::Ipv6(event));
         }
         if let Some(datapath) = &mut self.datapath {
             if let Some(event) = datapath.poll_event() {

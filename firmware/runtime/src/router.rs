@@ -204,6 +204,7 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             RouterEvent::WallClock { unix_seconds } => {
                 info!("the time of day: {} s since 1970", Show(unix_seconds));
             }
+            RouterEvent::Ipv6(event) => info!("ipv6: {}", Debug(event)),
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;

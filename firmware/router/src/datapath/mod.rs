@@ -50,9 +50,9 @@ pub use v6::{
 };
 
 pub(crate) use firewall::Firewall;
-pub(crate) use interface::{Framing, Hop, HopKind, Interface, Network, address, word};
+pub(crate) use interface::{Framing, Hop, HopKind, Interface, Mac, Network, address, word};
 pub(crate) use slow::{Arrival, Outcome};
-pub(crate) use v6::{Link, Medium, interface_identifier, link_local};
+pub(crate) use v6::{Link, Medium, address6, interface_identifier, link_local};
 
 use chacha20::ChaCha8Rng;
 use gatelet_hal::{Frame, MAX_PORTS, Pool, PortId};

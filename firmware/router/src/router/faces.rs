@@ -37,6 +37,7 @@ impl Router<'_> {
             }
             note_news(&mut self.notes, id, wan, known, self.lan.as_ref());
         }
+        self.refresh6(now);
     }
 }
 

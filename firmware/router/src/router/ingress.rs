@@ -128,7 +128,9 @@ impl<'p> Router<'p> {
                 lan.handle_dhcp(now, source, address(from), payload, &frame)?;
                 Ok(None)
             }
-            Outcome::Control { hop, mac, frame } => self.handle_control6(now, hop, mac, frame).map(|()| None),
+            Outcome::Control { hop, mac, frame } => {
+                self.handle_control6(now, hop, mac, &frame).map(|()| None)
+            }
         }
     }
 }

@@ -1,11 +1,9 @@
 //! IPv6: what the owner says about addresses, routes, tunnels and policy, and what the datapath is told of each link.
 
-use gatelet_hal::Frame;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
 
 use super::{ETHERNET_MTU, MAX_WANS, Router};
-use crate::Dropped;
 use crate::datapath::{
     Framing, Hop, Ipv6Policy, Ipv6Route, Link, Medium, TunnelConfig, TunnelId, interface_identifier,
     link_local,
@@ -82,28 +80,6 @@ impl Router<'_> {
         datapath.set_ipv6_policy(policy);
         datapath.next_epoch();
         true
-    }
-}
-
-impl<'p> Router<'p> {
-    /// An IPv6 packet for a machine of ours, from its header on: a Router Solicitation or Advertisement, a message of DHCPv6, the
-    /// echo reply of a tunnel's other end. What these machines say leaves by [`send_control6`](Self::send_control6).
-    #[expect(clippy::unused_self, reason = "nobody listens yet")]
-    pub(super) fn handle_control6(
-        &mut self,
-        _now: Instant,
-        _hop: Hop,
-        _mac: Option<gatelet_wire::EthernetAddress>,
-        _frame: Frame<'p>,
-    ) -> Result<(), Dropped> {
-        Err(Dropped::ControlRefused)
-    }
-
-    /// Sends an IPv6 packet of such a machine out of `hop`: to a group, to a neighbour on the link, or to whom its route leads. It
-    /// comes out of [`poll_transmit`](Self::poll_transmit).
-    #[expect(dead_code, reason = "nobody speaks yet")]
-    pub(super) fn send_control6(&mut self, now: Instant, hop: Hop, frame: Frame<'p>) -> Result<(), Dropped> {
-        self.datapath.as_mut().ok_or(Dropped::NetworkDown)?.send_own6(now, hop, frame)
     }
 }
 

@@ -90,6 +90,7 @@ impl<'p> Router<'p> {
 
     /// What the datapath and the LAN's DHCP server have to send.
     pub(super) fn poll_lan(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
+        self.transmit6(now);
         let datapath = self.datapath.as_mut()?;
         for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
             if let Some(address) = wan.ethernet_mut().and_then(EthernetWan::poll_probe) {

@@ -19,6 +19,7 @@
 mod config;
 mod event;
 mod ipoe;
+mod ipv6;
 mod line;
 mod session;
 mod status;
@@ -26,6 +27,7 @@ mod steps;
 mod transmit;
 
 pub(crate) use ipoe::{EthernetFace, EthernetWan, routes};
+pub(crate) use ipv6::Uplink;
 pub(crate) use line::{Line, Outgoing};
 
 pub use config::WanConfig;

@@ -39,6 +39,8 @@ pub(crate) struct House6 {
     stacks: Vec<(Egress, Vec<u8>)>,
     /// Messages of Neighbor Discovery that the router sent, in words.
     pub(crate) ndp: Vec<String>,
+    /// Router Advertisements that the router sent, to whom as Ethernet has it.
+    pub(crate) advertisements: Vec<(EthernetAddress, Vec<u8>)>,
     /// To be said to the router.
     answers: Vec<(PortId, EthernetAddress, Vec<u8>)>,
 }
@@ -186,6 +188,9 @@ impl House {
         }
         assert_eq!(packet[7], 255);
         self.v6.ndp.push(words6(packet));
+        if packet[40] == 134 {
+            self.v6.advertisements.push((header.destination, packet.to_vec()));
+        }
         if packet[40] != 135 {
             return;
         }

@@ -194,6 +194,7 @@ impl World {
                     RouterEvent::Dhcp(event) => panic!("there is no LAN: {event:?}"),
                     RouterEvent::Datapath(event) => panic!("there is no datapath: {event:?}"),
                     RouterEvent::WallClock { unix_seconds } => self.told_time = Some(unix_seconds),
+                    RouterEvent::Ipv6(event) => panic!("nobody has asked for IPv6: {event:?}"),
                     RouterEvent::ShutDown => self.shut_down = true,
                 }
             }

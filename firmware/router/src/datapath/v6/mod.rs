@@ -37,7 +37,7 @@ mod route;
 mod sit;
 mod slow;
 
-pub(crate) use address::{interface_identifier, link_local};
+pub(crate) use address::{address as address6, interface_identifier, link_local};
 pub(crate) use encapsulation::SIT;
 pub(crate) use flow::Flow6;
 pub(crate) use fragment::Datagram6;

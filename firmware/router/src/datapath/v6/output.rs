@@ -79,7 +79,7 @@ impl<'p> Datapath<'p> {
     }
 
     /// The same, to a station that has just told its hardware address.
-    pub(super) fn send_to6(&mut self, hop: Hop, mac: Mac, frame: Frame<'p>) -> Result<(), Dropped> {
+    pub(crate) fn send_to6(&mut self, hop: Hop, mac: Mac, frame: Frame<'p>) -> Result<(), Dropped> {
         match self.send_framed6(hop, mac, frame)? {
             Outcome::Sent(egress, frame) => self.queue(egress, frame),
             _ => Ok(()),

@@ -1,0 +1,362 @@
+//! IPv6's machines in the router: a line that delegates a prefix, a LAN that hears of it, redials, portals, tunnels.
+
+use gatelet_proto::dhcpv6::client::Config;
+use gatelet_proto::dhcpv6::duid_ll;
+use gatelet_proto::ra::modified_eui_64;
+use gatelet_proto::sixinfour::Tunnel;
+use gatelet_proto::sixinfour::liveness::State;
+use gatelet_router::{TunnelId, WanId};
+use gatelet_wire::EthernetAddress;
+use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
+use gatelet_wire::icmpv6::{self, Echo};
+use gatelet_wire::ndp::{
+    self, ALL_NODES, ALL_ROUTERS, NdOption, Preference, PrefixInformation, RouterAdvertisement,
+};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    IpAddress, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Cidr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
+};
+
+use crate::house::{House, LAN_MAC, OURS, WAN};
+use crate::house6::{FAR6, WEB6, mac6};
+use crate::packets6::udp6;
+
+/// The concentrator's link-local address, and what it delegates.
+const BRAS: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xB);
+const FIRST: Ipv6Address = Ipv6Address::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 0);
+const SECOND: Ipv6Address = Ipv6Address::new(0x2001, 0xdb8, 0x200, 0, 0, 0, 0, 0);
+const SERVER: &[u8] = &[0, 3, 0, 1, 2, 0, 0, 0, 1, 1];
+
+/// What a host hears: the router's lifetime, and prefixes with their preferred and valid lifetimes.
+type Heard = (u16, Vec<(Ipv6Cidr, u32, u32)>);
+
+impl House {
+    /// Has IPv6 acquired and advertised, as a gateway does once it has booted.
+    fn with_control6() -> Self {
+        let mut house = Self::new();
+        assert!(house.router.acquire_ipv6(house.now, WAN, Some(Config::new(duid_ll(LAN_MAC)))));
+        assert!(house.router.advertise_ipv6(house.now, &[]));
+        house.settle();
+        house
+    }
+
+    /// What the router says to the provider: Router Solicitations, and messages of DHCPv6 with their payload.
+    fn asks(&mut self) -> (usize, Vec<(MessageType, Vec<u8>)>) {
+        let packets = self.internet6_packets();
+        let is_solicitation = |packet: &&Vec<u8>| packet[6] == 58 && packet[40] == 133;
+        let solicitations = packets.iter().filter(is_solicitation).count();
+        let messages = packets.iter().filter(|packet| packet[6] == 17).map(|packet| {
+            assert_eq!(packet[40..44], [2, 34, 2, 35], "from port 546 to port 547");
+            let payload = packet[48..].to_vec();
+            (dhcpv6::Message::parse(&payload).expect("well-formed").message_type, payload)
+        });
+        (solicitations, messages.collect())
+    }
+
+    /// The concentrator advertises itself, and perhaps a /64 of the link.
+    fn hears_router(&mut self, lifetime: u16, prefix: Option<Ipv6Address>) {
+        let said = RouterAdvertisement {
+            hop_limit: 64,
+            is_managed: true,
+            has_other: true,
+            preference: Preference::Medium,
+            router_lifetime_seconds: lifetime,
+            reachable_time_ms: 0,
+            retrans_timer_ms: 0,
+        };
+        let mut buffer = [0; 300];
+        let message = ndp::Message::RouterAdvertisement(said);
+        let mut writer = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &message);
+        if let Some(prefix) = prefix {
+            writer.prefix(&PrefixInformation {
+                prefix: Ipv6Cidr::new(prefix, 64),
+                is_on_link: true,
+                is_autonomous: true,
+                valid_lifetime_seconds: 86_400,
+                preferred_lifetime_seconds: 86_400,
+            });
+        }
+        let len = writer.finish().expect("fits");
+        self.internet6_sends(&buffer[..len]);
+        self.settle();
+    }
+
+    /// The concentrator answers `asked` with these prefixes, or has none.
+    fn hears_reply(&mut self, asked: &[u8], prefixes: &[Ipv6Address]) {
+        let asked = dhcpv6::Message::parse(asked).expect("well-formed");
+        let client = asked.options().duid(OptionCode::CLIENT_ID).unwrap().unwrap();
+        let mut payload = [0; 400];
+        let mut writer = dhcpv6::Writer::new(&mut payload, MessageType::Reply, asked.transaction_id);
+        writer.push(OptionCode::CLIENT_ID, client.octets()).push(OptionCode::SERVER_ID, SERVER);
+        writer.push(OptionCode::RAPID_COMMIT, b"").ia(OptionCode::IA_PD, 1, 0, 0, |writer| {
+            for prefix in prefixes {
+                writer.ia_prefix(Ipv6Cidr::new(*prefix, 56), 3600, 7200);
+            }
+            if prefixes.is_empty() {
+                writer.status(StatusCode::NoPrefixAvail, "none");
+            }
+        });
+        let len = writer.finish().expect("fits");
+        let local = self.router.wan(WAN).and_then(|status| status.ipv6).expect("up").local;
+        let own = gatelet_proto::ra::link_local(local);
+        self.internet6_sends(&datagram((BRAS, 547), (own, 546), &payload[..len]));
+        self.settle();
+    }
+
+    /// The newest advertisement for all.
+    fn advertised(&mut self) -> Option<Heard> {
+        let all = std::mem::take(&mut self.v6.advertisements);
+        let (mac, packet) = all.last()?;
+        assert_eq!(*mac, EthernetAddress([0x33, 0x33, 0, 0, 0, 1]));
+        let packet = ndp::Packet::parse(packet).expect("well-formed");
+        let ndp::Message::RouterAdvertisement(said) = packet.message else { panic!("{packet:?}") };
+        let prefixes = packet.options().filter_map(|option| match option {
+            NdOption::Prefix(said) => {
+                Some((said.prefix, said.preferred_lifetime_seconds, said.valid_lifetime_seconds))
+            }
+            _ => None,
+        });
+        Some((said.router_lifetime_seconds, prefixes.collect()))
+    }
+
+    /// A house whose line has delegated [`FIRST`].
+    fn with_delegation() -> Self {
+        let mut house = Self::with_control6();
+        house.hears_router(1800, None);
+        let (_, messages) = house.asks();
+        house.hears_reply(&messages[0].1, &[FIRST]);
+        house.run_secs(5);
+        house
+    }
+
+    /// Whether a host with this prefix reaches the Internet.
+    fn reaches(&mut self, prefix: Ipv6Address, over: fn(&mut Self) -> usize) -> bool {
+        let host = Ipv6Address::from_bits(prefix.to_bits() | 0x10);
+        self.v6.hosts = vec![host];
+        over(self);
+        self.lan6_sends(host, &udp6((host, 5000), (WEB6, 53), b"hello"));
+        self.settle();
+        over(self) > 0
+    }
+}
+
+fn over_wan(house: &mut House) -> usize {
+    house.internet6_packets().iter().filter(|packet| packet[24..40] == WEB6.octets()).count()
+}
+
+fn datagram(from: (Ipv6Address, u16), to: (Ipv6Address, u16), payload: &[u8]) -> Vec<u8> {
+    let udp = UdpRepr { src_port: from.1, dst_port: to.1 };
+    let ip = Ipv6Repr {
+        src_addr: from.0,
+        dst_addr: to.0,
+        next_header: IpProtocol::Udp,
+        payload_len: 8 + payload.len(),
+        hop_limit: 64,
+    };
+    let mut packet = vec![0; 48 + payload.len()];
+    ip.emit(&mut Ipv6Packet::new_unchecked(&mut packet));
+    let (source, destination) = (IpAddress::Ipv6(from.0), IpAddress::Ipv6(to.0));
+    udp.emit(
+        &mut UdpPacket::new_unchecked(&mut packet[40..]),
+        &source,
+        &destination,
+        payload.len(),
+        |room| room.copy_from_slice(payload),
+        &ChecksumCapabilities::default(),
+    );
+    packet
+}
+
+fn lan(prefix: Ipv6Address) -> Ipv6Cidr {
+    Ipv6Cidr::new(prefix, 64)
+}
+
+#[test]
+fn a_line_gives_a_prefix_and_the_lan_has_it() {
+    let mut house = House::with_control6();
+    let (solicitations, messages) = house.asks();
+    assert_eq!((solicitations, messages.len(), messages[0].0), (1, 1, MessageType::Solicit));
+    assert_eq!(house.advertised(), Some((0, vec![])), "no way out yet");
+    house.hears_reply(&messages[0].1, &[FIRST]);
+    house.run_secs(4);
+    let prefixes = vec![(lan(FIRST), 2700, 5400)];
+    assert_eq!(house.advertised(), Some((0, prefixes.clone())), "a prefix, and nobody to send to");
+    assert!(!house.reaches(FIRST, over_wan));
+    house.hears_router(1800, Some(SECOND));
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((1800, prefixes)));
+    assert!(house.reaches(FIRST, over_wan));
+    assert!(!house.reaches(SECOND, over_wan), "that is the line's, not the LAN's");
+    let own: Vec<_> = house.router.ipv6_addresses(WAN).collect();
+    assert_eq!((own.len(), own[0].prefix_len()), (1, 64));
+    assert_eq!(house.router.delegated_prefixes(WAN)[0].prefix, Ipv6Cidr::new(FIRST, 56));
+    // What is delegated and not in use is nowhere.
+    let unused = Ipv6Address::from_bits(FIRST.to_bits() | 7 << 64 | 1);
+    let host = Ipv6Address::from_bits(FIRST.to_bits() | 0x10);
+    house.internet6_packets();
+    house.lan6_sends(host, &udp6((host, 5001), (unused, 53), b"hello"));
+    house.settle();
+    assert_eq!(house.internet6_got(), [""; 0]);
+    house.check_tables();
+}
+
+#[test]
+fn a_redial_keeps_the_prefix_if_it_is_still_good() {
+    let mut house = House::with_delegation();
+    house.advertised();
+    house.internet6_packets();
+    house.redial(OURS);
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().expect("the way out was lost");
+    assert_eq!((lifetime, prefixes.len()), (0, 1));
+    assert!(prefixes[0].1 > 0, "the prefix is not given up yet");
+    let (solicitations, messages) = house.asks();
+    assert!(solicitations >= 1, "routers are looked for again");
+    assert_eq!(messages[0].0, MessageType::Rebind);
+    house.hears_router(1800, None);
+    house.hears_reply(&messages.last().unwrap().1, &[FIRST]);
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().expect("there is a way out again");
+    assert_eq!((lifetime, prefixes.as_slice()), (1800, &[(lan(FIRST), 2700, 5400)][..]));
+    assert!(house.reaches(FIRST, over_wan));
+    house.check_tables();
+}
+
+#[test]
+fn a_redial_with_another_prefix_deprecates_the_old_one() {
+    let mut house = House::with_delegation();
+    house.redial(OURS);
+    house.run_secs(2);
+    let (_, messages) = house.asks();
+    house.hears_router(1800, None);
+    house.hears_reply(&messages.last().unwrap().1, &[SECOND]);
+    house.run_secs(5);
+    let (lifetime, prefixes) = house.advertised().expect("there is another prefix");
+    assert_eq!(lifetime, 1800);
+    assert!(prefixes.contains(&(lan(SECOND), 2700, 5400)), "{prefixes:?}");
+    assert!(prefixes.iter().any(|said| said.0 == lan(FIRST) && said.1 == 0 && said.2 > 5000), "{prefixes:?}");
+    assert!(house.reaches(SECOND, over_wan));
+    assert!(!house.reaches(FIRST, over_wan), "the carrier would not take it");
+    house.check_tables();
+}
+
+#[test]
+fn a_captive_portal_withdraws_the_way_out() {
+    let mut house = House::with_delegation();
+    house.router.set_captive(house.now, WAN, true);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(0));
+    house.router.set_captive(house.now, WAN, false);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+}
+
+#[test]
+fn a_line_without_a_prefix_shares_its_own() {
+    let mut house = House::with_control6();
+    let (_, messages) = house.asks();
+    house.hears_router(1800, Some(SECOND));
+    house.hears_reply(&messages[0].1, &[]);
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().expect("it is shared");
+    assert_eq!((lifetime, prefixes[0].0), (1800, lan(SECOND)));
+    assert!(house.reaches(SECOND, over_wan));
+    house.check_tables();
+}
+
+#[test]
+fn hosts_that_ask_are_answered() {
+    let mut house = House::with_delegation();
+    let dns = [Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x53)];
+    assert!(house.router.advertise_ipv6(house.now, &dns));
+    house.run_secs(60);
+    house.v6.advertisements.clear();
+    let host = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
+    let mut buffer = [0; 100];
+    let len = ndp::Writer::new(&mut buffer, host, ALL_ROUTERS, &ndp::Message::RouterSolicitation)
+        .source_link_layer(mac6(host))
+        .finish()
+        .unwrap();
+    house.lan6_says(host, &buffer[..len]);
+    house.run_secs(2);
+    let all = std::mem::take(&mut house.v6.advertisements);
+    assert_eq!(all.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac6(host)], "{all:?}");
+    let packet = ndp::Packet::parse(&all[0].1).unwrap();
+    assert!(
+        packet
+            .options()
+            .any(|option| matches!(option, NdOption::Rdnss { servers, .. } if servers.clone().eq(dns)))
+    );
+
+    let len =
+        dhcpv6::Writer::new(&mut buffer, MessageType::InformationRequest, dhcpv6::TransactionId([1, 2, 3]))
+            .option_request(&[OptionCode::DNS_SERVERS])
+            .finish()
+            .unwrap();
+    house.v6.any_limit = true;
+    house.lan6_says(host, &datagram((host, 546), (dhcpv6::ALL_SERVERS, 547), &buffer[..len]));
+    house.settle();
+    let answers = house.lan6_packets();
+    assert_eq!(answers.len(), 1);
+    let message = dhcpv6::Message::parse(&answers[0][48..]).unwrap();
+    assert_eq!(message.message_type, MessageType::Reply);
+    assert!(message.options().addresses(OptionCode::DNS_SERVERS).unwrap().eq(dns));
+}
+
+#[test]
+fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    let remote = Ipv4Address::new(192, 0, 2, 41);
+    let (own, peer) = (
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 2),
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 1),
+    );
+    let tunnel = Tunnel::client(remote, Ipv6Cidr::new(own, 64), peer, Some(Ipv6Cidr::new(FIRST, 48)));
+    let id = TunnelId(0);
+    assert!(!house.router.set_up_tunnel(house.now, id, WAN, Some(&Tunnel { ttl: 0, ..tunnel })));
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    house.settle();
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((0, vec![(lan(FIRST), 2700, 5400)])), "until the far end answers");
+    assert_eq!(over_tunnel(&mut house, peer).len(), 1);
+    house.run_secs(1);
+    let pings = over_tunnel(&mut house, peer);
+    let asked = icmpv6::Packet::parse(&pings.last().unwrap()[20..]).expect("an echo request");
+    let echo = Echo::parse(asked.body).unwrap();
+    let mut answer = [0; 100];
+    let len = echo.emit(&mut answer, icmpv6::ECHO_REPLY, peer, own, 64).unwrap();
+    house.internet_sends(&crate::packets::ip(41, remote, OURS, &answer[..len]));
+    house.settle();
+    assert_eq!(house.router.tunnel_state(id), Some(State::Up));
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    assert!(house.reaches(FIRST, |house| over_tunnel(house, WEB6).len()));
+    house.run_secs(60);
+    assert_eq!(house.router.tunnel_state(id), Some(State::Down));
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "hosts fall back");
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, None));
+    house.run_secs(4);
+    let (_, prefixes) = house.advertised().unwrap();
+    assert_eq!((prefixes[0].0, prefixes[0].1), (lan(FIRST), 0), "deprecated");
+    house.check_tables();
+}
+
+/// IPv4 packets that left with an IPv6 packet for `destination` in them.
+fn over_tunnel(house: &mut House, destination: Ipv6Address) -> Vec<Vec<u8>> {
+    let is_it = |packet: &Vec<u8>| packet[9] == 41 && packet[44..60] == destination.octets();
+    house.internet_packets().into_iter().filter(is_it).collect()
+}
+
+#[test]
+fn what_is_not_there_cannot_be_used() {
+    let mut house = House::new();
+    let config = Config::new(duid_ll(LAN_MAC));
+    assert!(!house.router.acquire_ipv6(house.now, WanId(1), Some(config)));
+    assert_eq!(house.router.tunnel_state(TunnelId(0)), None);
+    house.hears_router(1800, None);
+    assert_eq!(house.router.ipv6_addresses(WAN).count(), 0);
+    let own = gatelet_proto::ra::link_local(modified_eui_64(LAN_MAC));
+    assert_ne!(own, FAR6);
+}
