@@ -100,6 +100,8 @@ pub struct Server {
     delegations: Vec<(u32, Ipv6Cidr, Instant)>,
     /// What was given before, and is not his any more.
     withdrawn: Vec<(u32, Ipv6Cidr)>,
+    /// All that ever was.
+    former: Vec<Ipv6Cidr>,
     counters: Counters,
 }
 
@@ -115,8 +117,8 @@ pub struct Answer {
 impl Server {
     /// One whose subscriber has this number.
     pub fn new(settings: Settings, subscriber: u32) -> Self {
-        let (delegations, withdrawn) = (Vec::new(), Vec::new());
-        Self { settings, subscriber, delegations, withdrawn, counters: Counters::default() }
+        let (delegations, withdrawn, former) = (Vec::new(), Vec::new(), Vec::new());
+        Self { settings, subscriber, delegations, withdrawn, former, counters: Counters::default() }
     }
 
     /// What happened so far.
@@ -129,9 +131,15 @@ impl Server {
         self.delegations.iter().filter(move |(_, _, until)| now < *until).map(|(_, prefix, _)| *prefix)
     }
 
+    /// Whether an address is of a prefix that was his and is not any more.
+    pub fn had(&self, address: Ipv6Address) -> bool {
+        self.former.iter().any(|prefix| prefix.contains_addr(&address))
+    }
+
     /// He gets other prefixes from now on. The present ones are gone; he hears of it when he renews.
     pub fn renumber(&mut self, subscriber: u32) {
         self.subscriber = subscriber;
+        self.former.extend(self.delegations.iter().map(|(_, prefix, _)| *prefix));
         self.withdrawn.extend(self.delegations.drain(..).map(|(iaid, prefix, _)| (iaid, prefix)));
     }
 

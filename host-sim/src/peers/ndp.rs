@@ -21,7 +21,9 @@ const HOP_LIMIT: u8 = 255;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
+const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 const PREFIX_INFORMATION: u8 = 3;
 const MTU: u8 = 5;
 const RDNSS: u8 = 25;
@@ -206,6 +208,21 @@ pub fn probe_address(mac: EthernetAddress, address: Ipv6Address) -> Vec<u8> {
     let kind = (NEIGHBOUR_SOLICITATION, 0);
     let packet = packet::icmpv6(Ipv6Address::UNSPECIFIED, group, HOP_LIMIT, kind, &body);
     packet::ethernet(mac, multicast_mac(group), EthernetProtocol::Ipv6, &packet)
+}
+
+/// A Neighbor Advertisement in its frame: solicited, and to override what was known.
+pub fn advertise_neighbour(
+    mac: EthernetAddress,
+    address: Ipv6Address,
+    to_mac: EthernetAddress,
+    to: Ipv6Address,
+) -> Vec<u8> {
+    let mut body = vec![0x60, 0, 0, 0];
+    body.extend_from_slice(&address.octets());
+    body.extend_from_slice(&[TARGET_LINK_LAYER_ADDRESS, 1]);
+    body.extend_from_slice(mac.as_bytes());
+    let packet = packet::icmpv6(address, to, HOP_LIMIT, (NEIGHBOUR_ADVERTISEMENT, 0), &body);
+    packet::ethernet(mac, to_mac, EthernetProtocol::Ipv6, &packet)
 }
 
 /// RFC 4291 §2.5.6.

@@ -327,23 +327,23 @@ impl<'a> Body<'a> {
                     if let Some(slaac) = &self.slaac {
                         self.device.sent.push_back(ndp::probe_address(slaac.mac(), cidr.address()));
                     }
-                    ("ipv6-address", Tone::Plain, format!("is {cidr}"))
+                    ("slaac-address", Tone::Plain, format!("is {cidr}"))
                 }
                 Change::Deprecated(cidr) => {
-                    ("ipv6-deprecated", Tone::Plain, format!("begins nothing new as {}", cidr.address()))
+                    ("slaac-deprecated", Tone::Plain, format!("begins nothing new as {}", cidr.address()))
                 }
                 Change::AddressLost(cidr) => {
-                    ("ipv6-address-lost", Tone::Plain, format!("is {} no longer", cidr.address()))
+                    ("slaac-address-lost", Tone::Plain, format!("is {} no longer", cidr.address()))
                 }
                 Change::Router(router) => {
                     let dns: Vec<_> = self.slaac.iter().flat_map(Slaac::dns).collect();
                     let dns: Vec<_> = dns.iter().map(Ipv6Address::to_string).collect();
                     let what = format!("has a way out by {router}");
-                    self.tell("ipv6-router", Tone::Plain, &what, format!("DNS {}", dns.join(" and ")));
+                    self.tell("slaac-router", Tone::Plain, &what, format!("DNS {}", dns.join(" and ")));
                     continue;
                 }
                 Change::RouterLost(router) => {
-                    ("ipv6-router-lost", Tone::Plain, format!("has no way out by {router} any more"))
+                    ("slaac-router-lost", Tone::Plain, format!("has no way out by {router} any more"))
                 }
                 Change::Mtu(octets) => {
                     mtu = Some(*octets);
@@ -504,8 +504,17 @@ impl<'a> Body<'a> {
         let mut to = udp::UdpMetadata::from(IpEndpoint::from(to));
         to.local_address = self.source(to.endpoint.addr);
         if to.local_address.is_some() {
+            self.remember_router(to.endpoint.addr);
             let _ = self.udp(handle).send_slice(data, to);
         }
+    }
+
+    /// Reminds the stack where the router is before something goes there: smoltcp takes nothing from an advertisement, and
+    /// asks for one neighbour a second at most, over both families.
+    fn remember_router(&mut self, to: IpAddress) {
+        let is_ipv6 = matches!(to, IpAddress::Ipv6(_));
+        let known = self.slaac.as_ref().filter(|_| is_ipv6).and_then(Slaac::router_advert);
+        self.device.received.extend(known);
     }
 
     /// Where what it begins with `to` comes from.
@@ -522,6 +531,7 @@ impl<'a> Body<'a> {
     /// Opens a connection. False if there is no way to.
     pub(super) fn connect(&mut self, handle: SocketHandle, to: IpAddress, port: u16) -> bool {
         let (Some(address), local_port) = (self.source(to), self.port()) else { return false };
+        self.remember_router(to);
         let socket = self.sockets.set.get_mut::<tcp::Socket>(handle);
         socket.connect(self.interface.context(), (to, port), (address, local_port)).is_ok()
     }

@@ -52,6 +52,8 @@ pub(super) struct Slaac {
     /// The next solicitation; `None` once somebody has advertised, or if nobody does.
     solicit_at: Option<Instant>,
     routers: Vec<(Ipv6Address, Instant)>,
+    /// The hardware address of the one that advertised last, as far as it says.
+    router_mac: Option<EthernetAddress>,
     addresses: Vec<Address>,
     dns: Vec<(Ipv6Address, Instant)>,
     mtu: usize,
@@ -59,8 +61,16 @@ pub(super) struct Slaac {
 
 impl Slaac {
     pub(super) fn new(mac: EthernetAddress, mtu: usize) -> Self {
-        let (routers, addresses, dns) = (Vec::new(), Vec::new(), Vec::new());
-        Self { mac, solicitations: 0, solicit_at: Some(Instant::ZERO), routers, addresses, dns, mtu }
+        Self {
+            mac,
+            solicitations: 0,
+            solicit_at: Some(Instant::ZERO),
+            routers: Vec::new(),
+            router_mac: None,
+            addresses: Vec::new(),
+            dns: Vec::new(),
+            mtu,
+        }
     }
 
     pub(super) fn mac(&self) -> EthernetAddress {
@@ -87,6 +97,12 @@ impl Slaac {
 
     pub(super) fn router(&self) -> Option<Ipv6Address> {
         self.routers.first().map(|(router, _)| *router)
+    }
+
+    /// What the router would say to who asked for its hardware address, in its frame: it has said so when it advertised
+    /// (RFC 4861 §6.3.4).
+    pub(super) fn router_advert(&self) -> Option<Vec<u8>> {
+        Some(ndp::advertise_neighbour(self.router_mac?, self.router()?, self.mac, self.link_local()))
     }
 
     pub(super) fn dns(&self) -> impl Iterator<Item = Ipv6Address> {
@@ -125,6 +141,7 @@ impl Slaac {
     ) -> Vec<Change> {
         let mut changes = Vec::new();
         self.solicit_at = None;
+        self.router_mac = advertisement.mac;
         let known = self.routers.iter_mut().find(|(known, _)| *known == router);
         match (known, now + advertisement.lifetime) {
             (Some((_, until)), new) => *until = new,

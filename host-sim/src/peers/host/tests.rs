@@ -158,13 +158,7 @@ impl Home<'_> {
             let (_, message) = packet::ipv6_payload(packet)?;
             let from = Ipv6Packet::new_unchecked(packet).src_addr();
             let asked = message.first() == Some(&135) && message.get(8..24)? == ROUTER.octets();
-            // Solicited, and to override what was known.
-            let mut body = vec![0x60, 0, 0, 0];
-            body.extend_from_slice(&ROUTER.octets());
-            body.extend_from_slice(&[2, 1]);
-            body.extend_from_slice(ROUTER_MAC.as_bytes());
-            let packet = packet::icmpv6(ROUTER, from, 255, (136, 0), &body);
-            return asked.then(|| packet::ethernet(ROUTER_MAC, CLIENT_MAC, EthernetProtocol::Ipv6, &packet));
+            return asked.then(|| ndp::advertise_neighbour(ROUTER_MAC, ROUTER, CLIENT_MAC, from));
         }
         let arp = ArpPacket::new_checked(frame.get(14..)?).ok().filter(|_| frame[12..14] == [8, 6])?;
         let ArpRepr::EthernetIpv4 {

@@ -82,6 +82,8 @@ pub(super) enum Made {
     Forward,
     /// Its source is nobody's here.
     Foreign,
+    /// Its source was the subscriber's until the carrier renumbered, and that was not his fault.
+    Stale,
     /// It was for the concentrator, which answers, and has something to tell.
     Answer(Vec<Vec<u8>>, Vec<Ipv6Cidr>),
 }
@@ -200,7 +202,14 @@ impl Routes {
             let reply = internet::answer_ipv6(bytes, identifier);
             return Made::Answer(reply.into_iter().collect(), Vec::new());
         }
-        if self.has(now, source) { Made::Forward } else { Made::Foreign }
+        let was_the_line_s = self.former.is_some_and(|former| former.contains_addr(&source));
+        if self.has(now, source) {
+            Made::Forward
+        } else if was_the_line_s || self.server.had(source) {
+            Made::Stale
+        } else {
+            Made::Foreign
+        }
     }
 }
 

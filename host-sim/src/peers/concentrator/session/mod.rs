@@ -468,6 +468,7 @@ impl Session {
         match ipv6.handle(now, moods.dhcpv6, router, self.mru, packet) {
             Made::Forward => out.pass_on(packet),
             Made::Foreign => self.foreign_sources += 1,
+            Made::Stale => {}
             Made::Answer(replies, delegated) => {
                 for prefix in delegated {
                     out.remark(format!("delegates {prefix}"), format!("to {}", self.path.client));
