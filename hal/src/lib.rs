@@ -16,13 +16,17 @@
 
 mod driver_port;
 mod frame;
+mod kept;
 mod pool;
 mod port;
+mod w5500;
 
 pub use driver_port::{DriverPort, UnusableDriver};
 pub use frame::Frame;
+pub use kept::Kept;
 pub use pool::{FramePool, Pool, PoolCounters, QuotaRefused};
 pub use port::{EthernetPort, LinkState, PortId, Ready};
+pub use w5500::{NoW5500, W5500};
 
 /// Bytes free in front of a received Ethernet frame, for the headers the router adds.
 ///

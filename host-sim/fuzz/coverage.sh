@@ -11,8 +11,8 @@ cd "$(dirname "$0")/../.."
 
 MINIMUM=90
 # The parsers: every file that reads octets from a network or from flash. The rest are machines.
-PARSERS='^firmware/(wire/src/|proto/src/redial/ledger.rs|runtime/src/ledger.rs)'
-MACHINES='^firmware/(proto|router)/src/'
+PARSERS='^firmware/(wire/src/|proto/src/redial/ledger.rs|runtime/src/ledger.rs|runtime/src/settings/flash.rs|settings/src/(kind|text).rs)'
+MACHINES='^firmware/(proto|router|settings)/src/'
 
 sysroot=$(rustc +nightly --print sysroot)
 tools=$sysroot/lib/rustlib/$(rustc +nightly -vV | sed -n 's/^host: //p')/bin

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod isp;
 mod run;
 mod show;
 mod soak;
@@ -38,6 +39,8 @@ enum Command {
     Year(year::Args),
     /// Send millions of packets through the router alone, over thousands of flows, and look for leaks
     Soak(soak::Args),
+    /// Be a provider in real time, for a router outside of this process
+    Isp(crate::isp::Args),
     /// Dial a real line over Linux interfaces, in real time
     Linux(Box<linux::Args>),
 }
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Year(args)) => year::run(&args),
         Some(Command::Soak(args)) => soak::run(&args),
+        Some(Command::Isp(args)) => isp::run(&args),
         Some(Command::Linux(args)) => linux::run(&args),
         None => run::run(&run::RunArgs::default()),
     }

@@ -10,12 +10,14 @@
 //! | [`timeline`], [`pcap`] | what happened, for people and for Wireshark |
 //! | [`soak`] | millions of packets through the router alone: nothing may leak |
 //! | [`year`] | the same random year against every redial policy |
+//! | [`isp`] | the simulated provider in real time, on a socket |
 //! | [`linux`] | real time, real interfaces |
 //! | [`cli`] | the command line |
 
 pub mod cli;
 pub mod clock;
 pub mod executor;
+pub mod isp;
 pub mod link;
 pub mod linux;
 pub mod message;

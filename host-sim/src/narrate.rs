@@ -1,6 +1,8 @@
 //! What the router reports, as lines of a timeline.
 
-use gatelet_proto::connectivity::{self, Engine, Family, Verdict};
+use std::fmt::Write;
+
+use gatelet_proto::connectivity::{self, CaptivePortalUri, Engine, Family, Verdict};
 use gatelet_proto::dhcp::client::Loss;
 use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
@@ -58,6 +60,9 @@ pub fn connectivity(
             let mut why = String::new();
             // A String takes everything.
             let _ = verdict.write(&mut why, Language::English);
+            if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
+                let _ = write!(why, " The network names a portal by DHCP: {}", uri.as_str());
+            }
             let (tag, so_far) =
                 if is_final { ("verdict", "") } else { ("verdict-so-far", ", as it looks so far") };
             let tone = match verdict {

@@ -28,9 +28,9 @@ mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS, MAX_IPV6_ADDRESSES,
-    MAX_RULES, MAX_TUNNELS, PingPolicy, PortRange, Prefix, Protocol, Rule, TableSpace, TableUse, Tables, Tos,
-    TunnelConfig, TunnelId, TunnelRole, Zone,
+    Action, DatapathEvent, Filtering, FlowStatus, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
+    MAX_IPV6_ADDRESSES, MAX_RULES, MAX_TUNNELS, MappingStatus, PingPolicy, PortRange, Prefix, Protocol, Rule,
+    TableSpace, TableUse, Tables, Tos, TunnelConfig, TunnelId, TunnelRole, Zone,
 };
 pub use ipv6::Ipv6Event;
 pub use lan::LanConfig;

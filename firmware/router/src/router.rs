@@ -21,7 +21,7 @@ pub use self::ipv6::Via;
 
 use self::control6::Control6;
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, Hop, TableUse, Tables, word};
+use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
@@ -106,15 +106,16 @@ pub enum RouterEvent {
     ShutDown,
 }
 
-/// The router.
+/// The router. In the order written: what every packet needs is near the beginning, where a load reaches it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Router<'p> {
+    /// Between LAN and WAN; without it, all that arrives is for the router itself.
+    datapath: Option<Datapath<'p>>,
     pool: Pool<'p>,
     rng: ChaCha8Rng,
     ports: Vec<Port, MAX_PORTS>,
     wans: Vec<Line<'p>, MAX_WANS>,
-    /// Between LAN and WAN; without it, all that arrives is for the router itself.
-    datapath: Option<Datapath<'p>>,
     lan: Option<Lan<'p>>,
     /// Memory for the LAN's leases, until there is a LAN.
     leases: Option<&'p mut [Lease]>,
@@ -154,11 +155,11 @@ impl<'p> Router<'p> {
     /// another one.
     pub fn new(pool: Pool<'p>, seed: [u8; 32]) -> Self {
         Self {
+            datapath: None,
             pool,
             rng: ChaCha8Rng::from_seed(seed),
             ports: Vec::new(),
             wans: Vec::new(),
-            datapath: None,
             lan: None,
             leases: None,
             faces: [Faces::default(); MAX_WANS],
@@ -225,6 +226,11 @@ impl<'p> Router<'p> {
     ) -> Option<(Egress, Frame<'p>)> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
+        {
+            return Some((Egress::Port(passed.to), frame));
+        }
+        if let Some(datapath) = &mut self.datapath
+            && let Some(passed) = datapath.fast6(now, port, &mut frame)
         {
             return Some((Egress::Port(passed.to), frame));
         }
@@ -457,6 +463,21 @@ impl<'p> Router<'p> {
             status.forwarded = forwarded(datapath, id);
         }
         Some(status)
+    }
+
+    /// Flows from a place on, each with its place: for who shows them piece by piece.
+    pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// NAT mappings from a place on, each with its place.
+    pub fn mappings(&self, from: u16) -> impl Iterator<Item = (u16, MappingStatus)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.mapping_status(from))
+    }
+
+    /// Where the router has its frames from.
+    pub const fn pool(&self) -> Pool<'p> {
+        self.pool
     }
 
     /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.

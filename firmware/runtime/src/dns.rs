@@ -27,10 +27,11 @@ use gatelet_proto::dns::{
     Pending, QueryId, Tables, Transmit, Transport, UpstreamQuery, Waiter,
 };
 use gatelet_router::WanId;
+use gatelet_settings::UPSTREAMS;
 use gatelet_wire::dns::tcp_prefix;
 use heapless::{String, Vec};
 use rand_core::Rng;
-use smoltcp::wire::{IpAddress, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr};
 
 use crate::connectivity::DnsPolicy;
 use crate::fmt::{Debug, info};
@@ -169,13 +170,16 @@ struct Desk<'a, R, const QUERIES: usize> {
     upstream_tcp: Mailbox<'a>,
     /// For whom the message in `upstream_tcp` is.
     upstream_tcp_query: Cell<Option<UpstreamQuery>>,
+    /// The user's own servers; none: those that the session gives.
+    own_upstreams: Vec<Ipv4Address, UPSTREAMS>,
     buffer: RefCell<[u8; MAX_MESSAGE_LEN]>,
     /// A part other than the main loop has changed something that has a deadline.
     changed: Signal<NoopRawMutex, ()>,
 }
 
 impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
-    /// Serves DNS to the LAN, for ever, from the servers that `wan` gives. `rng` is to be one that nobody can guess.
+    /// Serves DNS to the LAN, for ever, from the servers that `wan` gives, or from those of the [settings](Self::lend_settings).
+    /// `rng` is to be one that nobody can guess.
     ///
     /// `lan` and `wan_stack` need room for [`LAN_SOCKETS`](DnsSpace::LAN_SOCKETS) and [`WAN_SOCKETS`](DnsSpace::WAN_SOCKETS)
     /// sockets. Does nothing, for ever, if the session of `wan` has more followers than there is room for.
@@ -202,8 +206,15 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             upstream_tcp,
         } = space;
         let followers = self.session(wan).zip(self.lan_address());
+        let mut forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
+        let mut own_upstreams = Vec::new();
+        if let Some(desk) = self.settings {
+            desk.read(|settings| {
+                forwarder.set_rebind_exceptions(settings.rebind_exceptions());
+                own_upstreams = settings.dns_upstreams();
+            });
+        }
         let policy = self.portals.get(usize::from(wan.0)).and_then(|portal| portal.dns.dyn_receiver());
-        let forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
         let mut lan_socket = lan_space.socket(lan);
         // The port is nobody else's: the stack is new.
         let _ = lan_socket.bind(PORT);
@@ -223,6 +234,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             tcp: [Mailbox::new(&mut one.message), Mailbox::new(&mut two.message)],
             upstream_tcp: Mailbox::new(&mut upstream_tcp.message),
             upstream_tcp_query: Cell::new(None),
+            own_upstreams,
             buffer: RefCell::new([0; MAX_MESSAGE_LEN]),
             changed: Signal::new(),
         };
@@ -299,8 +311,9 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     /// The session gives other servers, or none.
     fn follow(&self, session: Option<Session>) {
         let ipv4 = session.and_then(|session| session.ipv4);
-        let servers: Vec<IpAddress, 2> =
-            ipv4.iter().flat_map(|ipv4| ipv4.dns).flatten().map(IpAddress::Ipv4).collect();
+        let given: Vec<Ipv4Address, UPSTREAMS> = ipv4.iter().flat_map(|ipv4| ipv4.dns).flatten().collect();
+        let chosen = if self.own_upstreams.is_empty() { &given } else { &self.own_upstreams };
+        let servers: Vec<IpAddress, UPSTREAMS> = chosen.iter().copied().map(IpAddress::Ipv4).collect();
         let (now, mut forwarder) = (clock::now(), self.forwarder.borrow_mut());
         if ipv4.is_some() {
             forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), &servers);

@@ -20,8 +20,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::connectivity::PortalDesk;
+use crate::console::{ReportDesk, Tap};
 use crate::fmt::{Show, warning};
 use crate::queues::{PortQueues, StackQueues};
+use crate::settings::SettingsDesk;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -81,6 +83,9 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) commands: Channel<M, Command, COMMANDS>,
     pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
     pub(crate) status: StatusDesk<M>,
+    pub(crate) reports: ReportDesk<M>,
+    pub(crate) tap: Tap<M>,
+    pub(crate) settings: Option<&'p SettingsDesk<M>>,
 }
 
 /// Where tasks ask the router, which nobody but its own task can reach, how a WAN is.
@@ -105,7 +110,15 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
+            reports: ReportDesk::new(),
+            tap: Tap::new(),
+            settings: None,
         }
+    }
+
+    /// Lends the settings to the tasks: what is committed from now on, the router's task carries out.
+    pub fn lend_settings(&mut self, desk: &'p SettingsDesk<M>) {
+        self.settings = Some(desk);
     }
 
     /// Runs the router: the task that owns it. Returns after [`Command::Shutdown`], when every session has been

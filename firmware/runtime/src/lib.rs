@@ -137,23 +137,29 @@ extern crate std;
 
 mod clock;
 mod connectivity;
+mod console;
 mod dns;
 mod fmt;
 mod gatelet;
 mod ip_device;
+mod lamp;
 mod lan;
 mod leases;
 mod ledger;
 mod port;
 mod queues;
 mod router;
+mod services;
+pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod vigil;
 mod wan;
 
 pub use clock::now;
 pub use connectivity::{Connectivity, ProbeSpace};
+pub use console::{ConsoleEnd, ConsoleSide};
 pub use dns::DnsSpace;
 pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
@@ -161,4 +167,5 @@ pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
+pub use services::Services;
 pub use wan::{Session, WanRunner};

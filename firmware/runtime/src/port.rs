@@ -12,8 +12,9 @@ use gatelet_hal::{EthernetPort, Frame, HEADROOM, LinkState, Pool, PortId};
 use crate::fmt::{Show, warning};
 use crate::queues::{FrameQueue, PortQueues};
 
-/// After so many rounds the pump lets others run, even if its port always has something to do.
-const ROUNDS_BETWEEN_YIELDS: u32 = 8;
+/// After so many frames received, or twice as many sent, the pump lets others run, even if its port always has something to do.
+/// Twice as many, because what the router takes from one port in a turn may leave by another as two fragments each.
+const RECEIVED_BETWEEN_YIELDS: u32 = 8;
 
 /// Pumps `port` for ever.
 pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
@@ -27,9 +28,11 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
     let mut spare = first_frame(pool, id).await;
     let mut outgoing: Option<Frame<'p>> = None;
     let mut link = LinkState::Down;
-    let mut round = 0u32;
+    let (mut received, mut rounds) = (0u32, 0u32);
+    // In the round before.
+    let mut received_last = false;
     loop {
-        round = round.wrapping_add(1);
+        rounds += 1;
         if mem::replace(&mut link, port.link_state()) != link {
             queues.link.signal(link);
         }
@@ -48,7 +51,11 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
                     continue;
                 }
             };
-        if ready.receive {
+        queues.round.increment();
+        // Two are sent for one received, while both are to be done.
+        received_last = ready.receive && !(received_last && ready.transmit);
+        if received_last {
+            received += 1;
             if !port.receive(&mut spare).await {
                 queues.unusable.increment();
             } else if let Some(next) = pool.take(id) {
@@ -63,7 +70,9 @@ pub(crate) async fn pump<'p, M: RawMutex, P: EthernetPort<'p>>(
         {
             queues.refused.increment();
         }
-        if round.is_multiple_of(ROUNDS_BETWEEN_YIELDS) {
+        queues.round.increment();
+        if received >= RECEIVED_BETWEEN_YIELDS || rounds >= 2 * RECEIVED_BETWEEN_YIELDS {
+            (received, rounds) = (0, 0);
             yield_now().await;
         }
     }

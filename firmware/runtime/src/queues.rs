@@ -26,6 +26,8 @@ pub(crate) struct PortQueues<'p, M: RawMutex> {
     pub(crate) link: Signal<M, LinkState>,
     pub(crate) unusable: Counter<M>,
     pub(crate) refused: Counter<M>,
+    /// Odd while the driver has a frame in its hands.
+    pub(crate) round: Counter<M>,
 }
 
 /// Between the router and one of its IP stacks, whose link is up while there is an `L`.
@@ -68,6 +70,7 @@ impl<M: RawMutex> PortQueues<'_, M> {
             link: Signal::new(),
             unusable: Counter::new(),
             refused: Counter::new(),
+            round: Counter::new(),
         }
     }
 }

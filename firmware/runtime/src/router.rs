@@ -123,6 +123,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     }
     for (id, queues) in (0..).map(PortId).zip(&gatelet.ports) {
         for frame in burst(&queues.ingress) {
+            gatelet.tap.see(now, id, frame.bytes());
             if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
                 deliver(gatelet, egress, frame);
             }
@@ -146,6 +147,10 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
+    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+        // The LAN may have another address.
+        publish_sessions(gatelet, router);
+    }
     for ((wan, slot), latest) in (0..).map(WanId).zip(desk).zip(latest) {
         // That an older one is written says nothing about the one given out since.
         if let Some((serial, stored)) = slot.written.try_take()
@@ -160,6 +165,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     if let Some(wan) = gatelet.status.question.try_take() {
         gatelet.status.answer.signal(router.wan(wan));
     }
+    gatelet.reports.serve(router);
 }
 
 /// What the router had to say in one turn.
@@ -240,6 +246,7 @@ fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     match egress {
         Egress::Port(id) => {
             if let Some(port) = gatelet.ports.get(usize::from(id.0)) {
+                gatelet.tap.see(clock::now(), id, frame.bytes());
                 port.egress.push(frame);
             }
         }
@@ -326,6 +333,10 @@ async fn wait<M: RawMutex, const PORTS: usize, const WANS: usize>(
             ready |= signaled(&slot.written, cx);
         }
         ready |= signaled(&gatelet.status.question, cx);
+        ready |= signaled(&gatelet.reports.question, cx);
+        if let Some(settings) = gatelet.settings {
+            ready |= signaled(&settings.changed, cx);
+        }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

@@ -14,8 +14,8 @@ use gatelet_wire::ethernet::{self, Header, VlanTag};
 use gatelet_wire::pppoe::{Code, Packet, TagKind, TagSet, Writer};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, Icmpv4Packet, IpAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet, TcpPacket,
-    UdpPacket,
+    ArpOperation, ArpPacket, ArpRepr, Icmpv4Packet, IpAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Packet,
+    TcpPacket, UdpPacket,
 };
 
 use crate::input::Input;
@@ -484,6 +484,7 @@ impl<'p> World<'p> {
     fn sent(&mut self, egress: Egress, frame: &Frame<'_>, answers: &mut Vec<(PortId, u16, Vec<u8>)>) {
         let bytes = frame.bytes();
         match egress {
+            Egress::Stack(_) | Egress::LanStack if bytes[0] >> 4 == 6 => check_ipv6(bytes),
             Egress::Stack(_) | Egress::LanStack => {
                 check_ip(bytes);
             }
@@ -498,6 +499,8 @@ impl<'p> World<'p> {
                         assert!(port == LAN || port == FIBRE);
                         self.sent_ip(port, payload);
                     }
+                    // It has no addresses here but those of its links: what they are asked it answers.
+                    ethernet::IPV6 => check_ipv6(payload),
                     _ => self.sent_on_line(&header, payload, answers),
                 }
             }
@@ -583,6 +586,7 @@ impl<'p> World<'p> {
                 self.last = packet.payload[2..].to_vec();
                 self.last_on_lan = false;
             }
+            Code::Session if packet.payload.starts_with(&[0x00, 0x57]) => check_ipv6(&packet.payload[2..]),
             Code::Session if packet.session_id == self.session_id => {
                 for said in self.peer.oblige(packet.payload) {
                     let mut framed = vec![0; said.len() + 6];
@@ -603,6 +607,13 @@ fn with_header(header: &Header, payload: &[u8]) -> Vec<u8> {
     header.emit(&mut bytes).expect("room enough");
     bytes.extend(payload);
     bytes
+}
+
+/// The header of an IPv6 packet must be right, and nothing behind it.
+pub(crate) fn check_ipv6(bytes: &[u8]) {
+    let packet = Ipv6Packet::new_checked(bytes).expect("well-formed");
+    assert_eq!((packet.version(), packet.total_len()), (6, bytes.len()), "no padding");
+    assert!(packet.hop_limit() > 0, "its hop limit is over");
 }
 
 /// Source and destination of a packet whose header must be right, and nothing behind it.

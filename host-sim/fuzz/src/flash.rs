@@ -112,13 +112,13 @@ fn ledger_at(seconds: u32) -> Ledger {
 
 /// NOR flash: an erase sets every bit of a page, a write only clears bits. When the operations are used up, half
 /// of the last one is done and the power is gone.
-struct Nor<const PAGE: usize> {
-    bytes: Vec<u8>,
-    operations_left: usize,
+pub(crate) struct Nor<const PAGE: usize> {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) operations_left: usize,
 }
 
 #[derive(Debug)]
-struct PowerCut;
+pub(crate) struct PowerCut;
 
 impl NorFlashError for PowerCut {
     fn kind(&self) -> NorFlashErrorKind {
@@ -128,7 +128,7 @@ impl NorFlashError for PowerCut {
 
 impl<const PAGE: usize> Nor<PAGE> {
     /// Puts octets somewhere, as a bug or a rotten cell would.
-    fn spoil(&mut self, input: &mut Input<'_>) {
+    pub(crate) fn spoil(&mut self, input: &mut Input<'_>) {
         let at = usize::from(input.u16()) % self.bytes.len();
         for (byte, spoilt) in self.bytes[at..].iter_mut().zip(input.octets()) {
             *byte ^= spoilt;

@@ -10,7 +10,9 @@
 #![expect(clippy::missing_panics_doc, reason = "to panic is how a target speaks")]
 
 pub mod connectivity;
+pub mod console;
 pub mod datapath;
+pub mod datapath6;
 pub mod dhcp;
 pub mod dns;
 pub mod flash;
@@ -20,6 +22,7 @@ pub mod ppp;
 pub mod pppoe;
 pub mod redial;
 pub mod router;
+pub mod settings;
 pub mod wire;
 
 /// A fuzz target.
@@ -57,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "redial_ops", run: redial::operations, fixtures: None },
     Target { name: "wan_machine", run: router::operations, fixtures: None },
     Target { name: "datapath_ingress", run: datapath::ingress, fixtures: None },
+    Target { name: "datapath_ipv6", run: datapath6::ingress, fixtures: None },
     Target { name: "dhcp_server", run: dhcp::server, fixtures: None },
     Target { name: "dhcp_client", run: dhcp::client, fixtures: None },
     Target { name: "ra_host", run: ipv6::ra_host, fixtures: None },
@@ -65,4 +69,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dhcpv6_server", run: ipv6::dhcpv6_server, fixtures: None },
     Target { name: "connectivity", run: connectivity::engine, fixtures: None },
     Target { name: "flash_ledger", run: flash::ledger, fixtures: None },
+    Target { name: "settings_text", run: settings::text, fixtures: None },
+    Target { name: "settings_flash", run: settings::flash, fixtures: None },
+    Target { name: "console_typed", run: console::typed, fixtures: None },
 ];

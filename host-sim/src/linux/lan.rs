@@ -32,7 +32,9 @@ pub type Probes = ProbeSpace<8>;
 /// a stack opens for itself.
 pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
 /// As [`LAN_SOCKETS`].
-pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + Probes::SOCKETS;
+pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + CONSOLE_SOCKETS + Probes::SOCKETS;
+/// What `ping` and `traceroute` take.
+const CONSOLE_SOCKETS: usize = 2;
 
 /// Makes `router` the LAN's router.
 ///

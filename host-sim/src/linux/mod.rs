@@ -29,7 +29,8 @@ use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
-use gatelet_runtime::{Connectivity, Event, Gatelet, TimedEvent};
+use gatelet_runtime::settings::Sides;
+use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, TimedEvent};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -41,6 +42,7 @@ use crate::pcap;
 use crate::timeline::Tone;
 
 pub mod args;
+pub mod console;
 pub mod interface;
 pub mod lan;
 pub mod lease_file;
@@ -50,6 +52,7 @@ pub mod output;
 pub mod packet_socket;
 pub mod port;
 pub mod session;
+pub mod settings_file;
 pub mod tuntap;
 
 pub use args::{Args, Attach};
@@ -84,6 +87,7 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the house, part by part")]
 fn dial(args: &Args) -> Result<(), String> {
     let config = wan_config(&args.line, &args.expert)?;
     let wan_port = LinuxPort::open(
@@ -102,9 +106,13 @@ fn dial(args: &Args) -> Result<(), String> {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
     };
-    let output = Output::new(args.host.json);
+    let console = args.host.console.as_deref().map(console::Seat::open).transpose()?;
+    let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Seat::is_terminal));
     let signals = Signals::catch()?;
 
+    let sides = Sides { wan: WAN_PORT, lan: INSIDE };
+    let desk = console.as_ref().map(|_| console::desk(args, &config, sides)).transpose()?;
+    let (desk, settings_file) = desk.map_or((None, None), |(desk, file)| (Some(desk), file));
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
     for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
@@ -113,7 +121,12 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut tables = Box::new(lan::Tables::new());
     let mut router = Router::new(pool, random()?);
     router.add_port(WAN_PORT, wan_port.hardware_address(), wan_port.max_frame_len());
-    let gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
+    if let Some(desk) = &desk {
+        gatelet.lend_settings(desk);
+    }
+    let gatelet = gatelet;
+    let mut console_stack = None;
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
     let mut names = Box::new(lan::Names::new());
@@ -158,6 +171,7 @@ fn dial(args: &Args) -> Result<(), String> {
             let (wan_stack, runner) =
                 gatelet.wan_stack(WAN, &mut wan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("WAN stack", runner.run());
+            console_stack = Some(wan_stack);
             let (lan_stack, runner) =
                 gatelet.lan_stack(&mut lan_sockets, u64::from_ne_bytes(random()?)).ok_or(NO_STACK)?;
             executor.spawn("LAN stack", runner.run());
@@ -177,6 +191,21 @@ fn dial(args: &Args) -> Result<(), String> {
             }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
+    }
+    if let (Some(place), Some(desk)) = (console, &desk) {
+        let gatelet = &gatelet;
+        executor.spawn("settings", console::keep(desk, settings_file));
+        let checks = checks.as_ref();
+        executor.spawn("console", async move {
+            let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
+                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
+            };
+            let probe = &|| checks.map(Connectivity::check_now).is_some();
+            let report = &|_, _, _: &_, _: &mut _| false;
+            let (settings, stack) = (desk, console_stack);
+            let mut side = ConsoleSide { settings, stack, engines, report, probe, is_terminal: false };
+            place.run(gatelet, &mut side).await;
+        });
     }
     executor.spawn("events", follow(&mut events, &mut session, checks.as_ref(), &output));
     executor.spawn("signals", hang_up(&signals, commands, checks.as_ref(), &output));

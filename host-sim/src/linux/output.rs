@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use gatelet_proto::connectivity::{self, Engine, Evidence, Verdict, What};
+use gatelet_proto::connectivity::{self, CaptivePortalUri, Engine, Evidence, Verdict, What};
 use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
 use serde_json::{Map, Value, json};
 use smoltcp::time::Instant;
@@ -17,15 +17,16 @@ const WIDTH: usize = 100;
 /// Writes each event at once: a line of the timeline, or an object of JSON.
 pub struct Output {
     json: bool,
+    is_quiet: bool,
     painter: Painter,
 }
 
 impl Output {
-    /// To standard output.
-    pub fn new(json: bool) -> Self {
+    /// To standard output, unless `is_quiet`.
+    pub fn new(json: bool, is_quiet: bool) -> Self {
         let columns =
             if io::stdout().is_terminal() { console::Term::stdout().size().1.into() } else { WIDTH };
-        Self { json, painter: Painter { width: columns } }
+        Self { json, is_quiet, painter: Painter { width: columns } }
     }
 
     /// Tells what the router reports.
@@ -48,6 +49,9 @@ impl Output {
             if let Verdict::Portal { url } = verdict {
                 details.insert("url".into(), json!(url.as_str()));
             }
+            if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
+                details.insert("captive_portal".into(), json!(uri.as_str()));
+            }
             details
                 .insert("evidence".into(), engine.evidence().map(|seen| evidence(engine, &seen)).collect());
         }
@@ -61,6 +65,9 @@ impl Output {
     }
 
     fn write(&self, entry: &Entry, details: Map<String, Value>) {
+        if self.is_quiet {
+            return;
+        }
         let mut out = io::stdout().lock();
         // A reader that has gone away is no reason to hang up.
         let _ = if self.json {

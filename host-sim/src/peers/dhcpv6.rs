@@ -19,7 +19,7 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 pub const SERVER_PORT: u16 = 547;
 /// Where clients listen.
 pub const CLIENT_PORT: u16 = 546;
-/// RFC 8415 §7.1: All_DHCP_Relay_Agents_and_Servers.
+/// RFC 8415 §7.1: `All_DHCP_Relay_Agents_and_Servers`.
 pub const ALL_SERVERS: Ipv6Address = Ipv6Address::new(0xFF02, 0, 0, 0, 0, 0, 1, 2);
 
 /// Its DUID: of a link layer address (RFC 8415 §11.4).
@@ -262,12 +262,13 @@ impl Server {
                 if !(binds || extends) {
                     continue;
                 }
-                match self.delegations.iter_mut().find(|(_, known, _)| *known == prefix) {
-                    Some((_, _, known_until)) => *known_until = until,
-                    None => {
-                        self.delegations.push((wanted.id, prefix, until));
-                        delegated.push(prefix);
-                    }
+                if let Some((_, _, known_until)) =
+                    self.delegations.iter_mut().find(|(_, known, _)| *known == prefix)
+                {
+                    *known_until = until;
+                } else {
+                    self.delegations.push((wanted.id, prefix, until));
+                    delegated.push(prefix);
                 }
             }
         }

@@ -231,9 +231,13 @@ pub fn is_link_local(address: Ipv6Address) -> bool {
 }
 
 /// The address of a station in a /64, from its hardware address (RFC 4291, appendix A).
-pub fn address_in(prefix: Ipv6Address, EthernetAddress([a, b, c, d, e, f]): EthernetAddress) -> Ipv6Address {
+pub fn address_in(prefix: Ipv6Address, mac: EthernetAddress) -> Ipv6Address {
+    let (vendor, serial) = mac.0.split_at(3);
     let mut octets = prefix.octets();
-    octets[8..].copy_from_slice(&[a ^ 2, b, c, 0xFF, 0xFE, d, e, f]);
+    octets[8..11].copy_from_slice(vendor);
+    octets[8] ^= 2;
+    octets[11..13].copy_from_slice(&[0xFF, 0xFE]);
+    octets[13..].copy_from_slice(serial);
     octets.into()
 }
 

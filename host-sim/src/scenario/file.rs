@@ -485,6 +485,11 @@ impl File {
         }
     }
 
+    /// Whether there is anything in it that needs an Internet over IPv6.
+    pub fn needs_ipv6_outside(&self) -> bool {
+        self.ipv6.is_some() || self.broker.is_some() || self.far.is_some() || !self.tunnels.is_empty()
+    }
+
     /// What the router is told of IPv6, if there is any.
     ///
     /// # Errors

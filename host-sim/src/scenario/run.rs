@@ -1,11 +1,14 @@
 //! Runs a scenario and judges it.
 
+mod ipv6;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use gatelet_hal::PortId;
 use serde::Serialize;
+use smoltcp::iface::SocketStorage;
 use smoltcp::time::Instant;
 
 use super::file::ConnectivityFile;
@@ -83,12 +86,7 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     let mut concentrator = file.concentrator.build(seed ^ 0xAC)?;
     concentrator.moods.passes_on = file.lan.is_some();
-    if let Some(ipv6) = &file.ipv6 {
-        if file.lan.is_none() {
-            return Err("ipv6: there is no [lan], and without one no Internet".into());
-        }
-        concentrator.moods.ipv6_access = Some(ipv6.access()?);
-    }
+    concentrator.moods.ipv6_access = file.ipv6.as_ref().map(Ipv6File::access).transpose()?;
     let mut memory = file.lan.as_ref().map_or(Ok(Vec::new()), LanFile::memory)?;
     let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
     let mut outer_memory = Memory::new(Size::INTERNET);
@@ -105,25 +103,14 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     if let Some(lan) = &file.lan {
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
-        let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
-        internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
-        if let Some(far) = &file.far {
-            let (memory, storage) = (&mut far_memory, &mut far_storage);
-            internet.far = Some(Far::new(&far.addresses, memory, storage, seed ^ 0xFA2));
-        }
-        if let Some(broker) = &file.broker {
-            let (memory, storage) = (&mut broker_memory, &mut broker_storage);
-            internet.broker =
-                Some(Broker::new(broker.tunnels()?, broker.too_long, memory, storage, seed ^ 0xB20));
-        }
-        // Where connectivity is looked at, there is somebody to ask.
-        let clean = file.connectivity.and_then(|_| portal::network("clean"));
-        if let Some(network) = file.internet.network()?.or(clean) {
-            internet.set_network(network);
-        }
-        network.internet = Some(internet);
-    } else if file.broker.is_some() || file.far.is_some() || !file.tunnels.is_empty() {
-        return Err("broker, far, tunnel: there is no [lan], and without one no Internet".into());
+        let rooms = [
+            (&mut outer_memory, outer_storage.as_mut_slice()),
+            (&mut broker_memory, broker_storage.as_mut_slice()),
+            (&mut far_memory, far_storage.as_mut_slice()),
+        ];
+        network.internet = Some(internet(file, seed, rooms)?);
+    } else if file.needs_ipv6_outside() {
+        return Err("ipv6, broker, far, tunnel: there is no [lan], and without one no Internet".into());
     } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
         return Err("connectivity, internet.network: without a [lan] there is no Internet".into());
     }
@@ -187,6 +174,32 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     })
 }
 
+/// The Internet of a scenario, with rooms for its servers, for a broker and for somebody far away.
+fn internet<'a>(
+    file: &File,
+    seed: u64,
+    rooms: [(&'a mut Memory, &'a mut [SocketStorage<'a>]); 3],
+) -> Result<Internet<'a>, String> {
+    let [(memory, storage), brokers, fars] = rooms;
+    let mut internet = Internet::new(memory, storage, seed ^ 0x1E7);
+    internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+    if let Some(broker) = &file.broker {
+        let (memory, storage) = brokers;
+        internet.broker =
+            Some(Broker::new(broker.tunnels()?, broker.too_long, memory, storage, seed ^ 0xB20));
+    }
+    if let Some(far) = &file.far {
+        let (memory, storage) = fars;
+        internet.far = Some(Far::new(&far.addresses, memory, storage, seed ^ 0xFA2));
+    }
+    // Where connectivity is looked at, there is somebody to ask.
+    let clean = file.connectivity.and_then(|_| portal::network("clean"));
+    if let Some(network) = file.internet.network()?.or(clean) {
+        internet.set_network(network);
+    }
+    Ok(internet)
+}
+
 fn digest(network: &Network<'_>) -> u64 {
     let lan = network.lan.as_ref().map_or(0, |_| network.lan_meter.digest().rotate_left(32));
     network.meter.digest() ^ lan
@@ -235,27 +248,9 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
             passed: watch.intruded == 0,
             detail: format!("{} packets", watch.intruded),
         });
-        let leaked = if damaged == 0 { traffic.leaked } else { 0 };
-        checks.push(Check {
-            name: "nothing leaves over IPv6 that belongs to a link or to nobody".into(),
-            passed: leaked == 0,
-            detail: format!("{leaked} packets"),
-        });
-        let ac = network.concentrator.counters();
-        let malformed = if damaged == 0 { ac.malformed + network.concentrator.dhcpv6().malformed } else { 0 };
-        if let Some(broker) = internet.broker.as_ref().map(Broker::counters).filter(|_| damaged == 0) {
-            let wrong = broker.spoofed + broker.malformed;
-            checks.push(Check {
-                name: "what goes into the tunnel is in order and the client's own".into(),
-                passed: wrong == 0,
-                detail: format!("{wrong} of {} packets are not", broker.from_clients),
-            });
+        if damaged == 0 {
+            checks.extend(ipv6::checks(network, internet));
         }
-        checks.push(Check {
-            name: "what the router itself says over IPv6 is in order".into(),
-            passed: malformed == 0,
-            detail: format!("{malformed} messages are not"),
-        });
         checks.push(Check {
             name: "nothing leaves with a source address that is not the subscriber's".into(),
             passed: foreign == 0,
@@ -303,9 +298,6 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
         named.extend(lan.tally().values());
         named.extend([
             ("hosts-leased", lan.leased() as u64),
-            ("hosts-with-ipv6", lan.with_ipv6() as u64),
-            ("internet-ipv6-packets", traffic.ipv6),
-            ("internet-too-long", traffic.too_long),
             ("lan-frames", network.lan_meter.frames),
             ("lan-frames-lost", lan.link.counters().lost),
             ("lan-packets", watch.packets),
@@ -320,43 +312,7 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
         ]);
     }
-    if let Some(far) = network.internet.as_ref().and_then(|internet| internet.far.as_ref()) {
-        let (received, strangers, malformed) = far.counted();
-        named.extend([
-            ("far-received", received),
-            ("far-strangers", strangers),
-            ("far-malformed", malformed),
-        ]);
-        named.extend([
-            ("far-pages-fetched", far.machine().tally().fetched),
-            ("far-pages-not-fetched", far.machine().tally().fetch_failed),
-            ("far-pings-answered", far.machine().tally().pings),
-        ]);
-    }
-    if let Some(broker) = network.internet.as_ref().and_then(|internet| internet.broker.as_ref()) {
-        let broker = broker.counters();
-        named.extend([
-            ("tunnel-packets-sent", broker.from_clients),
-            ("tunnel-packets-received", broker.to_clients),
-            ("tunnel-strangers", broker.strangers),
-            ("tunnel-too-long", broker.too_long),
-            ("tunnel-pings-answered", broker.pings_answered),
-            ("endpoint-updates", broker.updates),
-            ("endpoint-updates-refused", broker.updates_refused),
-        ]);
-    }
-    if network.concentrator.moods.ipv6_access.is_some() {
-        let dhcpv6 = network.concentrator.dhcpv6();
-        named.extend([
-            ("dhcpv6-solicits", dhcpv6.solicits),
-            ("dhcpv6-requests", dhcpv6.requests),
-            ("dhcpv6-renews", dhcpv6.renews),
-            ("dhcpv6-rebinds", dhcpv6.rebinds),
-            ("dhcpv6-releases", dhcpv6.releases),
-            ("dhcpv6-unanswered", dhcpv6.unanswered),
-            ("prefixes-delegated", dhcpv6.bound),
-        ]);
-    }
+    named.extend(ipv6::counters(network));
     if let Some(edge) = edge {
         named.extend([
             ("dhcp-discovers", edge.discovers),

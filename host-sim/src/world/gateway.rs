@@ -65,6 +65,8 @@ const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
 type Dns = DnsSpace<8, 8192>;
 /// Probes at once.
 const PROBES: usize = 8;
+/// The engine that asks them.
+type Checks = Connectivity<'static, NoopRawMutex>;
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
 
@@ -234,11 +236,7 @@ impl Gateway {
             Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
             None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
         };
-        let mut checks = self.connectivity.map(|region| {
-            let config = connectivity::Config::new(region, Family::Ipv4);
-            let rng = chacha20::ChaCha8Rng::from_rng(&mut self.rng);
-            (Connectivity::new(WAN, config), Box::new(ProbeSpace::<PROBES>::new()), rng)
-        });
+        let mut checks = self.checks();
         if let Some(tables) = &mut tables {
             router.add_port(LAN_PORT, LAN_MAC, LAN_FRAME_LEN);
             router.lend_tables(tables.lend());
@@ -315,6 +313,13 @@ impl Gateway {
         Ok(now)
     }
 
+    /// What looks whether the Internet is there, if anything does: the engine, its memory, its random numbers.
+    fn checks(&mut self) -> Option<(Checks, Box<ProbeSpace<PROBES>>, chacha20::ChaCha8Rng)> {
+        let config = connectivity::Config::new(self.connectivity?, Family::Ipv4);
+        let rng = chacha20::ChaCha8Rng::from_rng(&mut self.rng);
+        Some((Connectivity::new(WAN, config), Box::new(ProbeSpace::new()), rng))
+    }
+
     fn port<'n, 'w>(&self, side: Side, network: &'n RefCell<Network<'w>>) -> Port<'n, 'w> {
         let max_frame_len = match side {
             Side::Wan => self.max_frame_len,
@@ -385,7 +390,7 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
 /// Puts what the router reports into the timeline.
 async fn tell_events(
     gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
-    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    checks: Option<&Checks>,
     network: &RefCell<Network<'_>>,
     booted: Instant,
 ) {

@@ -1,6 +1,9 @@
 //! What hosts of the LAN do all day: through the router, and as fast as the lab's own subscriber.
 
 use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
 
 use crate::lan::{Host, Lan, PORTS, ROUTER};
 use crate::machine::output;
@@ -40,7 +43,22 @@ pub(crate) fn everyday(lab: &mut Lab) -> Checked {
     full_size(&lan.one)?;
     // In fragments, there and back.
     lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", "-s", "4000", INTERNET_HOST])?;
+    burst(&lan)?;
     lab.lan = Some(lan);
+    Ok(())
+}
+
+/// Ten pings of 65,000 octets, each of which finds the router asleep, as on a machine with other things to do: when it wakes
+/// up, 45 fragments are waiting, and each leaves as two.
+fn burst(lan: &Lan) -> Checked {
+    for number in 1..=10 {
+        lan.gatelet.signal(Signal::SIGSTOP)?;
+        let ping = lan.two.spawn("ping", &["-c", "1", "-W", "2", "-s", "65000", INTERNET_HOST]);
+        std::thread::sleep(Duration::from_millis(100));
+        lan.gatelet.signal(Signal::SIGCONT)?;
+        let status = ping?.wait().map_err(|error| error.to_string())?;
+        ensure(status.success(), || format!("ping {number} of 10 was not answered"))?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! A suite of its own, because it boots virtual machines and works in a network namespace: `cargo
 //! test` alone does not run it, `cargo xtask test` does, and it fails where it cannot run.
 
+mod board;
 mod calibration;
 mod capture;
 mod dialer;
@@ -98,10 +99,12 @@ const CHECKS: &[Check] = &[
     ("lan: another address", lan_inbound::another_address),
     ("lan: Ctrl-C, and started again", lan_inbound::restart),
     ("lan: behind a line without PPP, by dnsmasq", lan_ipoe::dhcp_line),
-    ("portal: each way a carrier can be in the way", portal::every_mode),
     ("lan: a lease renewed, and rebound with another server", lan_ipoe::renewed),
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),
+    ("board: from power-on to a page, by console", board::first_boot),
+    ("portal: each way a carrier can be in the way", portal::every_mode),
+    ("portal: a hotspot's, by openNDS", portal::hotspot),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

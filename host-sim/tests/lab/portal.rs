@@ -4,6 +4,7 @@
 //! The lab has no port 443, and one host plays the probes' owners: the probes are of the router's own list, which then judges
 //! no TLS.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::dialer::{Dial, Gatelet};
 use crate::lan::Host;
+use crate::machine::{Machine, ip};
 use crate::{Checked, Lab, ensure, fail};
 
 /// Four owners, as the Internet host answers for them.
@@ -40,6 +42,8 @@ const MODES: [(&str, &str, Option<&str>); 11] = [
 const FINAL: Duration = Duration::from_secs(20);
 /// A check that is not asked for comes after a second, then two, then four.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long openNDS may take for a new guest.
+const NEW_GUEST: Duration = Duration::from_mins(2);
 /// From signing in to the verdict, while a host of the LAN is at it.
 const SIGNED_IN: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,76 @@ pub(crate) fn every_mode(lab: &mut Lab) -> Checked {
     ensure(!gatelet.seen().iter().any(|event| event["event"] == "down"), || "the line went down".into())?;
     gatelet.interrupt()?;
     lab.tell(format!("connectivity: on line {:.1} s after up; {}", first.as_secs_f64(), lines.join("; ")));
+    Ok(())
+}
+
+/// A hotel's network: DHCP, and a portal that nobody here wrote. What the router tells leads a host of its LAN to the page
+/// where one signs in; that somebody did is noticed, and that the permit is over.
+pub(crate) fn hotspot(lab: &mut Lab) -> Checked {
+    drop(lab.lan.take());
+    for words in [
+        "tuntap add name hot mode tap",
+        "link add name hotspot type bridge",
+        "link add name hot0 type veth peer name hot1",
+        "link set hot master hotspot",
+        "link set hot1 master hotspot",
+    ] {
+        ip(words)?;
+    }
+    for name in ["hotspot", "hot", "hot0", "hot1"] {
+        // No chatter of the machine's own in the hotel.
+        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
+        ip(&format!("link set {name} up"))?;
+    }
+    let hotel = Machine::boot("hotspot", "hot", &lab.folder)?.ready()?;
+    let outcome = stay(lab, &hotel);
+    outcome.map_err(|error| format!("{error}\nopenNDS:\n{}", hotel.command("log").unwrap_or_default()))
+}
+
+/// From arrival to departure.
+fn stay(lab: &mut Lab, hotel: &Machine) -> Checked {
+    let home = Host::start("home", &lab.folder)?;
+    let leases = lab.folder.join("hotspot.leases");
+    let options = format!("--ipoe --lan lan0 --leases {} {PROBES}", leases.display());
+    let dial = Dial {
+        wan: "hot0",
+        user: "",
+        password: "",
+        options: &options,
+        tun: false,
+        ..Dial::new(&lab.folder, "hotspot")
+    };
+    let (mut gatelet, _) = dial.up()?;
+    // openNDS runs a dozen scripts for a guest that it does not know, and its web server hears nobody meanwhile: as long as
+    // that takes, and on an emulated machine it takes long, "connections come up, but no page does" is the truth.
+    let told = gatelet.wait_where("verdict", NEW_GUEST, |told| told["verdict"] == "portal")?;
+    let url = told["url"].as_str().unwrap_or_default().to_owned();
+    home.udhcpc()?;
+    let page = home.run("curl", &["-sS", "-L", "-m", "10", &url])?;
+    ensure(page.contains("Accept Terms of Service"), || format!("{url} is no page to sign in at:\n{page}"))?;
+    ensure(!gatelet.hears_where("verdict", Duration::from_millis(1), is_online), || {
+        format!("on line, and nobody has signed in\n{}", gatelet.story())
+    })?;
+    // It takes openNDS some seconds, too.
+    hotel.command("login")?;
+    let began = Instant::now();
+    while began.elapsed() < SIGNED_IN && !gatelet.hears_where("verdict", TICK, is_online) {
+        let _ = home.curl(1, "http://captive.apple.com/hotspot-detect.html");
+    }
+    let took = began.elapsed();
+    ensure(took < SIGNED_IN, || {
+        format!("signed in, and not on line within {SIGNED_IN:?}\n{}", gatelet.story())
+    })?;
+    let page = home.curl(5, "http://probe.isp.test/success.txt")?;
+    ensure(page == "success\n", || format!("through the hotel's network: {page}"))?;
+    hotel.command("logout")?;
+    gatelet.signal(Signal::SIGUSR1)?;
+    let is_portal = |told: &Value| told["verdict"] == "portal";
+    gatelet
+        .wait_where("verdict", NEW_GUEST, is_portal)
+        .map_err(|error| format!("after the permit: {error}"))?;
+    gatelet.interrupt()?;
+    lab.tell(format!("openNDS: {url}, on line {:.1} s after signing in", took.as_secs_f64()));
     Ok(())
 }
 

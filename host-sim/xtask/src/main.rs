@@ -2,8 +2,10 @@
 
 mod bench;
 mod lab;
+mod qemu;
 mod run;
 mod setup;
+mod size;
 mod test;
 
 use std::process::ExitCode;
@@ -30,6 +32,10 @@ enum Task {
     Interop(test::Interop),
     /// Count what a packet costs in instructions, and what the router takes of flash
     Bench(bench::Bench),
+    /// Build the boards' images and weigh them: flash by crate, static RAM by variable (docs/size.md)
+    Size(size::Weigh),
+    /// Build the image for QEMU's virt machine and start it, with a simulated provider on the line
+    Qemu(qemu::Qemu),
     /// The peer lab: a virtual machine that plays the provider of a PPPoE line
     Lab {
         #[command(subcommand)]
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         Task::Firmware => setup::rust_targets().and_then(|()| test::firmware()),
         Task::Interop(arguments) => setup::all().and_then(|()| test::interop(&arguments)),
         Task::Bench(arguments) => setup::tools().and_then(|()| bench::run(&arguments)),
+        Task::Size(arguments) => setup::rust_targets().and_then(|()| size::run(&arguments)),
+        Task::Qemu(arguments) => setup::tools().and_then(|()| qemu::run(&arguments)),
         Task::Lab { command } => lab::run(&command),
     };
     match result {

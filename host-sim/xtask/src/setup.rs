@@ -26,6 +26,7 @@ const PROGRAMS: [(&str, &str); 21] = [
     ("udhcpc", "udhcpc"),
     ("dhclient", "isc-dhcp-client"),
     ("dnsmasq", "dnsmasq-base"),
+    // On a desktop it takes the place of systemd-timesyncd, and keeps the clock as that did.
     ("chronyd", "chrony"),
     // What building the lab's image takes.
     ("apt-get", "apt"),

@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use crate::lab;
+use crate::qemu;
 use crate::run::{Outcome, Steps, cargo, run};
 use crate::setup::{self, TARGETS};
 
@@ -74,5 +75,7 @@ pub(crate) fn interop(arguments: &Interop) -> Outcome {
     };
     command.env("GATELET_LAB_IMAGE", image);
     command.env("GATELET_LAB_SCRIPTS", lab::scripts());
+    command.env("GATELET_BOARD_IMAGE", qemu::build()?);
+    command.env("GATELET_BOARD_RUN", qemu::board().join("run"));
     run(&mut command)
 }

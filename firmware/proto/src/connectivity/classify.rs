@@ -103,9 +103,14 @@ pub fn classify(probe: &Probe<'_>, response: &Response<'_>) -> Answer {
     }
 }
 
-/// Where a person has to go who is to meet what `response` showed: the redirect's target, or the probe's own URL.
+/// Where a person has to go who is to meet what `response` showed: the redirect's target; or, where there is none or it is
+/// too long to be shown whole, the probe's own URL, which leads there.
 pub fn portal_url(probe: &Probe<'_>, response: &Response<'_>) -> Option<Url> {
-    target(probe, response).or_else(|| Url::of_probe(probe))
+    match target(probe, response) {
+        Some(url) if !url.is_shortened() => Some(url),
+        Some(url) => Url::of_probe(probe).map(|own| own.leading_to(&url)),
+        None => Url::of_probe(probe),
+    }
 }
 
 fn target(probe: &Probe<'_>, response: &Response<'_>) -> Option<Url> {
@@ -216,6 +221,10 @@ mod tests {
         let url = |response: &Response<'_>| portal_url(probe, response).expect("always").as_str().to_owned();
         let redirect = Response { status: 302, location: Some(b"https://login.isp.test/"), ..OK };
         assert_eq!(url(&redirect), "https://login.isp.test/");
+        let long = ["0123456789"; 25].concat();
+        let long = std::format!("http://portal.isp.test/?{long}");
+        let redirect_far = Response { location: Some(long.as_bytes()), ..redirect };
+        assert_eq!(url(&redirect_far), "http://connect.rom.miui.com/generate_204");
         let stray = Response { location: Some(b"data:,"), ..redirect };
         for response in [stray, Response { body: PAGE, ..OK }] {
             assert_eq!(url(&response), "http://connect.rom.miui.com/generate_204");

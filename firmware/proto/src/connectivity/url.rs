@@ -13,17 +13,24 @@ use super::probes::{Probe, Scheme};
 /// Octets of a URL that are kept.
 pub const URL_MAX: usize = 200;
 
+/// Octets of the name of a portal that are kept beside the URL that leads to it.
+const LEADS_TO_MAX: usize = 64;
+
 /// A URL that is safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String<URL_MAX>,
     host_start: u8,
     host_end: u8,
+    /// Something did not fit and is left out.
+    is_shortened: bool,
+    /// The host that whoever opens it comes to, where that is another; empty otherwise.
+    leads_to: String<LEADS_TO_MAX>,
 }
 
 impl Url {
     /// The target of a redirect that `probe` met: absolute, or relative to the probe's own URL. A query that does not
-    /// fit, or was cut off before (`is_cut`), is left out, then the path: a portal shows its page anyway.
+    /// fit, or was cut off before (`is_cut`), is left out, then the path.
     pub fn from_location(location: &[u8], is_cut: bool, probe: &Probe<'_>) -> Option<Self> {
         let location = location.trim_ascii();
         if location.is_empty() {
@@ -64,9 +71,28 @@ impl Url {
         self.text.get(range).unwrap_or_default()
     }
 
-    /// The host, if it is a name and not an address.
+    /// This URL as one that leads to `target`: because that one is longer than what is kept, and without the rest of it a
+    /// portal may not know whom it has before it.
+    #[must_use]
+    pub(super) fn leading_to(mut self, target: &Self) -> Self {
+        // A longer name is not kept; it then is as if nobody had named it.
+        self.leads_to = String::try_from(target.host()).unwrap_or_default();
+        self
+    }
+
+    /// Whether a part of it is left out, because it was too long.
+    pub(super) const fn is_shortened(&self) -> bool {
+        self.is_shortened
+    }
+
+    /// The host that whoever opens it ends up at.
+    pub(super) fn destination(&self) -> &str {
+        if self.leads_to.is_empty() { self.host() } else { &self.leads_to }
+    }
+
+    /// The host that whoever opens it ends up at, if it is a name and not an address.
     pub fn name(&self) -> Option<&str> {
-        let host = self.host();
+        let host = self.destination();
         let is_address = host.contains(':') || host.parse::<core::net::Ipv4Addr>().is_ok();
         (!is_address).then_some(host)
     }
@@ -84,7 +110,13 @@ impl Url {
 
     fn assemble(scheme: Scheme, authority: &[u8], rest: &[u8], is_cut: bool) -> Option<Self> {
         let (host, port) = split_port(authority)?;
-        let mut url = Self { text: String::new(), host_start: 0, host_end: 0 };
+        let mut url = Self {
+            text: String::new(),
+            host_start: 0,
+            host_end: 0,
+            is_shortened: false,
+            leads_to: String::new(),
+        };
         url.push(if scheme == Scheme::Https { "https://" } else { "http://" })?;
         let is_ipv6 = host.contains(&b':');
         if is_ipv6 {
@@ -106,8 +138,11 @@ impl Url {
         let without_query = rest.iter().position(|octet| b"?#".contains(octet)).unwrap_or(rest.len());
         // A path that was cut off is another path; with a query behind it, it is whole.
         let shorter = if is_cut && without_query == rest.len() { None } else { rest.get(..without_query) };
-        for candidate in [if is_cut { None } else { Some(rest) }, shorter, Some(&b"/"[..])] {
+        let candidates =
+            [(if is_cut { None } else { Some(rest) }, false), (shorter, true), (Some(&b"/"[..]), true)];
+        for (candidate, is_shortened) in candidates {
             url.text.truncate(origin_len);
+            url.is_shortened = is_shortened;
             if candidate.is_some_and(|rest| url.push_encoded(rest).is_some()) {
                 return Some(url);
             }
@@ -286,6 +321,18 @@ mod tests {
         assert_eq!(cut("http://portal.test/a?b=").expect("fits").as_str(), "http://portal.test/a");
         assert_eq!(cut("http://portal.test/abc").expect("fits").as_str(), "http://portal.test/");
         assert_eq!(cut("http://portal.te"), None);
+    }
+
+    /// openNDS, for one, has all that it knows of its guest in a query of 550 octets, and shows a stranger another page.
+    #[test]
+    fn a_url_that_leads_to_another_has_that_ones_name() {
+        let long = format!("http://portal.test/?{}", ["0123456789"; 20].concat());
+        let target = location(&long).expect("fits in part");
+        let probe = probes::find("vivo").expect("a row");
+        let url = Url::of_probe(probe).expect("fits").leading_to(&target);
+        assert!(target.is_shortened() && !url.is_shortened());
+        assert_eq!((url.host(), url.name()), ("wifi.vivo.com.cn", Some("portal.test")));
+        assert_eq!(location("http://portal.test/?a").map(|url| url.is_shortened()), Some(false));
     }
 
     #[test]

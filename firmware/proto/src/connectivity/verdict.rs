@@ -93,7 +93,7 @@ impl Verdict {
     /// Whether two verdicts tell a person the same. The query of a portal's URL changes with every probe.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Portal { url: a }, Self::Portal { url: b }) => a.host() == b.host(),
+            (Self::Portal { url: a }, Self::Portal { url: b }) => a.destination() == b.destination(),
             (a, b) => a == b,
         }
     }

@@ -36,11 +36,10 @@ impl<'p> Datapath<'p> {
             ETHER_SESSION => {
                 match self.interfaces.get(hops.session.index())?.framing.is_of_session::<6>(frame) {
                     Some(room) => (hops.session, SESSION_LEN, room),
-                    None if is_ipv6_session(frame) => return self.fast6_session(now, port, frame),
                     None => self.find_hop(port, frame)?,
                 }
             }
-            ETHER_IPV6 => return self.fast6_ethernet(now, port, frame),
+            ETHER_IPV6 => return None,
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)
@@ -50,6 +49,9 @@ impl<'p> Datapath<'p> {
     #[cold]
     #[inline(never)]
     fn find_hop(&self, port: PortId, frame: &Frame<'p>) -> Option<(Hop, usize, usize)> {
+        if is_plain_ipv6(frame) {
+            return None;
+        }
         self.ports.get(usize::from(port.0))?.all.iter().find_map(|hop| {
             let (at, room) = self.interfaces.get(hop.index())?.framing.matches(frame)?;
             Some((*hop, at, room))
@@ -76,6 +78,9 @@ impl<'p> Datapath<'p> {
         if fold(sum) != 0xFFFF || ttl <= 1 || len > room || len < LEAST {
             return None;
         }
+        if protocol == SIT {
+            return self.fast_tunnelled(now, from, at, len, frame);
+        }
         let tuple = Tuple { source: words[3], destination: words[4], ports: words[5] };
         let Some((place, direction)) = self.flows.find_inline(&tuple, protocol, from) else {
             return self.fast_first(now, from, at, len, frame);
@@ -98,9 +103,6 @@ impl<'p> Datapath<'p> {
         let header = words.first_chunk::<{ LEAST / 4 }>()?;
         let tuple = Tuple { source: header[3], destination: header[4], ports: header[5] };
         let protocol = (header[2] >> 8) as u8;
-        if protocol == SIT {
-            return self.fast_tunnelled(now, from, at, len, frame);
-        }
         if from != Hop::LAN
             || self.flows.is_full()
             || !(protocol == UDP || protocol == TCP && is_plain_syn(words, len))
@@ -212,15 +214,16 @@ fn clamp_first_mss(words: &mut [u32], mtu: u16) {
     }
 }
 
-/// Whether the PPP protocol of a session's frame is IPv6.
-fn is_ipv6_session(frame: &Frame<'_>) -> bool {
-    frame.header_words::<6>().is_some_and(|words| words[5] >> 16 == PPP_IPV6)
+/// Whether the packet of a frame without a tag is IPv6: for [`fast6`](super::v6), which is asked next.
+fn is_plain_ipv6(frame: &Frame<'_>) -> bool {
+    let kind = frame.header_words::<6>().map(|words| (words[3] >> 16, words[5] >> 16));
+    matches!(kind, Some((ETHER_IPV6, _) | (ETHER_SESSION, PPP_IPV6)))
 }
 
 /// `EtherType`s as they lie in the second half of a word.
 const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
-const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
-const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
+pub(super) const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+pub(super) const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
 /// And the PPP protocol that is one (RFC 5072 §3).
 const PPP_IPV6: u32 = 0x0057_u16.to_be() as u32;
 /// The headers of plain Ethernet, and of a session's IP packets, without a tag.

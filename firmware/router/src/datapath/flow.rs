@@ -281,9 +281,14 @@ impl<'a> FlowTable<'a> {
         self.flows.get_mut(usize::from(place))
     }
 
+    /// Those that are there from a place on, with their places.
+    pub(crate) fn iter_from(&self, from: u16) -> impl Iterator<Item = (u16, &Flow)> {
+        (0..).zip(self.flows.iter()).skip(usize::from(from)).filter(|(_, flow)| flow.protocol != 0)
+    }
+
     /// Those that are there, with their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &Flow)> {
-        (0..).zip(self.flows.iter()).filter(|(_, flow)| flow.protocol != 0)
+        self.iter_from(0)
     }
 
     #[inline(never)]

@@ -73,6 +73,12 @@ impl<'a> MappingTable<'a> {
         used.map(|mapping| usize::from(mapping.flows)).sum()
     }
 
+    /// Those that are there from a place on, with their places.
+    pub(crate) fn iter_from(&self, from: u16) -> impl Iterator<Item = (u16, &Mapping)> {
+        let places = (0..).zip(self.mappings.iter()).skip(usize::from(from));
+        places.filter(|(_, mapping)| mapping.protocol != 0)
+    }
+
     pub(crate) fn mapping(&self, place: u16) -> Option<&Mapping> {
         self.mappings.get(usize::from(place)).filter(|mapping| mapping.protocol != 0)
     }

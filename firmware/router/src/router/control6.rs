@@ -166,10 +166,14 @@ impl<'p> Router<'p> {
         self.uplink(wan).map(Uplink::held).unwrap_or_default()
     }
 
-    /// DNS servers that a WAN's routers told.
+    /// DNS servers that a WAN's routers and its DHCPv6 server told.
     pub fn ipv6_dns_servers(&self, wan: WanId) -> impl Iterator<Item = Ipv6Address> {
-        let servers = self.uplink(wan).map(Uplink::dns_servers).unwrap_or_default();
-        servers.iter().map(|server| server.address)
+        self.uplink(wan).into_iter().flat_map(Uplink::dns_servers)
+    }
+
+    /// The URI of the API of a captive portal that a WAN told by IPv6 (RFC 8910); empty: none.
+    pub fn ipv6_captive_portal_uri(&self, wan: WanId) -> &str {
+        self.uplink(wan).map(Uplink::captive_portal_uri).unwrap_or_default()
     }
 
     /// How a tunnel that was [set up](Self::set_up_tunnel) is.
@@ -208,8 +212,9 @@ impl<'p> Router<'p> {
             HopKind::Tunnel(id) => {
                 let tunnel = control.tunnels.get_mut(usize::from(id.0)).and_then(Option::as_mut);
                 let watch = &mut tunnel.ok_or(Dropped::ControlRefused)?.liveness;
+                let before = watch.state();
                 watch.handle_packet(now, frame.bytes()).map_err(|_| Dropped::ControlRefused)?;
-                true
+                watch.state() != before
             }
             HopKind::LanStack | HopKind::Modem(_) | HopKind::Stack(_) => return Err(Dropped::ControlRefused),
         };

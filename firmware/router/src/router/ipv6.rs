@@ -91,7 +91,6 @@ pub(super) fn lan_link(port: gatelet_hal::PortId, mac: gatelet_wire::EthernetAdd
         mtu,
         framing: Framing::ethernet(mac, None).for_ipv6(),
         local: link_local(interface_identifier(mac)),
-        ..Link::DOWN
     }
 }
 
@@ -105,7 +104,6 @@ pub(super) fn wan_link(wan: &Line<'_>) -> Link {
             mtu: face.mtu,
             framing: Framing::of_session(face.header).for_ipv6(),
             local: link_local(face.identifier),
-            ..Link::DOWN
         }),
         Line::Ethernet(wan) if wan.has_carrier() => {
             let (mac, vlan) = wan.framing();
@@ -115,7 +113,6 @@ pub(super) fn wan_link(wan: &Line<'_>) -> Link {
                 mtu: ETHERNET_MTU,
                 framing: Framing::ethernet(mac, vlan).for_ipv6(),
                 local: link_local(interface_identifier(mac)),
-                ..Link::DOWN
             }
         }
         Line::Ethernet(_) => Link::DOWN,

@@ -12,7 +12,7 @@ use crate::datapath::{Arrival, HopKind};
 use crate::wan::{EthernetWan, EthernetWanConfig, Line, WanId};
 
 impl<'p> Router<'p> {
-    /// Adds a WAN that is plain Ethernet and answers its number; `None` beyond [`MAX_WANS`], or without
+    /// Adds a WAN that is plain Ethernet and answers its number; `None` beyond [`MAX_WANS`](crate::MAX_WANS), or without
     /// [tables](Self::lend_tables): it is the datapath that speaks ARP.
     pub fn add_ethernet_wan(&mut self, now: Instant, config: EthernetWanConfig) -> Option<WanId> {
         self.datapath.as_ref()?;

@@ -12,16 +12,19 @@
 use chacha20::ChaCha8Rng;
 use gatelet_proto::dhcpv6::client::{self, Client, Delegated, Loss, PREFIXES};
 use gatelet_proto::lifetime::Lifetime;
-use gatelet_proto::ra::host::{self, DnsServer, Host};
+use gatelet_proto::ra::host::{self, Host};
 use gatelet_wire::dhcpv6::{ALL_SERVERS, CLIENT_PORT, SERVER_PORT};
 use gatelet_wire::ndp::network;
 use heapless::{Deque, Vec};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpProtocol, Ipv6Address, Ipv6Cidr};
 
 use super::WanId;
 use crate::ipv6::{HEADERS_LEN, Ipv6Event, udp_payload, wrap_udp};
 use crate::{Dropped, MAX_IPV6_ADDRESSES};
+
+/// A DHCPv6 server answers within a second or two; one that has said nothing by then is not there, or sold out.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// IPv6's machines of one WAN.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Uplink {
     held: Vec<Delegated, PREFIXES>,
     /// The line gives addresses and no prefix.
     has_no_prefix: bool,
+    /// When no answer of a DHCPv6 server counts for an answer that there is nothing.
+    patience: Option<Instant>,
     /// A captive portal has the line: nobody is to be told of a way out.
     pub(crate) is_captive: bool,
     events: Deque<Ipv6Event, 16>,
@@ -50,6 +55,7 @@ impl Uplink {
             link: None,
             held: Vec::new(),
             has_no_prefix: false,
+            patience: None,
             is_captive: false,
             events: Deque::new(),
             events_lost: 0,
@@ -120,9 +126,19 @@ impl Uplink {
         self.held.iter().map(first).chain(self.shared())
     }
 
-    /// DNS servers that the routers told.
-    pub(crate) fn dns_servers(&self) -> &[DnsServer] {
-        self.host.dns_servers()
+    /// DNS servers that the routers and the DHCPv6 server told.
+    pub(crate) fn dns_servers(&self) -> impl Iterator<Item = Ipv6Address> + '_ {
+        let advertised = self.host.dns_servers().iter().map(|server| server.address);
+        let granted = self.client.lease().into_iter().flat_map(|lease| lease.dns_servers.iter().copied());
+        let is_new =
+            |server: &Ipv6Address| !self.host.dns_servers().iter().any(|known| known.address == *server);
+        advertised.chain(granted.filter(is_new))
+    }
+
+    /// The URI of the captive portal's API that the line has told; empty: none.
+    pub(crate) fn captive_portal_uri(&self) -> &str {
+        let granted = self.client.lease().map(|lease| lease.captive_portal_uri.as_str());
+        Some(self.host.captive_portal_uri()).filter(|uri| !uri.is_empty()).or(granted).unwrap_or_default()
     }
 
     // What arrives.
@@ -142,8 +158,10 @@ impl Uplink {
             self.client.link_down();
         }
         self.link = link;
+        self.patience = None;
         if let Some(config) = link {
             self.has_no_prefix = false;
+            self.patience = Some(now + PATIENCE);
             self.host.link_up(now, rng, config);
             self.client.link_up(now, rng);
         }
@@ -176,12 +194,17 @@ impl Uplink {
         self.client.handle_timeout(now, rng);
         let before = self.held.len();
         self.held.retain(|held| !held.valid.is_over(now));
-        self.advance(now) || self.held.len() != before
+        let is_given_up = self.patience.is_some_and(|until| until <= now);
+        if is_given_up {
+            self.patience = None;
+            self.has_nothing();
+        }
+        self.advance(now) || is_given_up || self.held.len() != before
     }
 
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         let held = self.held.iter().filter_map(|held| held.valid.until());
-        held.chain(self.host.poll_at()).chain(self.client.poll_at()).min()
+        held.chain(self.patience).chain(self.host.poll_at()).chain(self.client.poll_at()).min()
     }
 
     pub(crate) fn wants_to_send(&self, now: Instant) -> bool {
@@ -230,18 +253,23 @@ impl Uplink {
                 client::Event::Lost(Loss::Expired | Loss::NoBinding | Loss::Withdrawn) => {
                     self.lose(|_| true);
                 }
-                client::Event::NothingAvailable => {
-                    self.has_no_prefix = true;
-                    self.lose(|_| true);
-                    self.tell(Ipv6Event::NothingDelegated { wan });
-                }
+                client::Event::NothingAvailable => self.has_nothing(),
             }
         }
         is_changed
     }
 
+    /// No server has a prefix for us; those of the last session are not ours any more.
+    fn has_nothing(&mut self) {
+        self.patience = None;
+        self.has_no_prefix = true;
+        self.lose(|_| true);
+        self.tell(Ipv6Event::NothingDelegated { wan: self.wan });
+    }
+
     fn take_lease(&mut self, now: Instant) {
         let Some(lease) = self.client.lease() else { return };
+        self.patience = None;
         let prefixes = lease.prefixes.clone();
         self.has_no_prefix = prefixes.is_empty();
         self.lose(|held| !prefixes.iter().any(|new| new.prefix == held.prefix));

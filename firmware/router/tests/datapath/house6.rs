@@ -154,7 +154,11 @@ impl House {
     }
 
     pub(crate) fn fibre6_got(&mut self) -> Vec<(EthernetAddress, String)> {
-        std::mem::take(&mut self.v6.fibre).iter().map(|(to, packet)| (*to, words6(packet))).collect()
+        self.fibre6_frames().iter().map(|(to, packet)| (*to, words6(packet))).collect()
+    }
+
+    pub(crate) fn fibre6_frames(&mut self) -> Vec<(EthernetAddress, Vec<u8>)> {
+        std::mem::take(&mut self.v6.fibre)
     }
 
     pub(crate) fn stacks6_got(&mut self) -> Vec<String> {
@@ -181,7 +185,7 @@ impl House {
                 "hop limit {limit} of {}",
                 words6(packet)
             );
-            assert!(header.destination.is_unicast());
+            assert_eq!(header.destination.is_unicast(), packet[24] != 0xff);
             let inbox = if port == LAN_PORT { &mut self.v6.lan } else { &mut self.v6.fibre };
             inbox.push((header.destination, packet.to_vec()));
             return;

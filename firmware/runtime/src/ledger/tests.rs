@@ -20,24 +20,54 @@ const WORD: usize = 4;
 /// erased; when they are used up the power fails in the middle of the next one.
 pub(crate) struct Nor {
     pub(crate) bytes: Vec<u8>,
-    operations_left: usize,
-    torn: Torn,
+    pub(crate) operations_left: usize,
+    pub(crate) torn: Torn,
+    /// How often each page was erased, or began to be.
+    pub(crate) erases: Vec<u32>,
 }
 
 /// What the operation that the power cut interrupts leaves behind.
 #[derive(Debug, Clone, Copy)]
-enum Torn {
+pub(crate) enum Torn {
     /// Nothing of it.
     Untouched,
     /// A word with half of its bits; a page of which the first half is erased.
     FirstHalf,
     /// The other half.
     SecondHalf,
+    /// Some bits, here and there.
+    Mixed,
     /// All of it: only the news of its success is lost.
     Whole,
 }
 
-const EVERY_KIND: [Torn; 4] = [Torn::Untouched, Torn::FirstHalf, Torn::SecondHalf, Torn::Whole];
+pub(crate) const EVERY_KIND: [Torn; 5] =
+    [Torn::Untouched, Torn::FirstHalf, Torn::SecondHalf, Torn::Mixed, Torn::Whole];
+
+impl Torn {
+    /// Which bits of byte `at` of `len` the operation has reached.
+    fn reached(self, at: usize, len: usize) -> u8 {
+        match self {
+            Self::Untouched => 0,
+            Self::FirstHalf => {
+                if at < len / 2 {
+                    0xFF
+                } else {
+                    0
+                }
+            }
+            Self::SecondHalf => {
+                if at < len / 2 {
+                    0
+                } else {
+                    0xFF
+                }
+            }
+            Self::Mixed => (at as u8).wrapping_mul(0x9D) ^ (at / 256) as u8 ^ 0x35,
+            Self::Whole => 0xFF,
+        }
+    }
+}
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct PowerCut;
@@ -50,25 +80,21 @@ impl NorFlashError for PowerCut {
 
 impl Nor {
     pub(crate) fn new(pages: usize) -> Self {
-        Self { bytes: vec![0xFF; pages * PAGE], operations_left: usize::MAX, torn: Torn::Whole }
+        Self {
+            bytes: vec![0xFF; pages * PAGE],
+            operations_left: usize::MAX,
+            torn: Torn::Whole,
+            erases: vec![0; pages],
+        }
     }
 
-    /// Whether there is power for one operation more; if this is the one it fails in, which bytes of `len` are done.
-    fn operate(&mut self, len: usize) -> (core::ops::Range<usize>, Result<(), PowerCut>) {
+    /// Whether there is power for one operation more; how far it gets, and what the driver hears of it.
+    fn operate(&mut self) -> (Torn, Result<(), PowerCut>) {
         if self.operations_left == 0 {
-            return (0..0, Err(PowerCut));
+            return (Torn::Untouched, Err(PowerCut));
         }
         self.operations_left -= 1;
-        if self.operations_left > 0 {
-            return (0..len, Ok(()));
-        }
-        let done = match self.torn {
-            Torn::Untouched => 0..0,
-            Torn::FirstHalf => 0..len / 2,
-            Torn::SecondHalf => len / 2..len,
-            Torn::Whole => 0..len,
-        };
-        (done, Err(PowerCut))
+        if self.operations_left > 0 { (Torn::Whole, Ok(())) } else { (self.torn, Err(PowerCut)) }
     }
 }
 
@@ -100,8 +126,11 @@ impl NorFlash for Nor {
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerCut> {
         assert!((from as usize).is_multiple_of(PAGE) && (to as usize).is_multiple_of(PAGE));
         for page in (from as usize..to as usize).step_by(PAGE) {
-            let (done, result) = self.operate(PAGE);
-            self.bytes[page..page + PAGE][done].fill(0xFF);
+            let (torn, result) = self.operate();
+            self.erases[page / PAGE] += 1;
+            for (at, byte) in self.bytes[page..page + PAGE].iter_mut().enumerate() {
+                *byte |= torn.reached(at, PAGE);
+            }
             result?;
         }
         Ok(())
@@ -116,9 +145,9 @@ impl NorFlash for Nor {
             );
         }
         for (at, new) in (offset as usize..).step_by(WORD).zip(bytes.chunks_exact(WORD)) {
-            let (done, result) = self.operate(WORD);
-            for (old, new) in self.bytes[at..at + WORD][done.clone()].iter_mut().zip(&new[done]) {
-                *old &= new;
+            let (torn, result) = self.operate();
+            for (n, (old, new)) in self.bytes[at..at + WORD].iter_mut().zip(new).enumerate() {
+                *old &= new | !torn.reached(n, WORD);
             }
             result?;
         }

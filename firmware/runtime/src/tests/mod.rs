@@ -1,6 +1,8 @@
 //! The tasks on a small executor with a clock of its own: fairness, lost wakeups, what is dropped and counted.
 
+mod console;
 mod device;
 mod pump;
 mod task;
-mod world;
+mod vigil;
+pub(crate) mod world;

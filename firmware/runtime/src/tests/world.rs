@@ -42,14 +42,14 @@ impl Wake for Woken {
 
 /// A test's tasks.
 #[derive(Default)]
-pub(super) struct World<'a> {
+pub(crate) struct World<'a> {
     tasks: Vec<(Task<'a>, Arc<Woken>)>,
 }
 
 type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> World<'a> {
-    pub(super) fn spawn(&mut self, task: impl Future + 'a) {
+    pub(crate) fn spawn(&mut self, task: impl Future + 'a) {
         let task = Box::pin(async {
             task.await;
         });
@@ -58,7 +58,7 @@ impl<'a> World<'a> {
 
     /// Runs for so many microseconds, or until no task is left or waits for a timer. A task that keeps the
     /// processor fails the test.
-    pub(super) fn run_for(&mut self, micros: u64) {
+    pub(crate) fn run_for(&mut self, micros: u64) {
         let end = NOW.with_borrow(|now| now + micros);
         let mut polls_of_this_moment = 0;
         loop {
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs until every task that can end has ended, at most for an hour.
-    pub(super) fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         self.run_for(3_600_000_000);
     }
 }

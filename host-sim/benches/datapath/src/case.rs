@@ -8,7 +8,7 @@ use gatelet_router::Egress;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 
-use crate::flow::{Flow, Keys, Protocol};
+use crate::flow::{Family, Flow, Keys, Protocol};
 use crate::packet::{Direction, Kind, fill};
 use crate::{Counter, Datapath, FLOWS, LAN, WAN, isp, judge};
 
@@ -28,6 +28,8 @@ pub enum Work {
 /// One line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
+    /// How they travel.
+    pub family: Family,
     /// What the packets are.
     pub work: Work,
     /// How many flows exist.
@@ -75,7 +77,12 @@ pub fn cases() -> impl Iterator<Item = Case> {
     });
     let floods = [Work::Flood, Work::Strangers].map(|work| case(work, 1024));
     let syn_flood = Case { protocol: Protocol::Tcp, ..floods[0] };
-    usual.into_iter().chain(tcp).chain(long).chain(hard).chain(floods).chain([syn_flood])
+    let tunnelled = tunnelled().into_iter();
+    let long_tunnelled =
+        tunnelled.clone().filter(|case| case.flows == 1).map(|case| Case { payload: 1384, ..case });
+    let tcp_tunnelled = tunnelled.clone().map(|case| Case { protocol: Protocol::Tcp, ..case });
+    let tunnelled = tunnelled.chain(tcp_tunnelled).chain(long_tunnelled);
+    usual.into_iter().chain(tcp).chain(long).chain(hard).chain(floods).chain([syn_flood]).chain(tunnelled)
 }
 
 /// What is measured of the lower bound.
@@ -89,6 +96,15 @@ pub fn usual() -> [Case; 9] {
     cases
 }
 
+/// What is measured of tunnels, and of the lower bound for them.
+pub fn tunnelled() -> [Case; 7] {
+    let mut cases = [Case { family: Family::SixInFour, ..case(Work::New, 64) }; 7];
+    for (place, known) in cases.iter_mut().zip(established()) {
+        *place = Case { family: Family::SixInFour, ..known };
+    }
+    cases
+}
+
 fn established() -> impl Iterator<Item = Case> {
     [Direction::Up, Direction::Down]
         .into_iter()
@@ -96,12 +112,15 @@ fn established() -> impl Iterator<Item = Case> {
 }
 
 const fn case(work: Work, flows: u16) -> Case {
-    Case { work, flows, keys: Keys::Random, protocol: Protocol::Udp, payload: 64 }
+    Case { family: Family::Nat, work, flows, keys: Keys::Random, protocol: Protocol::Udp, payload: 64 }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol = if self.protocol == Protocol::Udp { "UDP" } else { "TCP" };
+        if self.family == Family::SixInFour {
+            f.write_str("6in4 ")?;
+        }
         match self.work {
             Work::Established(Direction::Up) => f.write_str("up")?,
             Work::Established(Direction::Down) => f.write_str("down")?,
@@ -158,7 +177,7 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
             Work::Established(direction) => self.established(case, direction, counter, &mut figure),
             Work::New => {
                 for number in existing..existing + fresh {
-                    let mut flow = case.keys.flow(case.protocol, number, &mut self.rng);
+                    let mut flow = self.flow(case, number);
                     let first = first(case);
                     let out = self.forward(Direction::Up, &flow, first, counter, &mut figure);
                     judge::judge(&out.expect("forwarded"), Direction::Up, &mut flow, first, self.number);
@@ -166,7 +185,7 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
             }
             Work::Flood => {
                 for number in existing..existing + FLOOD {
-                    let mut flow = case.keys.flow(case.protocol, number, &mut self.rng);
+                    let mut flow = self.flow(case, number);
                     let first = first(case);
                     let out = self.forward(Direction::Up, &flow, first, counter, &mut figure);
                     // Who is refused may be told so (RFC 5508 REQ-8).
@@ -177,7 +196,7 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
             }
             Work::Strangers => {
                 for number in 0..FLOOD {
-                    let mut flow = case.keys.flow(case.protocol, number, &mut self.rng);
+                    let mut flow = self.flow(case, number);
                     flow.external_port = flow.host_port;
                     let kind = Kind::Data(usize::from(case.payload));
                     let out = self.forward(Direction::Down, &flow, kind, counter, &mut figure);
@@ -210,9 +229,14 @@ impl<'w, 'p, D: Datapath<'p>> World<'w, 'p, D> {
         last
     }
 
+    /// The flow with this number.
+    fn flow(&mut self, case: Case, number: u16) -> Flow {
+        Flow { family: case.family, ..case.keys.flow(case.protocol, number, &mut self.rng) }
+    }
+
     /// A flow comes to exist, with packets both ways.
     fn open(&mut self, case: Case, number: u16) {
-        let mut flow = case.keys.flow(case.protocol, number, &mut self.rng);
+        let mut flow = self.flow(case, number);
         let handshake: &[_] = match case.protocol {
             Protocol::Udp => &[(Direction::Up, Kind::Data(64)), (Direction::Down, Kind::Data(64))],
             Protocol::Tcp => {

@@ -15,16 +15,27 @@ pub enum Protocol {
     Tcp,
 }
 
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4, translated.
+    Nat,
+    /// IPv6, through a tunnel over IPv4 (RFC 4213).
+    SixInFour,
+}
+
 /// A flow of a LAN host to somewhere in the Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
+    /// What its packets are.
+    pub family: Family,
     /// UDP or TCP.
     pub protocol: Protocol,
     /// Which LAN host, below [`HOSTS`].
     pub host: u8,
     /// The host's port.
     pub host_port: u16,
-    /// The other end.
+    /// The other end; of IPv6, the last word of its address.
     pub remote: Ipv4Address,
     /// Its port.
     pub remote_port: u16,
@@ -51,6 +62,7 @@ impl Keys {
         let host = number % HOSTS as u16;
         let nth = number / HOSTS as u16;
         let plain = Flow {
+            family: Family::Nat,
             protocol,
             host: host as u8,
             host_port: 5000,

@@ -4,12 +4,15 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use gatelet_hal::{Frame, FramePool, LinkState, Pool, PortId};
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::Boot;
-use gatelet_router::{Egress, LanConfig, Router, TableSpace, Tables, WanConfig, WanId};
+use gatelet_router::{
+    Egress, Ipv6Route, LanConfig, Router, TableSpace, Tables, TunnelConfig, TunnelId, Via, WanConfig, WanId,
+};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use crate::case::{Case, Figure, World};
-use crate::{Counter, Datapath, FLOWS, LAN, LAN_ADDRESS, LAN_MAC, WAN, WAN_MAC};
+use crate::flow::Family;
+use crate::{BROKER, Counter, Datapath, FLOWS, LAN, LAN_ADDRESS, LAN_ADDRESS6, LAN_MAC, WAN, WAN_MAC};
 
 /// More than there are.
 const NEIGHBOURS: usize = 32;
@@ -22,10 +25,13 @@ pub struct Gatelet<'p> {
 /// Brings a router on line, measures `case` in it and forgets it.
 pub fn measure(case: Case, counter: &mut impl Counter) -> Figure {
     let frames = FramePool::<NoopRawMutex, 8>::new();
-    let mut space = TableSpace::<FLOWS, NEIGHBOURS>::new();
+    let mut space = TableSpace::<FLOWS, NEIGHBOURS, FLOWS>::new();
     let pool = frames.pool();
     let mut gatelet = Gatelet::new(pool, space.lend());
     let now = gatelet.come_up(pool);
+    if case.family == Family::SixInFour {
+        gatelet.open_tunnel(now);
+    }
     World::new(&mut gatelet, pool, now).run(case, counter)
 }
 
@@ -44,6 +50,16 @@ impl<'p> Gatelet<'p> {
         router.handle_link(start, WAN, LinkState::Up);
         router.handle_link(start, LAN, LinkState::Up);
         Self { router }
+    }
+
+    /// All of IPv6 through a tunnel.
+    fn open_tunnel(&mut self, now: Instant) {
+        let (tunnel, lan) = (TunnelId(0), Ipv6Cidr::new(LAN_ADDRESS6, 64));
+        assert!(self.router.set_tunnel(now, tunnel, Some(TunnelConfig::new(WanId(0), BROKER))));
+        assert!(self.router.set_ipv6_addresses(Via::Lan, &[lan]));
+        let all = Ipv6Cidr::new(Ipv6Address::UNSPECIFIED, 0);
+        let route = Ipv6Route { destination: all, source: all, gateway: None };
+        assert!(self.router.set_ipv6_routes(Via::Tunnel(tunnel), &[route]));
     }
 
     /// Dials. Answers when it was done.

@@ -3,13 +3,16 @@
 
 use gatelet_hal::PortId;
 use gatelet_wire::ethernet::{self, Header, MIN_FRAME_LEN};
+use gatelet_wire::ndp::{self, Message};
 use gatelet_wire::ppp::{self, Control, Protocol, ipcp, lcp};
 use gatelet_wire::pppoe::{self, Code, Packet, TagKind, TagSet};
 use gatelet_wire::{EthernetAddress, Ipv4Address};
 use heapless::Vec;
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
 
-use crate::{AC_MAC, HOSTS, LAN, SESSION_ID, WAN_ADDRESS, WAN_MAC, host_address, host_mac};
+use crate::{
+    AC_MAC, HOSTS, LAN, LAN_MAC, SESSION_ID, WAN_ADDRESS, WAN_MAC, host_address, host_address6, host_mac,
+};
 
 /// The concentrator's own address, and that of its name server.
 const AC_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -26,6 +29,8 @@ pub(crate) fn answer(port: PortId, frame: &[u8]) -> Vec<Reply, 2> {
     if port == LAN {
         if header.ether_type == ethernet::ARP {
             replies.extend(arp(rest));
+        } else if header.ether_type == ethernet::IPV6 {
+            replies.extend(advertisement(rest));
         }
         return replies;
     }
@@ -70,6 +75,21 @@ fn arp(packet: &[u8]) -> Option<Reply> {
     let mut bytes = [0; 28];
     reply.emit(&mut ArpPacket::new_unchecked(&mut bytes));
     Some(frame(source_hardware_addr, host_mac(host), ethernet::ARP, &bytes))
+}
+
+/// The answer to a Neighbor Solicitation.
+fn advertisement(packet: &[u8]) -> Option<Reply> {
+    let asked = ndp::Packet::parse(packet).ok()?;
+    let Message::NeighborSolicitation { target } = asked.message else { return None };
+    let host = (0..HOSTS as u8).find(|host| host_address6(*host) == target)?;
+    let answer =
+        Message::NeighborAdvertisement { target, is_router: false, is_solicited: true, overrides: true };
+    let mut bytes = [0; 72];
+    let len = ndp::Writer::new(&mut bytes, target, asked.source, &answer)
+        .target_link_layer(host_mac(host))
+        .finish()
+        .expect("fits");
+    Some(frame(LAN_MAC, host_mac(host), ethernet::IPV6, &bytes[..len]))
 }
 
 fn discovery(request: &Packet<'_>, code: Code, session_id: u16) -> Reply {

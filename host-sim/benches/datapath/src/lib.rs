@@ -15,6 +15,7 @@
 #![no_std]
 
 pub mod bound;
+pub mod bound6;
 pub mod case;
 pub mod flow;
 pub mod gatelet;
@@ -24,7 +25,7 @@ mod packet;
 
 use gatelet_hal::{Frame, PortId};
 use gatelet_router::Egress;
-use gatelet_wire::{EthernetAddress, Ipv4Address};
+use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 use smoltcp::time::Instant;
 
 /// The port towards the LAN.
@@ -43,6 +44,10 @@ pub const SESSION_ID: u16 = 0x1234;
 pub const LAN_ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 1, 1);
 /// The router's address on the WAN.
 pub const WAN_ADDRESS: Ipv4Address = Ipv4Address::new(100, 64, 0, 7);
+/// The other end of the tunnel.
+pub const BROKER: Ipv4Address = Ipv4Address::new(192, 0, 2, 41);
+/// The router's address in the LAN, a /64.
+pub const LAN_ADDRESS6: Ipv6Address = Ipv6Address::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
 /// How many hosts the LAN has.
 pub const HOSTS: usize = 8;
 /// The most flows a [`Datapath`] must be able to carry.
@@ -74,6 +79,17 @@ pub trait Counter {
 /// The MAC address of a LAN host, below [`HOSTS`].
 pub const fn host_mac(host: u8) -> EthernetAddress {
     EthernetAddress([2, 0, 0, 0, 1, host])
+}
+
+/// The IPv6 address of a LAN host, below [`HOSTS`].
+pub const fn host_address6(host: u8) -> Ipv6Address {
+    Ipv6Address::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x100 + host as u16)
+}
+
+/// The IPv6 address of a remote host.
+pub const fn remote_address6(remote: Ipv4Address) -> Ipv6Address {
+    let [a, b, c, d] = remote.octets();
+    Ipv6Address::new(0x2620, 0, 0x80, 0, 0, 0, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
 }
 
 /// The address of a LAN host, below [`HOSTS`].

@@ -10,7 +10,7 @@
 use core::fmt;
 
 use gatelet_bench::case::{self, Case, Figure};
-use gatelet_bench::{Counter, bound, gatelet};
+use gatelet_bench::{Counter, bound, bound6, gatelet};
 
 #[cfg_attr(not(target_os = "none"), path = "machine/host.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "machine/riscv32.rs")]
@@ -29,6 +29,9 @@ fn run(filter: &str, counter: &mut impl Counter, mut report: impl FnMut(fmt::Arg
     let wanted = |case: &Case| heapless::format!(64; "{case}").is_ok_and(|name| name.contains(filter));
     for case in case::usual().iter().filter(|case| wanted(case)) {
         line("bound", case, bound::measure(*case, counter));
+    }
+    for case in case::tunnelled().iter().filter(|case| wanted(case)) {
+        line("bound", case, bound6::measure(*case, counter));
     }
     for case in case::cases().filter(|case| wanted(case)) {
         line("gatelet", &case, gatelet::measure(case, counter));

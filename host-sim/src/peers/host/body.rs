@@ -229,16 +229,16 @@ impl<'a> Body<'a> {
                 let _ = addresses.extend_from_slice(&wanted);
             });
         }
-        let router = slaac.as_ref().and_then(Slaac::router);
-        let router = router.or_else(|| self.fixed.first().map(|own| own.address()));
+        let advertised = slaac.as_ref().and_then(Slaac::router);
+        let way_out = advertised.or_else(|| self.fixed.first().map(Ipv6Cidr::address));
         let routes = self.interface.routes_mut();
         routes.remove_default_ipv4_route();
         routes.remove_default_ipv6_route();
         if let Some(lease) = lease {
             let _ = routes.add_default_ipv4_route(lease.gateway);
         }
-        if let Some(router) = router {
-            let _ = routes.add_default_ipv6_route(router);
+        if let Some(way_out) = way_out {
+            let _ = routes.add_default_ipv6_route(way_out);
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     /// Where new connections over IPv6 come from.
     fn source_ipv6(&self) -> Option<Ipv6Address> {
         let slaac = self.slaac.as_ref().and_then(Slaac::source);
-        slaac.or_else(|| self.fixed.first().map(|own| own.address()))
+        slaac.or_else(|| self.fixed.first().map(Ipv6Cidr::address))
     }
 
     /// Where names are looked up, in this order.

@@ -15,7 +15,7 @@ use smoltcp::wire::{EthernetAddress, Ipv6Address, Ipv6Cidr};
 use crate::peers::ndp::{self, Advertisement, Prefix};
 use crate::peers::packet::IPV6_LEAST_MTU;
 
-/// RFC 4861 §10: RTR_SOLICITATION_INTERVAL and MAX_RTR_SOLICITATIONS.
+/// RFC 4861 §10: `RTR_SOLICITATION_INTERVAL` and `MAX_RTR_SOLICITATIONS`.
 const SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const MOST_SOLICITATIONS: u8 = 3;
 /// RFC 4862 §5.5.3 e: nobody unauthenticated ends an address sooner.
@@ -124,9 +124,9 @@ impl Slaac {
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        let of_addresses = self.addresses.iter().map(|address| match address.is_deprecated {
-            false => address.preferred_until.min(address.valid_until),
-            true => address.valid_until,
+        let of_addresses = self.addresses.iter().map(|address| {
+            let until = if address.is_deprecated { address.valid_until } else { address.preferred_until };
+            until.min(address.valid_until)
         });
         let others = self.routers.iter().chain(&self.dns).map(|&(_, until)| until);
         of_addresses.chain(others).chain(self.solicit_at).min()

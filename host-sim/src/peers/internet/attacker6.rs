@@ -120,7 +120,7 @@ impl Attacker {
         ];
         let (source, destination) = pairs[(number / 4 % 9) as usize];
         let inner = packet::tcp((source, port), (destination, port), TcpControl::Syn, 1, None);
-        let cut = if number % 37 == 0 { IPV6_HEADER - 3 } else { inner.len() };
+        let cut = if number.is_multiple_of(37) { IPV6_HEADER - 3 } else { inner.len() };
         Some(packet::ipv4(outer, endpoint, SIT, Fragment::default(), &inner[..cut]))
     }
 }

@@ -28,6 +28,14 @@ pub struct Narrow {
     pub is_black_hole: bool,
 }
 
+/// What becomes of a packet on a narrow way.
+enum Passage {
+    Free,
+    /// Its sender is told.
+    Told(Vec<u8>),
+    Swallowed,
+}
+
 impl Internet<'_> {
     /// An IPv6 packet of a subscriber's, in order, reaches the first router: natively or out of a tunnel.
     pub(super) fn handle_ipv6(&mut self, now: Instant, bytes: &[u8]) {
@@ -43,13 +51,11 @@ impl Internet<'_> {
             return;
         }
         self.attacker.overhear_ipv6(bytes);
-        if let Some(error) = self.too_long(bytes) {
-            if let Some(error) = error {
-                self.send_ipv6(now, error);
-            }
-            return;
+        match self.passage(bytes) {
+            Passage::Free => self.arriving.push_back((now + super::DELAY, bytes.to_vec())),
+            Passage::Told(error) => self.send_ipv6(now, error),
+            Passage::Swallowed => {}
         }
-        self.arriving.push_back((now + super::DELAY, bytes.to_vec()));
     }
 
     /// What the network on the other side has to say about a packet of somebody's out here.
@@ -73,20 +79,26 @@ impl Internet<'_> {
         }
     }
 
-    /// `None` if it fits; else what is said to its sender.
-    fn too_long(&mut self, bytes: &[u8]) -> Option<Option<Vec<u8>>> {
-        let narrow = self.narrow.filter(|narrow| bytes.len() > narrow.mtu)?;
+    /// Whether a packet fits through the way.
+    fn passage(&mut self, bytes: &[u8]) -> Passage {
+        let Some(narrow) = self.narrow.filter(|narrow| bytes.len() > narrow.mtu) else {
+            return Passage::Free;
+        };
         self.traffic.too_long += 1;
         let source = Ipv6Packet::new_unchecked(bytes).src_addr();
-        Some((!narrow.is_black_hole).then(|| too_big(HOPS6[1], source, narrow.mtu, bytes)))
+        if narrow.is_black_hole {
+            Passage::Swallowed
+        } else {
+            Passage::Told(too_big(HOPS6[1], source, narrow.mtu, bytes))
+        }
     }
 
     /// Sends an IPv6 packet to wherever the subscriber has its destination.
     pub(super) fn send_ipv6(&mut self, now: Instant, bytes: Vec<u8>) {
-        match self.too_long(&bytes) {
-            Some(Some(error)) => self.machine.receive(now, &error),
-            Some(None) => {}
-            None => match &mut self.broker {
+        match self.passage(&bytes) {
+            Passage::Told(error) => self.machine.receive(now, &error),
+            Passage::Swallowed => {}
+            Passage::Free => match &mut self.broker {
                 Some(broker) if broker.routes(Ipv6Packet::new_unchecked(&bytes).dst_addr()) => {
                     if let Some(error) = broker.encapsulate(&bytes) {
                         self.machine.receive(now, &error);

@@ -9,10 +9,10 @@
 //!                                                       └── somebody with bad intentions: 198.51.100.66
 //! ```
 //!
-//! Over IPv6, in `ipv6`, the same: 2001:db8:64::1 and 2001:db8:1::1 are the routers, three servers are at 2001:db8:80::80 and
-//! behind it, DNS at 2001:db8:53::53 and ::54, nobody in 2001:db8:dead::/48, and bad intentions are at 2001:db8:bad::66.
+//! Over IPv6, in `ipv6`, the same: `2001:db8:64::1` and `2001:db8:1::1` are the routers, three servers are at
+//! `2001:db8:80::80` and behind it, DNS is at `2001:db8:53::53` and `::54`, and bad intentions are at `2001:db8:bad::66`.
 //!
-//! A [`Network`](super::portal::Network) may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
+//! A [`Network`] may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
 //! port 80 and at port 443, and what it leaves alone are the hosts that connectivity checks ask.
 //!
 //! In a world without a LAN, two functions without a state take its place ([`answer_ipv4`], [`answer_ipv6`]): enough for
@@ -58,6 +58,8 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 const DNS_PORT: u16 = 53;
 const ECHO: u16 = 7;
+/// RFC 863.
+const DISCARD: u16 = 9;
 /// Beyond this port, datagrams come back so many seconds later: what waits for a server to have something to say.
 const LATE_ECHO: u16 = 10_000;
 const LATEST_ECHO: u16 = 20_000;
@@ -301,6 +303,11 @@ impl<'a> Internet<'a> {
                     self.send(now, answer);
                 }
             }
+            _ if let Some(segment) = discarded(&packet) => {
+                if segment.syn() && !segment.ack() {
+                    self.send(now, accept(&packet, &segment));
+                }
+            }
             _ => match late_echo(&packet) {
                 Some((delay, answer)) => self.send(now + delay, answer),
                 None => self.machine.receive(now, bytes),
@@ -380,6 +387,21 @@ impl<'a> Internet<'a> {
         let place = self.leaving.partition_point(|&(other, _)| other <= at);
         self.leaving.insert(place, (at, bytes));
     }
+}
+
+/// A segment for the port where any number of connections is taken and nothing is ever said.
+fn discarded<'a>(packet: &Ipv4Packet<&'a [u8]>) -> Option<TcpPacket<&'a [u8]>> {
+    if packet.next_header() != IpProtocol::Tcp {
+        return None;
+    }
+    TcpPacket::new_checked(packet.payload()).ok().filter(|segment| segment.dst_port() == DISCARD)
+}
+
+/// The answer to a SYN there.
+fn accept(packet: &Ipv4Packet<&[u8]>, segment: &TcpPacket<&[u8]>) -> Vec<u8> {
+    let (from, to) = ((packet.dst_addr(), DISCARD), (packet.src_addr(), segment.src_port()));
+    let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
+    packet::tcp(from, to, TcpControl::Syn, ack.rotate_left(16), Some(ack))
 }
 
 /// The answer of a server that has something to say later.

@@ -188,8 +188,13 @@ impl<'a> Lan<'a> {
                 let complaint = self.watch.inspect(frame, &host.machine);
                 self.news.extend(complaint);
             }
-            host.machine.receive(now, frame);
-            host.rogues.iter_mut().for_each(|rogue| rogue.handle_frame(frame));
+            let mut is_a_rogues = false;
+            for rogue in &mut host.rogues {
+                is_a_rogues |= rogue.handle_frame(frame);
+            }
+            if !is_a_rogues {
+                host.machine.receive(now, frame);
+            }
         }
     }
 }

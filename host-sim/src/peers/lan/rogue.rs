@@ -142,13 +142,20 @@ impl Rogue {
         frames
     }
 
-    /// Hears what is answered to it, and offered to those it pretends to be.
-    pub(super) fn handle_frame(&mut self, frame: &[u8]) {
+    /// Hears what is answered to it, and offered to those it pretends to be. Whether it was for it alone: the computer's own
+    /// stack knows nothing of its connections, and would refuse them.
+    pub(super) fn handle_frame(&mut self, frame: &[u8]) -> bool {
         match self.scheme.mischief {
             Mischief::DhcpStarvation => self.take_offer(frame),
-            Mischief::TcpFlows => self.answers.extend(self.confirmation(frame)),
+            Mischief::TcpFlows => {
+                let answer = self.confirmation(frame);
+                let is_its_own = answer.is_some();
+                self.answers.extend(answer);
+                return is_its_own;
+            }
             _ => {}
         }
+        false
     }
 
     /// The third step of a connection it has begun.
@@ -194,8 +201,8 @@ impl Rogue {
                 packet::tcp((mine?, port), (HOST, 80), TcpControl::Syn, seq, None)
             }
             Mischief::TcpFlows => {
-                // To the echo, which waits for a word.
-                packet::tcp((mine?, port), (HOST, 7), TcpControl::Syn, OPENING_SEQ, None)
+                // To where any number is taken.
+                packet::tcp((mine?, port), (HOST, 9), TcpControl::Syn, OPENING_SEQ, None)
             }
             Mischief::ManyFaces => {
                 let [a, b, c, _] = lease?.address.address().octets();

@@ -3,7 +3,7 @@
 
 mod figures;
 mod machine;
-mod size;
+pub(crate) mod size;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -92,7 +92,7 @@ fn print(machine: &str, lines: &[Line], elsewhere: &[Line]) {
 }
 
 /// 1234567 as 1,234,567.
-fn thousands(value: u64) -> String {
+pub(crate) fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -145,7 +145,7 @@ fn compare(recorded: &Figures, now: &Figures) -> Outcome {
 }
 
 /// The compiler's version.
-fn rustc() -> Result<String, Failure> {
+pub(crate) fn rustc() -> Result<String, Failure> {
     let version = crate::run::output(std::process::Command::new("rustc").arg("--version"))?;
     Ok(version.trim().trim_start_matches("rustc ").to_owned())
 }

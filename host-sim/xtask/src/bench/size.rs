@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use addr2line::gimli::{self, EndianSlice, RunTimeEndian};
-use object::{Object as _, ObjectSection as _, SectionKind};
+use object::{Object as _, ObjectSection as _, SectionFlags, SectionKind};
 
 use super::thousands;
 use crate::run::{Failure, target_dir};
@@ -32,7 +33,8 @@ impl Size {
 /// # Errors
 /// If an image is missing or unreadable.
 pub(crate) fn weigh() -> Result<BTreeMap<String, Size>, Failure> {
-    TARGETS.into_iter().map(|target| Ok((target.to_owned(), weigh_one(target)?))).collect()
+    let image = |target| target_dir().join(target).join("firmware/size");
+    TARGETS.into_iter().map(|target| Ok((target.to_owned(), weigh_image(&image(target))?))).collect()
 }
 
 /// Prints the targets side by side.
@@ -63,10 +65,13 @@ pub(crate) fn print(sizes: &BTreeMap<String, Size>) {
     }
 }
 
-fn weigh_one(target: &str) -> Result<Size, Failure> {
-    let image = target_dir().join(target).join("firmware/size");
+/// Weighs one image.
+///
+/// # Errors
+/// If it is missing or unreadable.
+pub(crate) fn weigh_image(image: &Path) -> Result<Size, Failure> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", image.display());
-    let bytes = fs::read(&image).map_err(|error| failed(&error))?;
+    let bytes = fs::read(image).map_err(|error| failed(&error))?;
     let file = object::File::parse(&*bytes).map_err(|error| failed(&error))?;
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
     let load = |id: gimli::SectionId| -> Result<_, object::Error> {
@@ -79,6 +84,11 @@ fn weigh_one(target: &str) -> Result<Size, Failure> {
 
     let mut origins: BTreeMap<String, u64> = BTreeMap::new();
     for section in file.sections() {
+        // What is only for debuggers, and what only keeps addresses free, is not in flash.
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        if sh_flags.0 & object::elf::SHF_ALLOC.0 == 0 || section.file_range().is_none() {
+            continue;
+        }
         match section.kind() {
             SectionKind::Text => {
                 let (first, end) = (section.address(), section.address() + section.size());

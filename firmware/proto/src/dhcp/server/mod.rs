@@ -12,7 +12,8 @@
 //! *Probing* and *Offered* are promises, 16 at most, in a list of their own: whoever only asks never
 //! touches the table of leases. *Bound* and *Past* are places of that table. A place is taken only for
 //! an ACK, and only from those that are free or *Past* (the oldest first): no newcomer, however many
-//! there are, displaces a bound lease. Newcomers are also limited per minute.
+//! there are, displaces a bound lease. Newcomers are also limited per minute, and nobody is offered what
+//! that limit would not let him have.
 //!
 //! The server speaks with authority, as the only one on its link: a client that asks for an address
 //! it cannot have is told so (DHCPNAK) even if it is unknown here, and one that asks for a free address
@@ -21,6 +22,9 @@
 //! Which address (RFC 2131 §4.3.1): the reserved one; the one the client has or had; the one it asks
 //! for, if nobody has or had it; one that a hash of the client picks, or the next nobody has or had;
 //! the one that was given up longest ago.
+//!
+//! A name is whose who joined with it last: a phone with a new hardware address is the phone. A renewal takes
+//! no name from anybody, and a host with a reservation keeps its own.
 //!
 //! The tables are searched from end to end. That is a few thousand steps for the rare message, and none
 //! for a forwarded packet.

@@ -154,7 +154,7 @@ impl<'p> Datapath<'p> {
         to_neighbour: u8,
     ) -> Result<u16, Dropped> {
         let forward = Tuple6::of(packet);
-        if self.v6.flows.find(&forward.answer(), packet.protocol, to).is_some() {
+        if self.v6.flows.find(&forward.answer().0, packet.protocol, to).is_some() {
             return Err(Dropped::Ambiguous);
         }
         let account = self.account_of(from, to, from_neighbour, to_neighbour);

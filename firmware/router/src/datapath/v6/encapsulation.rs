@@ -235,9 +235,6 @@ impl<'p> Datapath<'p> {
         for (bytes, word) in room.as_chunks_mut::<4>().0.iter_mut().zip(header) {
             *bytes = word.to_ne_bytes();
         }
-        if let Some(traffic) = self.traffic.get_mut(Hop::tunnel(id).index()) {
-            traffic.count_sent(len);
-        }
         self.send(now, wan, neighbour, frame)
     }
 
@@ -451,7 +448,7 @@ impl<'p> Datapath<'p> {
         let tuple = super::flow::Tuple6::of(&packet);
         let hop = Hop::tunnel(id);
         // Somebody must have sent it this way.
-        let Some((place, direction)) = self.v6.flows.find(&tuple.answer(), packet.protocol, hop) else {
+        let Some((place, direction)) = self.v6.flows.find(&tuple.answer().0, packet.protocol, hop) else {
             return;
         };
         let Some(flow) = self.v6.flows.flow(place) else { return };

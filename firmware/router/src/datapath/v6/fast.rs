@@ -6,43 +6,36 @@ use smoltcp::time::Instant;
 use super::Medium;
 use super::encapsulation::ECN;
 use super::packet::HEADER_LEN;
-use super::sit::TunnelId;
 use crate::datapath::Datapath;
-use crate::datapath::fast::Passed;
+use crate::datapath::fast::{ETHER_IPV6, ETHER_SESSION, Passed};
 use crate::datapath::flow::{Direction, NO_NEIGHBOUR, tick};
 use crate::datapath::interface::{Hop, HopKind};
 use crate::datapath::packet::{FIN, HEADER_LEN as IPV4_LEN, RST, SYN, TCP, UDP};
 
 impl<'p> Datapath<'p> {
-    /// Forwards a frame of plain Ethernet with an IPv6 packet in it, if that is of an established flow. `None`, and nothing has
-    /// changed, if it is not.
+    /// Forwards a frame with an IPv6 packet of an established flow, in place. `None`, and nothing has changed, if it is anything
+    /// else.
     #[inline]
-    pub(in crate::datapath) fn fast6_ethernet(
-        &mut self,
-        now: Instant,
-        port: PortId,
-        frame: &mut Frame<'p>,
-    ) -> Option<Passed> {
-        let hop = self.v6.ports.get(usize::from(port.0))?.ethernet;
+    pub(crate) fn fast6(&mut self, now: Instant, port: PortId, frame: &mut Frame<'p>) -> Option<Passed> {
         let words = frame.header_words::<4>()?;
-        if self.v6.links.get(hop.index())?.framing.not_for_us(words) != 0 {
-            return None;
-        }
-        let room = frame.len() - ETHERNET_LEN;
-        self.fast6(now, hop, ETHERNET_LEN, room, frame)
-    }
-
-    /// The same of a frame of a session.
-    #[inline]
-    pub(in crate::datapath) fn fast6_session(
-        &mut self,
-        now: Instant,
-        port: PortId,
-        frame: &mut Frame<'p>,
-    ) -> Option<Passed> {
-        let hop = self.v6.ports.get(usize::from(port.0))?.session;
-        let room = self.v6.links.get(hop.index())?.framing.is_of_session::<6>(frame)?;
-        self.fast6(now, hop, SESSION_LEN, room, frame)
+        let ports = *self.v6.ports.get(usize::from(port.0))?;
+        let (hop, at, room) = match words[3] >> 16 {
+            ETHER_IPV6 => {
+                if self.v6.links.get(ports.ethernet.index())?.framing.not_for_us(words) != 0 {
+                    return None;
+                }
+                // What is behind the packet is padding.
+                (ports.ethernet, ETHERNET_LEN, frame.len() - ETHERNET_LEN)
+            }
+            ETHER_SESSION => {
+                let room = self.v6.links.get(ports.session.index())?.framing.is_of_session::<6>(frame)?;
+                (ports.session, SESSION_LEN, room)
+            }
+            _ => return None,
+        };
+        let passed = self.fast6_packet(hop, tick(now), at, room, frame)?;
+        self.received6(now, hop, room)?;
+        Some(passed)
     }
 
     /// Takes an IPv4 packet of protocol 41 whose header is good: out of its tunnel, and on.
@@ -57,44 +50,45 @@ impl<'p> Datapath<'p> {
     ) -> Option<Passed> {
         let words = frame.words_from_mut(at)?;
         let &mut [outer, _, _, remote, local, inner, ..] = words else { return None };
-        if self.interfaces.get(from.index())?.address != Some(local) {
+        let id = self.tunnel_between(local, remote)?;
+        if self.v6.tunnels.get(usize::from(id.0))?.wan != from {
             return None;
         }
-        let id = self.tunnel_between(local, remote)?;
         // An ECN field that changes something is rare.
         let (outer, inner) = ((outer >> 8) as u8 & ECN, (inner >> 12) as u8 & ECN);
         if outer != 0 && outer != inner {
             return None;
         }
-        let passed = self.fast6(now, Hop::tunnel(id), at + IPV4_LEN, len - IPV4_LEN, frame)?;
-        let received = self.traffic.get_mut(from.index())?;
-        received.count_received(len);
-        received.last = now;
+        let passed = self.fast6_packet(Hop::tunnel(id), tick(now), at + IPV4_LEN, len - IPV4_LEN, frame)?;
+        self.received6(now, from, len)?;
         Some(passed)
     }
 
+    /// A packet that arrived at `from`. `now` is in ticks. The caller counts it.
     #[inline(never)]
-    fn fast6(
+    fn fast6_packet(
         &mut self,
-        now: Instant,
         from: Hop,
+        now: u32,
         at: usize,
         room: usize,
         frame: &mut Frame<'p>,
     ) -> Option<Passed> {
         let words = frame.words_from_mut(at)?;
         let (header, transport) = words.split_first_chunk_mut::<{ LEAST / 4 }>()?;
-        if header[0] & 0xF0 != VERSION_6 {
-            return None;
-        }
-        let (protocol, hop_limit) = ((header[1] >> 16) as u8, header[1] >> 24);
-        let len = HEADER_LEN + usize::from(u16::from_be(header[1] as u16));
-        if hop_limit <= 1 || len > room || len < LEAST {
+        let [first, second, ..] = *header;
+        let (protocol, hop_limit) = ((second >> 16) as u8, second >> 24);
+        let len = HEADER_LEN + usize::from(u16::from_be(second as u16));
+        if first & 0xF0 != VERSION_6 || hop_limit <= 1 || len > room || len < LEAST {
             return None;
         }
         let tuple = header[2..].first_chunk::<9>()?;
         let (place, direction) = self.v6.flows.find_inline(tuple, protocol, from)?;
         let flow = self.v6.flows.flow_mut(place)?;
+        let is_steady = flow.state.is_steady() || protocol == UDP && direction == Direction::Forward;
+        if flow.epoch != self.epoch || !is_steady {
+            return None;
+        }
         match protocol {
             UDP => {}
             // Offset, flags and window are the fourth word of TCP's header.
@@ -106,10 +100,6 @@ impl<'p> Datapath<'p> {
             }
             _ => return None,
         }
-        let is_steady = flow.state.is_steady() || protocol == UDP && direction == Direction::Forward;
-        if flow.epoch != self.epoch || !is_steady {
-            return None;
-        }
         let (to, neighbour) = match direction {
             Direction::Forward => (flow.to, flow.to_neighbour),
             Direction::Reverse => (flow.from, flow.from_neighbour),
@@ -119,54 +109,44 @@ impl<'p> Datapath<'p> {
         if len > usize::from(egress.mtu) {
             return None;
         }
-        let port = if egress.medium == Medium::Tunnel {
+        if egress.medium == Medium::Tunnel {
             let HopKind::Tunnel(id) = to.kind() else { return None };
-            self.fast_encapsulate(id, at, len, frame)?
-        } else {
-            let mac = match neighbour {
-                NO_NEIGHBOUR => egress.framing.peer(),
-                neighbour => self.v6.neighbours.neighbour(neighbour)?.reachable()?,
+            let tunnel = self.v6.tunnels.get_mut(usize::from(id.0))?;
+            let wan = self.interfaces.get(tunnel.wan.index())?;
+            let outside = len + IPV4_LEN;
+            let mac = match tunnel.neighbour {
+                NO_NEIGHBOUR => wan.framing.peer(),
+                neighbour => self.neighbours.neighbour(neighbour)?.reachable()?,
             };
-            header[1] -= ONE_HOP;
-            // What was checked above fits, and every frame has the headroom.
-            egress.framing.replace(frame, at, len, mac)?;
-            egress.port
+            if outside > usize::from(wan.mtu) {
+                return None;
+            }
+            header[1] = second - ONE_HOP;
+            flow.seen = now;
+            *frame.reframe_words::<5>(at, len, IPV4_LEN)? = tunnel.header(len, first);
+            wan.framing.replace(frame, 0, outside, mac)?;
+            self.traffic.get_mut(tunnel.wan.index())?.count_sent(outside);
+            return Some(Passed { to: wan.port });
+        }
+        let mac = match neighbour {
+            NO_NEIGHBOUR => egress.framing.peer(),
+            neighbour => self.v6.neighbours.neighbour(neighbour)?.reachable()?,
         };
-        self.v6.flows.flow_mut(place)?.seen = tick(now);
+        header[1] = second - ONE_HOP;
+        flow.seen = now;
+        // What was checked above fits, and every frame has the headroom.
+        egress.framing.replace(frame, at, len, mac)?;
+        self.traffic.get_mut(to.index())?.count_sent(len);
+        Some(Passed { to: egress.port })
+    }
+
+    /// Counts a packet that came in a frame of `from`.
+    #[inline]
+    fn received6(&mut self, now: Instant, from: Hop, len: usize) -> Option<()> {
         let received = self.traffic.get_mut(from.index())?;
         received.count_received(len);
         received.last = now;
-        self.traffic.get_mut(to.index())?.count_sent(len);
-        Some(Passed { to: port })
-    }
-
-    /// Puts the headers of a tunnel and its WAN before the packet at `at`, in the place of the one that is there.
-    #[inline]
-    fn fast_encapsulate(
-        &mut self,
-        id: TunnelId,
-        at: usize,
-        len: usize,
-        frame: &mut Frame<'p>,
-    ) -> Option<PortId> {
-        let tunnel = self.v6.tunnels.get_mut(usize::from(id.0))?;
-        let wan = self.interfaces.get(tunnel.wan.index())?;
-        let mac = match tunnel.neighbour {
-            NO_NEIGHBOUR => wan.framing.peer(),
-            neighbour => self.neighbours.neighbour(neighbour)?.reachable()?,
-        };
-        let outside = len + IPV4_LEN;
-        if outside > usize::from(wan.mtu) {
-            return None;
-        }
-        let words = frame.words_from_mut(at)?;
-        let (first, second) = (*words.first()?, words.get_mut(1)?);
-        *second -= ONE_HOP;
-        *frame.reframe_words::<5>(at, len, IPV4_LEN)? = tunnel.header(len, first);
-        wan.framing.replace(frame, 0, outside, mac)?;
-        let sent = self.traffic.get_mut(tunnel.wan.index())?;
-        sent.count_sent(outside);
-        Some(wan.port)
+        Some(())
     }
 }
 

@@ -114,7 +114,7 @@ impl<'p> Datapath<'p> {
 
     /// The address that errors and answers of ours come from, to somebody behind `hop` (RFC 4443 §2.2).
     pub(super) fn source_address6(&self, hop: Hop) -> Option<Address> {
-        let first = |hop: Hop| self.link6(hop)?.addresses.first().map(|own| own.address);
+        let first = |hop: Hop| self.addresses6(hop).first().map(|own| own.address);
         let mut others = Hop::all6().filter(|hop| self.link6(*hop).is_some_and(super::Link::is_up));
         let link_local = || {
             let link = self.link6(hop)?;
@@ -147,7 +147,7 @@ impl<'p> Datapath<'p> {
         if quote.source != packet.destination || quote.is_later_fragment() || quote.is_icmp_error() {
             return Err(Dropped::IcmpUnrelated);
         }
-        let found = self.v6.flows.find(&Tuple6::of(&quote).answer(), quote.protocol, hop);
+        let found = self.v6.flows.find(&Tuple6::of(&quote).answer().0, quote.protocol, hop);
         let (place, direction) = found.ok_or(Dropped::IcmpUnrelated)?;
         if !self.holds6(now, place) {
             return Err(Dropped::IcmpUnrelated);

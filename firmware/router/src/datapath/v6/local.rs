@@ -40,7 +40,7 @@ impl<'p> Datapath<'p> {
         let is_dhcp = packet.protocol == UDP
             && matches!(destination_port(packet.ports), DHCPV6_CLIENT | DHCPV6_SERVER)
             && !packet.is_later_fragment();
-        let is_ours = || self.link6(hop).is_some_and(|link| link.has(&packet.destination));
+        let is_ours = || self.has6(hop, &packet.destination);
         // A solicitation of an address we proxy for may come to that address itself (RFC 4861 §7.3.3).
         is_discovery || is_dhcp && is_ours()
     }
@@ -54,10 +54,10 @@ impl<'p> Datapath<'p> {
         frame: Frame<'p>,
     ) -> Result<Outcome<'p>, Dropped> {
         let hop = arrival.hop;
-        let link = self.link6(hop).filter(|link| link.is_up()).ok_or(Dropped::NetworkDown)?;
+        self.link6(hop).filter(|link| link.is_up()).ok_or(Dropped::NetworkDown)?;
         let is_group = Scope::of(&packet.destination) == Scope::Multicast;
         let is_solicitation = packet.protocol == ICMPV6 && packet.icmp_type == NEIGHBOUR_SOLICITATION;
-        if !is_group && !is_solicitation && !link.has(&packet.destination) {
+        if !is_group && !is_solicitation && !self.has6(hop, &packet.destination) {
             return Err(Dropped::NotForUs);
         }
         if packet.fragment.is_some() {
@@ -99,9 +99,7 @@ impl<'p> Datapath<'p> {
     pub(super) fn hear_source6(&mut self, now: Instant, arrival: Arrival, packet: &Packet6) {
         let Some(mac) = arrival.mac else { return };
         let is_near = Scope::of(&packet.source) == Scope::LinkLocal
-            || self
-                .link6(arrival.hop)
-                .is_some_and(|link| link.addresses.iter().any(|own| own.network.contains(&packet.source)));
+            || self.addresses6(arrival.hop).iter().any(|own| own.network.contains(&packet.source));
         if !is_near {
             return;
         }

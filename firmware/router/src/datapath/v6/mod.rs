@@ -94,20 +94,23 @@ pub struct Ipv6Route {
     pub gateway: Option<Ipv6Address>,
 }
 
-/// Everything of IPv6.
+/// Everything of IPv6. In the order written: what every packet needs comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct V6<'p> {
-    links: [Link; Hop::COUNT6],
+    flows: FlowTable6<'p>,
+    neighbours: NeighbourTable6<'p>,
     ports: [Ports; MAX_PORTS],
+    tunnels: [Tunnel; MAX_TUNNELS],
+    links: [Link; Hop::COUNT6],
+    /// Ours on each link.
+    addresses: [Vec<Own, MAX_IPV6_ADDRESSES>; Hop::COUNT6],
     routes: Vec<Route, MAX_ROUTES>,
     /// Networks for whose hosts we answer Neighbor Solicitations, and where.
     proxied: Vec<(Hop, Network6), MAX_PROXIED>,
-    flows: FlowTable6<'p>,
-    neighbours: NeighbourTable6<'p>,
     fragments: FragmentTable6<'p, 'p>,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
     waiting: Vec<(u8, Frame<'p>), WAITING>,
-    tunnels: [Tunnel; MAX_TUNNELS],
     reassemblies: Vec<Reassembly<'p>, { encapsulation::REASSEMBLIES }>,
     policy: Ipv6Policy,
     errors_out: Limiter,
@@ -117,7 +120,7 @@ pub(crate) struct V6<'p> {
 }
 
 /// An interface, as IPv6 sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
     pub(crate) port: PortId,
     pub(crate) medium: Medium,
@@ -126,7 +129,6 @@ pub(crate) struct Link {
     pub(crate) framing: Framing,
     /// Our link-local address; unspecified where there is none.
     pub(crate) local: Address,
-    pub(crate) addresses: Vec<Own, MAX_IPV6_ADDRESSES>,
 }
 
 /// What is behind a link.
@@ -156,7 +158,6 @@ impl Link {
         mtu: 0,
         framing: Framing::NONE,
         local: UNSPECIFIED,
-        addresses: Vec::new(),
     };
 
     const fn is_up(&self) -> bool {
@@ -167,10 +168,6 @@ impl Link {
     fn is_same(&self, other: &Self) -> bool {
         (self.port, self.medium, self.mtu, self.local) == (other.port, other.medium, other.mtu, other.local)
             && self.framing == other.framing
-    }
-
-    fn has(&self, address: &Address) -> bool {
-        self.local == *address || self.addresses.iter().any(|own| own.address == *address)
     }
 }
 
@@ -205,15 +202,16 @@ impl<'p> V6<'p> {
             link.medium = Medium::Stack;
         }
         Self {
-            links,
-            ports: [Ports { ethernet: Hop::NONE, session: Hop::NONE }; MAX_PORTS],
-            routes: Vec::new(),
-            proxied: Vec::new(),
             flows: FlowTable6::new(flows, flow_index, rng),
             neighbours: NeighbourTable6::new(neighbours),
+            ports: [Ports { ethernet: Hop::NONE, session: Hop::NONE }; MAX_PORTS],
+            tunnels: [Tunnel::NONE; MAX_TUNNELS],
+            links,
+            addresses: [const { Vec::new() }; Hop::COUNT6],
+            routes: Vec::new(),
+            proxied: Vec::new(),
             fragments: FragmentTable6::new(datagrams),
             waiting: Vec::new(),
-            tunnels: [Tunnel::NONE; MAX_TUNNELS],
             reassemblies: Vec::new(),
             policy: Ipv6Policy::default(),
             errors_out: Limiter::new(20, Duration::from_millis(50)),
@@ -262,8 +260,7 @@ impl Datapath<'_> {
             return;
         }
         let is_same_link = known.framing == link.framing && known.medium == link.medium;
-        let addresses = core::mem::take(&mut known.addresses);
-        *known = Link { addresses, ..link.clone() };
+        *known = *link;
         self.sort_ports6();
         if !is_same_link {
             let gone: Vec<u8, WAITING> = self.waiting_for6(hop);
@@ -277,12 +274,12 @@ impl Datapath<'_> {
     /// the link-local one is not among them. Those there were are forgotten; [`MAX_IPV6_ADDRESSES`] at most, and false if there
     /// were more.
     pub(crate) fn set_ipv6_addresses(&mut self, hop: Hop, addresses: &[Ipv6Cidr]) -> bool {
-        let Some(link) = self.v6.links.get_mut(hop.index()) else { return false };
+        let Some(known) = self.v6.addresses.get_mut(hop.index()) else { return false };
         let own = |cidr: &Ipv6Cidr| Own { address: words(cidr.address()), network: Network6::of(*cidr) };
         let wanted: Vec<Own, MAX_IPV6_ADDRESSES> =
             addresses.iter().take(MAX_IPV6_ADDRESSES).map(own).collect();
-        if link.addresses != wanted {
-            link.addresses = wanted;
+        if *known != wanted {
+            *known = wanted;
             self.next_epoch();
         }
         addresses.len() <= MAX_IPV6_ADDRESSES
@@ -335,8 +332,18 @@ impl Datapath<'_> {
 
     /// The links that are up and have this address, but for the router's own stacks.
     fn owner6(&self, address: &Address) -> Option<Hop> {
-        let has = |hop: &Hop| self.link6(*hop).is_some_and(|link| link.is_up() && link.has(address));
-        Hop::all6().filter(|hop| !hop.is_stack()).find(has)
+        Hop::all6().filter(|hop| !hop.is_stack()).find(|hop| self.has6(*hop, address))
+    }
+
+    /// Whether an address is ours on `hop`, and that is up.
+    fn has6(&self, hop: Hop, address: &Address) -> bool {
+        let is_own = || self.addresses6(hop).iter().any(|own| own.address == *address);
+        self.link6(hop).is_some_and(|link| link.is_up() && (link.local == *address || is_own()))
+    }
+
+    /// Our addresses on `hop`, up or down, but for the link-local one.
+    fn addresses6(&self, hop: Hop) -> &[Own] {
+        self.v6.addresses.get(hop.index()).map_or(&[], |addresses| addresses.as_slice())
     }
 
     // Time.

@@ -38,7 +38,7 @@ impl Datapath<'_> {
                 let mac =
                     mac.or(arrival.mac).filter(EthernetAddress::is_unicast).ok_or(Dropped::NdpInvalid)?;
                 let target = words(target);
-                if self.link6(arrival.hop).is_some_and(|link| link.has(&target)) {
+                if self.has6(arrival.hop, &target) {
                     self.tell_conflict6(now, arrival.hop, &target, mac);
                     return Ok(());
                 }
@@ -59,13 +59,13 @@ impl Datapath<'_> {
         target: &Address,
     ) -> Result<(), Dropped> {
         let hop = arrival.hop;
-        let is_ours = self.link6(hop).is_some_and(|link| link.has(target));
+        let is_ours = self.has6(hop, target);
         if !is_ours && !self.is_proxied(hop, target) {
             return Err(Dropped::NotForUs);
         }
         let is_probe = packet.source == UNSPECIFIED;
         if !is_probe {
-            if self.link6(hop).is_some_and(|link| link.has(&packet.source)) {
+            if self.has6(hop, &packet.source) {
                 let mac = arrival.mac.unwrap_or(EthernetAddress([0; 6]));
                 self.tell_conflict6(now, hop, &packet.source, mac);
                 return Ok(());
@@ -105,7 +105,7 @@ impl Datapath<'_> {
     pub(crate) fn probe_addresses6(&mut self, hop: Hop) {
         let Some(link) = self.link6(hop).filter(|link| link.medium == Medium::Ethernet) else { return };
         let mut own = [UNSPECIFIED; MAX_IPV6_ADDRESSES + 1];
-        let known = core::iter::once(link.local).chain(link.addresses.iter().map(|own| own.address));
+        let known = core::iter::once(link.local).chain(self.addresses6(hop).iter().map(|own| own.address));
         own.iter_mut().zip(known).for_each(|(place, address)| *place = address);
         for target in own.iter().filter(|target| **target != UNSPECIFIED) {
             let message = Message::NeighborSolicitation { target: address::address(target) };

@@ -35,11 +35,10 @@ impl Datapath<'_> {
             }
         };
         for hop in Hop::all6().filter(|hop| may_use(*hop)) {
-            let Some(link) = self.link6(hop).filter(|link| link.is_up() && link.medium != Medium::Stack)
-            else {
+            if self.link6(hop).is_none_or(|link| !link.is_up() || link.medium == Medium::Stack) {
                 continue;
-            };
-            for own in link.addresses.iter().filter(|own| own.network.prefix_len < 128) {
+            }
+            for own in self.addresses6(hop).iter().filter(|own| own.network.prefix_len < 128) {
                 if own.network.contains(destination) {
                     consider(own.network.prefix_len, 0, hop, UNSPECIFIED);
                 }

@@ -119,9 +119,7 @@ impl<'p> Datapath<'p> {
 
     /// Whether an address is in a network of ours, in use or not.
     pub(super) fn is_ours6(&self, address: &Address) -> bool {
-        let on_lan = self.link6(Hop::LAN).is_some_and(|link| {
-            link.is_up() && link.addresses.iter().any(|own| own.network.contains(address))
-        });
+        let on_lan = self.addresses6(Hop::LAN).iter().any(|own| own.network.contains(address));
         on_lan
             || self.v6.routes.iter().any(|route| {
                 let is_inside = route.hop == Hop::NONE || self.is_served(route.hop);
@@ -137,7 +135,7 @@ impl<'p> Datapath<'p> {
         frame: Frame<'p>,
     ) -> Result<Found6<'p>, Dropped> {
         let tuple = Tuple6::of(packet);
-        if let Some((place, direction)) = self.v6.flows.find(&tuple, packet.protocol, arrival.hop) {
+        if let Some((place, direction)) = self.v6.flows.find(&tuple.0, packet.protocol, arrival.hop) {
             if self.holds6(now, place) {
                 self.hear6(now, arrival, place, direction);
                 return Ok(Found6::Flow(place, direction, frame));

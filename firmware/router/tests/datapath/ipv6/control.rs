@@ -17,9 +17,9 @@ use smoltcp::wire::{
     IpAddress, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Cidr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
 };
 
-use crate::house::{House, LAN_MAC, OURS, WAN};
+use crate::house::{FIBRE_MAC, House, LAN_MAC, OURS, WAN};
 use crate::house6::{FAR6, WEB6, mac6};
-use crate::packets6::udp6;
+use crate::packets6::{neighbour, udp6};
 
 /// The concentrator's link-local address, and what it delegates.
 const BRAS: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xB);
@@ -55,51 +55,16 @@ impl House {
 
     /// The concentrator advertises itself, and perhaps a /64 of the link.
     fn hears_router(&mut self, lifetime: u16, prefix: Option<Ipv6Address>) {
-        let said = RouterAdvertisement {
-            hop_limit: 64,
-            is_managed: true,
-            has_other: true,
-            preference: Preference::Medium,
-            router_lifetime_seconds: lifetime,
-            reachable_time_ms: 0,
-            retrans_timer_ms: 0,
-        };
-        let mut buffer = [0; 300];
-        let message = ndp::Message::RouterAdvertisement(said);
-        let mut writer = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &message);
-        if let Some(prefix) = prefix {
-            writer.prefix(&PrefixInformation {
-                prefix: Ipv6Cidr::new(prefix, 64),
-                is_on_link: true,
-                is_autonomous: true,
-                valid_lifetime_seconds: 86_400,
-                preferred_lifetime_seconds: 86_400,
-            });
-        }
-        let len = writer.finish().expect("fits");
-        self.internet6_sends(&buffer[..len]);
+        let packet = advertisement(lifetime, prefix);
+        self.internet6_sends(&packet);
         self.settle();
     }
 
     /// The concentrator answers `asked` with these prefixes, or has none.
     fn hears_reply(&mut self, asked: &[u8], prefixes: &[Ipv6Address]) {
-        let asked = dhcpv6::Message::parse(asked).expect("well-formed");
-        let client = asked.options().duid(OptionCode::CLIENT_ID).unwrap().unwrap();
-        let mut payload = [0; 400];
-        let mut writer = dhcpv6::Writer::new(&mut payload, MessageType::Reply, asked.transaction_id);
-        writer.push(OptionCode::CLIENT_ID, client.octets()).push(OptionCode::SERVER_ID, SERVER);
-        writer.push(OptionCode::RAPID_COMMIT, b"").ia(OptionCode::IA_PD, 1, 0, 0, |writer| {
-            for prefix in prefixes {
-                writer.ia_prefix(Ipv6Cidr::new(*prefix, 56), 3600, 7200);
-            }
-            if prefixes.is_empty() {
-                writer.status(StatusCode::NoPrefixAvail, "none");
-            }
-        });
-        let len = writer.finish().expect("fits");
         let local = self.router.wan(WAN).and_then(|status| status.ipv6).expect("up").local;
-        let own = gatelet_proto::ra::link_local(local);
-        self.internet6_sends(&datagram((BRAS, 547), (own, 546), &payload[..len]));
+        let packet = reply(gatelet_proto::ra::link_local(local), asked, prefixes);
+        self.internet6_sends(&packet);
         self.settle();
     }
 
@@ -138,6 +103,50 @@ impl House {
         self.settle();
         over(self) > 0
     }
+}
+
+fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
+    let said = RouterAdvertisement {
+        hop_limit: 64,
+        is_managed: true,
+        has_other: true,
+        preference: Preference::Medium,
+        router_lifetime_seconds: lifetime,
+        reachable_time_ms: 0,
+        retrans_timer_ms: 0,
+    };
+    let mut buffer = [0; 300];
+    let message = ndp::Message::RouterAdvertisement(said);
+    let mut writer = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &message);
+    if let Some(prefix) = prefix {
+        writer.prefix(&PrefixInformation {
+            prefix: Ipv6Cidr::new(prefix, 64),
+            is_on_link: true,
+            is_autonomous: true,
+            valid_lifetime_seconds: 86_400,
+            preferred_lifetime_seconds: 86_400,
+        });
+    }
+    let len = writer.finish().expect("fits");
+    buffer[..len].to_vec()
+}
+
+fn reply(own: Ipv6Address, asked: &[u8], prefixes: &[Ipv6Address]) -> Vec<u8> {
+    let asked = dhcpv6::Message::parse(asked).expect("well-formed");
+    let client = asked.options().duid(OptionCode::CLIENT_ID).unwrap().unwrap();
+    let mut payload = [0; 400];
+    let mut writer = dhcpv6::Writer::new(&mut payload, MessageType::Reply, asked.transaction_id);
+    writer.push(OptionCode::CLIENT_ID, client.octets()).push(OptionCode::SERVER_ID, SERVER);
+    writer.push(OptionCode::RAPID_COMMIT, b"").ia(OptionCode::IA_PD, 1, 0, 0, |writer| {
+        for prefix in prefixes {
+            writer.ia_prefix(Ipv6Cidr::new(*prefix, 56), 3600, 7200);
+        }
+        if prefixes.is_empty() {
+            writer.status(StatusCode::NoPrefixAvail, "none");
+        }
+    });
+    let len = writer.finish().expect("fits");
+    datagram((BRAS, 547), (own, 546), &payload[..len])
 }
 
 fn over_wan(house: &mut House) -> usize {
@@ -261,6 +270,63 @@ fn a_line_without_a_prefix_shares_its_own() {
     let (lifetime, prefixes) = house.advertised().expect("it is shared");
     assert_eq!((lifetime, prefixes[0].0), (1800, lan(SECOND)));
     assert!(house.reaches(SECOND, over_wan));
+    house.check_tables();
+}
+
+#[test]
+fn a_line_without_dhcpv6_shares_its_own_after_a_while() {
+    let mut house = House::with_control6();
+    house.hears_router(1800, Some(SECOND));
+    house.run_secs(29);
+    assert_eq!(house.advertised(), Some((0, vec![])));
+    house.run_secs(5);
+    assert_eq!(house.advertised(), Some((1800, vec![(lan(SECOND), 2700, 5400)])));
+    // A server that comes late is still welcome.
+    let (_, messages) = house.asks();
+    house.hears_reply(&messages.last().unwrap().1, &[FIRST]);
+    house.run_secs(5);
+    let (lifetime, prefixes) = house.advertised().unwrap();
+    assert_eq!(lifetime, 1800);
+    assert!(prefixes.contains(&(lan(FIRST), 2700, 5400)), "{prefixes:?}");
+    assert!(prefixes.iter().any(|said| said.0 == lan(SECOND) && said.1 == 0), "{prefixes:?}");
+    house.check_tables();
+}
+
+#[test]
+fn on_ethernet_the_gateway_is_asked_for_and_we_answer_for_hosts_that_share_its_network() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    house.v6.any_limit = true;
+    house.add_fibre();
+    let fibre = WanId(1);
+    assert!(house.router.acquire_ipv6(house.now, fibre, Some(Config::new(duid_ll(FIBRE_MAC)))));
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    house.run_secs(2);
+    let frames = house.fibre6_frames();
+    let solicit = &frames[0].1[48..];
+    assert_eq!(frames[0].0, EthernetAddress([0x33, 0x33, 0, 1, 0, 2]));
+    let own = gatelet_proto::ra::link_local(modified_eui_64(FIBRE_MAC));
+    house.v6.hosts = vec![BRAS];
+    house.fibre6_sends(mac6(BRAS), &advertisement(1800, Some(SECOND)));
+    house.fibre6_sends(mac6(BRAS), &reply(own, solicit, &[]));
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((1800, vec![(lan(SECOND), 2700, 5400)])));
+    let host = Ipv6Address::from_bits(SECOND.to_bits() | 0x10);
+    house.v6.hosts.push(host);
+    house.fibre6_frames();
+    house.lan6_sends(host, &udp6((host, 5000), (WEB6, 53), b"hello"));
+    house.settle();
+    house.answer6();
+    let sent: Vec<_> = house.fibre6_got().into_iter().map(|(to, _)| to).collect();
+    assert_eq!(sent, [mac6(BRAS)], "by way of the gateway");
+    // The gateway believes that the host is on its link: we answer for it.
+    house.ndp_seen();
+    let option = [&[1, 1], &mac6(BRAS).0[..]].concat();
+    let asked = neighbour(BRAS, ndp::solicited_node(host), 135, 0, host, &option);
+    house.fibre6_sends(mac6(BRAS), &asked);
+    house.run_secs(4);
+    let answers = house.ndp_seen();
+    assert!(answers.iter().any(|said| said.contains(&format!("I have {host}"))), "{answers:?}");
     house.check_tables();
 }
 

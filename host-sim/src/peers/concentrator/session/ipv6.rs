@@ -16,13 +16,14 @@ use crate::peers::internet::{self, DNS6};
 use crate::peers::ndp::{self, Advertisement, Prefix};
 use crate::peers::packet;
 
-/// Between advertisements nobody asked for (RFC 4861 §6.2.1, MaxRtrAdvInterval).
+/// Between advertisements nobody asked for (RFC 4861 §6.2.1, `MaxRtrAdvInterval`).
 const ADVERTISES_EVERY: Duration = Duration::from_secs(600);
 /// Where the prefixes of lines are from (RFC 3849).
 const LINES: Ipv6Address = Ipv6Address::new(0x2001, 0xDB8, 0xF000, 0, 0, 0, 0, 0);
 
 /// What a concentrator gives a subscriber over IPv6.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Ipv6Access {
     /// Whether its advertisements have a prefix for the line.
     pub line_prefix: bool,

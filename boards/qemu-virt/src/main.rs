@@ -1,0 +1,176 @@
+//! Gatelet on QEMU's `virt` machine: the carrier at the first virtio-net device, the home at the second, the console on the
+//! UART, what must survive in the second flash bank. `cargo xtask qemu` builds and starts it.
+#![no_std]
+#![no_main]
+#![expect(missing_docs, reason = "of the entry point that a macro of riscv-rt's makes")]
+
+mod clock;
+mod flash;
+mod machine;
+mod uart;
+mod virtio;
+
+use core::fmt::Write as _;
+use core::panic::PanicInfo;
+
+use chacha20::ChaCha8Rng;
+use embassy_executor::Spawner;
+use embassy_futures::block_on;
+use embassy_net::{Stack, StackResources};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embedded_storage_async::nor_flash::ReadNorFlash;
+use gatelet_board::{LastWords, random};
+use gatelet_console::{Console, Level};
+use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::redial::Boot;
+use gatelet_router::{Command, Router, TableSpace};
+use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services};
+use rand_core::{Rng, SeedableRng};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use machine::Slot;
+use uart::{Keyboard, Screen};
+use virtio::Port;
+
+const SIDES: Sides = Sides { wan: PortId(0), lan: PortId(1) };
+
+/// 16 of each port are with its device; the rest is on its way.
+const FRAMES: usize = 192;
+const FLOWS: usize = 4096;
+const HOSTS: usize = 128;
+const QUERIES: usize = 16;
+const ANSWERS: usize = 16 * 1024;
+
+/// What the last panic said.
+#[unsafe(link_section = ".uninit.last_words")]
+static LAST_WORDS: LastWords = LastWords::new();
+
+type Board = Gatelet<'static, NoopRawMutex, 2>;
+type Desk = SettingsDesk<NoopRawMutex>;
+type Names = DnsSpace<QUERIES, ANSWERS>;
+type Ledger = FlashLedger<flash::Part>;
+type Leases = FlashLeases<flash::Part>;
+type Kept = FlashSettings<flash::Part>;
+
+#[embassy_executor::main]
+async fn main(spawner: Spawner) {
+    machine::start();
+    if let Err(reason) = start(spawner) {
+        let _ = write!(uart::Emergency, "\r\nGatelet does not start: {reason}\r\n");
+        machine::fail();
+    }
+}
+
+/// Makes everything, and sets it going.
+fn start(spawner: Spawner) -> Result<(), &'static str> {
+    static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
+    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
+    static NAMES: StaticCell<Names> = StaticCell::new();
+    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
+    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
+    static BOARD: StaticCell<Board> = StaticCell::new();
+    static DESK: StaticCell<Desk> = StaticCell::new();
+    static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
+    static CONSOLE: StaticCell<Console> = StaticCell::new();
+
+    let now = gatelet_runtime::now();
+    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    if let Some(words) = LAST_WORDS.take() {
+        console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
+    }
+    let mut rng = ChaCha8Rng::from_seed(virtio::entropy().ok_or("no source of random numbers")?);
+    let [[ledger, ledger_too], [leases, leases_too], [kept, kept_too]] =
+        flash::take().ok_or("the flash is taken")?;
+    let mut ledger = Ledger::new(ledger, 0..ledger_too.capacity() as u32).map_err(|_| NO_ROOM)?;
+    let mut leases = Leases::new(leases, 0..leases_too.capacity() as u32).map_err(|_| NO_ROOM)?;
+    let mut kept = Kept::new(kept, 0..kept_too.capacity() as u32).map_err(|_| NO_ROOM)?;
+    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
+        console.log(now, Level::Warning, format_args!("{complaint}"));
+    }));
+    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+
+    let pool = MEMORY.take().pool();
+    for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
+        pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
+    }
+    let wan = Port::new(Slot::Wan, pool, SIDES.wan).ok_or("no virtio-net device for the WAN")?;
+    let lan = Port::new(Slot::Lan, pool, SIDES.lan).ok_or("no virtio-net device for the LAN")?;
+
+    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
+    router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
+    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    if !desk.set_up(router, now, Boot::Cold, block_on(ledger.load(WAN))) {
+        console.log(now, Level::Error, format_args!("the router does not take the settings"));
+    }
+    block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
+
+    let board = BOARD.init_with(|| Gatelet::new(pool));
+    board.lend_settings(desk);
+    let board: &Board = board;
+    let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
+    let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
+    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let (keyboard, screen) = uart::open();
+    let talks = (desk, wan_stack.0);
+    let names = NAMES.init_with(DnsSpace::new);
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
+    spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
+    spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
+    spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
+    spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
+    let memories = [ledger_too, leases_too, kept_too];
+    spawner.spawn(run_console(board, console, talks, keyboard, screen, memories).map_err(|_| TWICE)?);
+    Ok(())
+}
+
+#[embassy_executor::task]
+async fn run_wan_port(board: &'static Board, port: Port<'static>) -> ! {
+    board.run_port(SIDES.wan, port).await
+}
+
+#[embassy_executor::task]
+async fn run_lan_port(board: &'static Board, port: Port<'static>) -> ! {
+    board.run_port(SIDES.lan, port).await
+}
+
+#[embassy_executor::task]
+async fn run_router(board: &'static Board, router: &'static mut Router<'static>, mut ledger: Ledger) {
+    board.run_router(router, &mut ledger).await;
+    machine::reset()
+}
+
+#[embassy_executor::task]
+async fn run_services(
+    board: &'static Board,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    mut rng: ChaCha8Rng,
+) -> ! {
+    board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+/// Ends with a reset: the router says goodbye first.
+#[embassy_executor::task]
+async fn run_console(
+    board: &'static Board,
+    console: &'static mut Console,
+    talks: (&'static Desk, Stack<'static>),
+    keyboard: Keyboard,
+    screen: Screen,
+    mut memories: [flash::Part; 3],
+) {
+    gatelet_board::talk(board, console, talks, keyboard, screen, &mut memories).await;
+    board.commands().send(Command::Shutdown).await;
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    LAST_WORDS.keep(info);
+    machine::reset()
+}
+
+const NO_ROOM: &str = "the flash's parts are too small";
+const TWICE: &str = "a task is spawned once";
+/// What `show version` says.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (QEMU virt)");

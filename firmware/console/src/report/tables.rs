@@ -1,0 +1,131 @@
+//! `show flows`, `show nat` and `show leases`: tables, row by row.
+
+use core::fmt::{self, Write};
+use core::net::SocketAddrV4;
+
+use gatelet_router::{FlowStatus, MappingStatus, Router};
+
+use crate::request::Text;
+use crate::time::{Context, Span};
+use crate::width::Printable;
+
+/// A row of the flows.
+pub fn flows(router: &Router<'_>, at: u32, context: &Context, out: &mut Text) -> Option<u32> {
+    let Some(from) = at.checked_sub(1) else {
+        return row(
+            out,
+            1,
+            format_args!("Proto From                  To                    State        Idle"),
+        );
+    };
+    let (place, flow) = router.flows(context.now, from as u16).next()?;
+    let FlowStatus { protocol, source, destination, is_established, idle, .. } = flow;
+    let state = if is_established { "established" } else { "half-open" };
+    row(
+        out,
+        u32::from(place) + 2,
+        format_args!(
+            "{:<5} {:<21} {:<21} {state:<12} {}",
+            Protocol(protocol),
+            End(source),
+            End(destination),
+            Span(idle, context.language)
+        ),
+    )
+}
+
+/// A row of the NAT mappings.
+pub fn mappings(router: &Router<'_>, at: u32, out: &mut Text) -> Option<u32> {
+    let Some(from) = at.checked_sub(1) else {
+        return row(out, 1, format_args!("Proto Inside                Port outside  WAN  Flows"));
+    };
+    let (place, mapping) = router.mappings(from as u16).next()?;
+    let MappingStatus { protocol, inside, external_port, wan, flows } = mapping;
+    row(
+        out,
+        u32::from(place) + 2,
+        format_args!(
+            "{:<5} {:<21} {external_port:>12}  {:>3}  {flows:>5}",
+            Protocol(protocol),
+            End(inside),
+            Wan(wan)
+        ),
+    )
+}
+
+/// A row of the leases.
+pub fn leases(router: &Router<'_>, at: u32, context: &Context, out: &mut Text) -> Option<u32> {
+    let server = router.dhcp_server()?;
+    let Some(from) = at.checked_sub(1) else {
+        return row(out, 1, format_args!("Address         Hardware address   Ends          Name"));
+    };
+    let lease = server.leases().nth(from as usize)?;
+    let mut ends: heapless::String<32> = heapless::String::new();
+    let written = match lease.expires_at() {
+        Some(at) if at > context.now => write!(ends, "in {}", Span(at - context.now, context.language)),
+        _ => ends.write_str("over"),
+    };
+    written.ok()?;
+    row(
+        out,
+        at + 1,
+        format_args!("{:<15} {}  {ends:<13} {}", Left(lease.address()), lease.mac(), lease.host_name()),
+    )
+}
+
+/// Writes a row, and answers where the next one is.
+#[expect(clippy::unnecessary_wraps, reason = "the last thing each table does")]
+fn row(out: &mut Text, next: u32, text: fmt::Arguments<'_>) -> Option<u32> {
+    out.clear();
+    // A row is shorter than a line may be.
+    let _ = Printable(out).write_fmt(text);
+    Some(next)
+}
+
+/// A protocol by its name.
+struct Protocol(u8);
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.pad("icmp"),
+            6 => f.pad("tcp"),
+            17 => f.pad("udp"),
+            other => padded(f, format_args!("{other}")),
+        }
+    }
+}
+
+/// An address and a port in a column.
+struct End(SocketAddrV4);
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        padded(f, format_args!("{}", self.0))
+    }
+}
+
+struct Left(core::net::Ipv4Addr);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        padded(f, format_args!("{}", self.0))
+    }
+}
+
+struct Wan(Option<gatelet_router::WanId>);
+
+impl fmt::Display for Wan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => padded(f, format_args!("{}", id.0)),
+            None => f.pad("-"),
+        }
+    }
+}
+
+fn padded(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+    let mut buffer: heapless::String<24> = heapless::String::new();
+    buffer.write_fmt(text)?;
+    f.pad(&buffer)
+}
