@@ -312,28 +312,6 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
         DatapathEvent::NeighbourDisputed { address, mac } => {
             say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
         }
-        DatapathEvent::Ipv6AddressConflict { address, mac } => {
-            say(Level::Error, format_args!("another station has our address {address}: {mac}"));
-        }
-        DatapathEvent::Ipv6NeighbourDisputed { address, mac } => {
-            say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
-        }
-        DatapathEvent::Ipv6HostQuota { address } => {
-            say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
-        }
-        DatapathEvent::Ipv6Rule { number, action, source, destination } => {
-            say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
-        }
-        DatapathEvent::TunnelBehindNat { tunnel, address, .. } => say(
-            Level::Warning,
-            format_args!(
-                "tunnel {}: our address {address} is not of the Internet, 6in4 will not come through",
-                tunnel.0
-            ),
-        ),
-        DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
-            say(Level::Info, format_args!("tunnel {}: packets of up to {mtu} octets come through", tunnel.0));
-        }
         DatapathEvent::HostQuota { address } => {
             say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
         }
