@@ -1,6 +1,6 @@
 //! What `show` prints. Each function makes a text from what its owner lends, and writes the line of it that is asked for.
 //!
-//! Texts of a screen are gone through with [`Lines`](crate::Lines) for each of their lines. Tables are found by place: `at` is 0
+//! Texts of a screen are gone through with [`Lines`] for each of their lines. Tables are found by place: `at` is 0
 //! for the heading and one more than the place of the row to begin at, and what is answered is where to go on.
 
 mod connectivity;
