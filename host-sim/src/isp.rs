@@ -98,7 +98,9 @@ pub fn run(args: &Args, mut tell: impl FnMut(Instant, &str, &str)) -> io::Result
             internet.handle_timeout(now);
         }
         while let Some(packet) = internet.poll_packet(now) {
-            concentrator.deliver(&packet, &mut out);
+            if let Some(error) = concentrator.deliver(now, &packet, &mut out) {
+                internet.handle_error(now, &error);
+            }
         }
         for frame in out.frames() {
             wire.send(frame);

@@ -58,6 +58,30 @@ fn a_page_that_does_not_come_is_seen() {
 }
 
 #[test]
+fn a_black_hole_on_the_way_is_seen() {
+    let report = run_with("ipv6-pmtu", &[("path-mtu = 1400", "path-mtu = 1400\nblack-hole = true")]);
+    assert!(failed(&report).contains(&"every page comes"), "{:?}", failed(&report));
+    // As long as the owner has not said that the tunnel takes no more.
+    let own = "prefix = [\"2001:db8:c000::/48\"]\n";
+    let report = run_with("sit-black-hole", &[(&format!("{own}mtu = 1280"), own)]);
+    assert!(failed(&report).contains(&"every page comes"), "{:?}", failed(&report));
+}
+
+#[test]
+fn what_is_not_routed_into_a_tunnel_is_seen_in_it() {
+    let report = run_with("sit-client", &[("routed = [\"2001:db8:c000::", "routed = [\"2001:db8:c001::")]);
+    assert!(failed(&report).contains(&"what goes into the tunnel is in order and the client's own"));
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_not_believed() {
+    let report =
+        run_with("sit-endpoint", &[("ping-from = \"192.0.2.41/32\"", "ping-from = \"192.0.2.42/32\"")]);
+    assert!(failed(&report).contains(&"the broker has the new one"), "{:?}", failed(&report));
+    assert_eq!((report.counters["endpoint-updates"], report.counters["endpoint-updates-refused"]), (0, 1));
+}
+
+#[test]
 fn a_world_with_a_lan_is_the_same_each_time_and_another_with_another_seed() {
     let file = scenario::find("lan-surf").unwrap().parse().unwrap();
     let run = |seed| {
@@ -78,6 +102,12 @@ fn mistakes_in_a_lan_are_named() {
             "[lan]\n[[lan.host]]\nname = \"a\"\n[[lan.host.task]]\ndo = \"ping\"\nat = \"1s\"\nname = \"x\"\nto = \"192.0.2.1\"",
             "two ways",
         ),
+        ("[ipv6]", "there is no [lan]"),
+        ("[lan]\n[ipv6]\ndelegates = 40", "48 to 64"),
+        ("[lan]\n[[broker.tunnel]]\nclient = \"2001:db8::2/64\"", "`server` is missing"),
+        ("[lan]\n[[tunnel]]\nremote = \"192.0.2.41\"\naddress = \"2001:db8::2/96\"", "tunnel network"),
+        ("[lan]\n[[tunnel]]\nremote = \"192.0.2.41\"\naddress = \"2001:db8::2\"", "write it like"),
+        ("[lan]\n[[fault]]\ndo = \"path-mtu\"\nat = \"1s\"", "`mtu` is missing"),
         ("[lan]\n[[forward]]\nport = 0\nto = \"192.168.1.2\"", "port 0 cannot be"),
         ("[[forward]]\nport = 80\nto = \"192.168.1.2\"", "there is no [lan]"),
         ("[lan]\n[[lan.host]]\nname = \"a\"\ncount = 5000", "more than 1000"),

@@ -11,12 +11,16 @@
 //!
 //! They prove logic, not interoperability: that takes a peer nobody here wrote (the peer lab).
 
+pub mod broker;
 pub mod concentrator;
+pub mod dhcpv6;
 pub mod edge;
+pub mod far;
 pub mod host;
 pub mod internet;
 pub mod lan;
 pub mod modem;
+pub mod ndp;
 pub mod ont;
 pub mod packet;
 pub mod portal;

@@ -30,6 +30,7 @@ impl<'a> Modem<'a> {
         // It has no way out, and answers only in its own network.
         let lease = Lease { address, gateway: address.address(), dns: Vec::new(), portal: None };
         let mut machine = Machine::on_ethernet("modem", MODEM_MAC, Some(lease), memory, storage, seed);
+        machine.forget_ipv6();
         machine.serve(Service::Http, HTTP, CLIENTS);
         Self { machine }
     }

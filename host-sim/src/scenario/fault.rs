@@ -12,10 +12,12 @@ use super::file::{error_tag, network};
 use super::values;
 use crate::link::{End, Loss, Quality};
 use crate::message::Message;
+use crate::peers::broker;
 use crate::peers::concentrator::Reception;
+use crate::peers::dhcpv6;
 use crate::peers::edge;
 use crate::peers::host::Task;
-use crate::peers::internet::{self, Attack, Campaign, DnsMood};
+use crate::peers::internet::{self, Attack, Campaign, DnsMood, Narrow};
 use crate::peers::lan::Scheme;
 use crate::peers::radius::Refusal;
 use crate::timeline::tags;
@@ -73,6 +75,8 @@ pub struct FaultFile {
     rate: Option<u32>,
     port: Option<u16>,
     size: Option<u64>,
+    mtu: Option<usize>,
+    black_hole: Option<bool>,
 }
 
 /// What can be done.
@@ -117,6 +121,13 @@ enum Verb {
     DhcpNoRenewals,
     DhcpRenumber,
     NtpSilence,
+    Dhcpv6Silence,
+    Dhcpv6Exhausted,
+    Renumber,
+    PathMtu,
+    BrokerSilence,
+    BrokerFailure,
+    BrokerGone,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -196,6 +207,8 @@ pub(super) enum Action {
         task: Task,
         to_router: bool,
     },
+    /// Somebody behind a tunnel that the router serves does something.
+    BeginFar(Task),
     Misbehave {
         host: usize,
         scheme: Scheme,
@@ -213,6 +226,14 @@ pub(super) enum Action {
     Dhcp(edge::Mood),
     Renumber,
     NtpSilence,
+    /// The DHCPv6 server.
+    Dhcpv6(dhcpv6::Mood),
+    /// Other prefixes for the session, at once.
+    RenumberIpv6,
+    /// The way is narrower over IPv6 from now on.
+    Narrow(Narrow),
+    /// The tunnel broker's page.
+    Broker(broker::Mood),
 }
 
 impl FaultFile {
@@ -260,6 +281,8 @@ impl FaultFile {
             ("rate", self.rate.is_some(), &[Verb::Attack]),
             ("port", self.port.is_some(), &[Verb::Attack, Verb::Reach]),
             ("size", self.size.is_some(), &[Verb::Reach]),
+            ("mtu", self.mtu.is_some(), &[Verb::PathMtu]),
+            ("black-hole", self.black_hole.is_some(), &[Verb::PathMtu]),
         ];
         match given.iter().find(|(_, there, verbs)| *there && !verbs.contains(&self.verb)) {
             Some((name, _, verbs)) => Err(format!("`{name}` belongs to {verbs:?}, not to {:?}", self.verb)),
@@ -343,6 +366,16 @@ impl FaultFile {
             Verb::DhcpNoRenewals => Action::Dhcp(edge::Mood::DeafToRenewals),
             Verb::DhcpRenumber => Action::Renumber,
             Verb::NtpSilence => Action::NtpSilence,
+            Verb::Dhcpv6Silence => Action::Dhcpv6(dhcpv6::Mood::Silent),
+            Verb::Dhcpv6Exhausted => Action::Dhcpv6(dhcpv6::Mood::Exhausted),
+            Verb::Renumber => Action::RenumberIpv6,
+            Verb::BrokerSilence => Action::Broker(broker::Mood::Silent),
+            Verb::BrokerGone => Action::Broker(broker::Mood::Gone),
+            Verb::BrokerFailure => Action::Broker(broker::Mood::Failing),
+            Verb::PathMtu => Action::Narrow(Narrow {
+                mtu: self.mtu.ok_or("`mtu` is missing")?,
+                is_black_hole: self.black_hole.unwrap_or(false),
+            }),
         })
     }
 }
@@ -397,6 +430,9 @@ impl Action {
                 | Self::Dns(_)
                 | Self::Dhcp(_)
                 | Self::NtpSilence
+                | Self::Dhcpv6(_)
+                | Self::Narrow(_)
+                | Self::Broker(_)
         )
     }
 }

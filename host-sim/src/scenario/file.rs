@@ -27,7 +27,7 @@ use gatelet_proto::connectivity::Region;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{NightlyReconnect, Policy, Preset};
-use gatelet_router::WanConfig;
+use gatelet_router::{MAX_TUNNELS, WanConfig};
 use gatelet_wire::ethernet::VlanTag;
 use gatelet_wire::pppoe::TagKind;
 use serde::Deserialize;
@@ -37,6 +37,7 @@ use smoltcp::wire::Ipv4Cidr;
 use super::access::{EdgeFile, Kind as WanKind, ModemFile};
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
+use super::ipv6::{BrokerFile, FarFile, Ipv6File, OwnTunnelFile};
 use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
@@ -45,7 +46,7 @@ use crate::peers::concentrator::{
     ACCOUNT, Authentication, Concentrator, Cookie, Keepalive, MaxPayload, Model, Moods, Reception, Startup,
 };
 use crate::peers::portal::{self, Network};
-use crate::world::Access;
+use crate::world::{Access, Ipv6Settings};
 
 /// A scenario as it stands in its file.
 #[derive(Debug, Clone, Deserialize)]
@@ -71,6 +72,15 @@ pub struct File {
     /// The concentrator.
     #[serde(default)]
     pub concentrator: ConcentratorFile,
+    /// What there is over IPv6.
+    pub ipv6: Option<Ipv6File>,
+    /// A tunnel broker.
+    pub broker: Option<BrokerFile>,
+    /// Somebody behind a tunnel that the router serves.
+    pub far: Option<FarFile>,
+    /// The router's ends of tunnels.
+    #[serde(default, rename = "tunnel")]
+    pub tunnels: Vec<OwnTunnelFile>,
     /// How the router looks whether the Internet is there; it does not if not given.
     pub connectivity: Option<ConnectivityFile>,
     /// What is behind the concentrator.
@@ -294,6 +304,8 @@ pub struct ConcentratorFile {
     /// Whether a client that redials gets the address it had.
     keeps_address: Option<bool>,
     padt_for_unknown: bool,
+    /// Whether its addresses are of the Internet, and not of a carrier's NAT (RFC 6598).
+    public_addresses: bool,
     ipv6: Option<bool>,
     vlan: Option<u16>,
     simultaneous: Option<usize>,
@@ -437,6 +449,7 @@ impl ConcentratorFile {
         moods.walled_garden = self.walled_garden;
         moods.honours_requested_address = self.keeps_address.unwrap_or(moods.honours_requested_address);
         moods.padt_for_unknown = self.padt_for_unknown;
+        moods.public_addresses = self.public_addresses;
         moods.ipv6 = self.ipv6.unwrap_or(moods.ipv6);
         moods.welcome = self.welcome.clone().unwrap_or(moods.welcome);
         moods
@@ -472,6 +485,25 @@ impl File {
         }
     }
 
+    /// Whether there is anything in it that needs an Internet over IPv6.
+    pub fn needs_ipv6_outside(&self) -> bool {
+        self.ipv6.is_some() || self.broker.is_some() || self.far.is_some() || !self.tunnels.is_empty()
+    }
+
+    /// What the router is told of IPv6, if there is any.
+    ///
+    /// # Errors
+    /// Which tunnel cannot be.
+    pub fn ipv6(&self) -> Result<Option<Ipv6Settings>, String> {
+        let tunnels: Vec<_> = self.tunnels.iter().map(OwnTunnelFile::check).collect::<Result<_, _>>()?;
+        if tunnels.len() > MAX_TUNNELS {
+            return Err(format!("tunnel: {MAX_TUNNELS} at most"));
+        }
+        let is_wanted = self.ipv6.is_some() || !tunnels.is_empty();
+        let (acquires, dns) = (self.ipv6.is_some(), Vec::new());
+        Ok(is_wanted.then_some(Ipv6Settings { acquires, dns, tunnels }))
+    }
+
     /// Reads a scenario.
     ///
     /// # Errors
@@ -491,6 +523,9 @@ impl File {
         let mut script: Vec<Fault> = faults.collect::<Result<_, _>>()?;
         if let Some(lan) = &self.lan {
             script.extend(lan.script()?);
+        }
+        if let Some(far) = &self.far {
+            script.extend(far.script()?);
         }
         Ok(script)
     }

@@ -1,18 +1,20 @@
 //! The LAN of a scenario: `[lan]`, its computers `[[lan.host]]`, and what they do, `[[lan.host.task]]`.
 
+use std::net::IpAddr;
+
 use gatelet_hal::PortId;
-use gatelet_router::{Filtering, Forward, LanConfig, PortRange, Protocol};
+use gatelet_router::{Filtering, Forward, LanConfig, PingPolicy, PortRange, Protocol};
 use serde::Deserialize;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address};
 
 use super::fault::{Action, Fault, when};
 use super::values;
 use crate::link::Quality;
-use crate::peers::host::{Lease, Machine, Memory, Service, Size, Target, Task};
+use crate::peers::host::{Family, Lease, Machine, Memory, Service, Size, Target, Task};
 use crate::peers::lan::{Lan, Mischief, Scheme, mac};
-use crate::world::LanSettings;
+use crate::world::{Ipv6Settings, LanSettings};
 
 /// Fast Ethernet.
 const RATE: u64 = 100_000_000;
@@ -31,6 +33,9 @@ pub struct LanFile {
     /// Between the router and the switch.
     #[serde(default = "link")]
     link: Quality,
+    /// Whom hosts are to ask for names over IPv6.
+    #[serde(default)]
+    ipv6_dns: Vec<Ipv6Address>,
     #[serde(default, rename = "host")]
     hosts: Vec<HostFile>,
 }
@@ -52,6 +57,8 @@ struct HostFile {
     /// How much later than the one before each of several joins and does what it does.
     #[serde(default, deserialize_with = "values::some_duration")]
     stagger: Option<Duration>,
+    /// Whether it speaks IPv6; it does if nothing is said.
+    ipv6: Option<bool>,
     /// Tells only what goes wrong.
     #[serde(default)]
     quiet: bool,
@@ -62,10 +69,10 @@ struct HostFile {
     tasks: Vec<TaskFile>,
 }
 
-/// `[[lan.host.task]]`
+/// `[[lan.host.task]]`, `[[far.task]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TaskFile {
+pub(super) struct TaskFile {
     #[serde(rename = "do")]
     verb: Verb,
     #[serde(default, deserialize_with = "values::some_duration")]
@@ -79,8 +86,11 @@ struct TaskFile {
     every: Option<Duration>,
     /// Whom it is about: by name, ...
     name: Option<String>,
+    /// ... over one family alone ...
+    #[serde(default)]
+    over: Family,
     /// ... or by address, ...
-    to: Option<Ipv4Address>,
+    to: Option<IpAddr>,
     /// ... or it is the router, under its address outside.
     #[serde(default)]
     to_router: bool,
@@ -99,6 +109,8 @@ struct TaskFile {
     lasts: Option<Duration>,
     #[serde(default, deserialize_with = "values::some_duration")]
     patience: Option<Duration>,
+    /// What is said, word for word.
+    text: Option<String>,
     /// Frames per second of a misbehaviour.
     rate: Option<u32>,
 }
@@ -110,6 +122,9 @@ pub struct NatFile {
     filtering: FilteringName,
     dmz: Option<Ipv4Address>,
     host_flows: Option<u16>,
+    /// Whose pings the router answers on its WAN.
+    #[serde(deserialize_with = "values::some_cidr")]
+    ping_from: Option<Ipv4Cidr>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -171,6 +186,7 @@ enum Verb {
     Ping,
     Hold,
     Trace,
+    Ask,
     #[serde(untagged)]
     Misbehave(Mischief),
 }
@@ -193,6 +209,7 @@ impl LanFile {
         port: PortId,
         nat: &NatFile,
         forwards: &[ForwardFile],
+        ipv6: Option<Ipv6Settings>,
     ) -> Result<LanSettings, String> {
         let mut config = LanConfig::new(port, self.address);
         if let (Some(dhcp), Some(newcomers)) = (&mut config.dhcp, self.newcomers_per_minute) {
@@ -208,6 +225,8 @@ impl LanFile {
                 FilteringName::Endpoint => Filtering::EndpointIndependent,
             },
             host_quota: nat.host_flows,
+            ping: nat.ping_from.map_or(PingPolicy::Nobody, PingPolicy::From),
+            ipv6: ipv6.map(|settings| Ipv6Settings { dns: self.ipv6_dns.clone(), ..settings }),
         })
     }
 
@@ -260,6 +279,9 @@ impl LanFile {
             let seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15u64.wrapping_mul(number as u64 + 1));
             let mut machine = Machine::on_ethernet(&name, mac(number), fixed, memory, storage, seed);
             machine.set_quiet(host.quiet);
+            if host.ipv6 == Some(false) {
+                machine.forget_ipv6();
+            }
             for &port in &host.serves {
                 machine.serve(Service::Http, port, 4);
             }
@@ -296,6 +318,13 @@ impl HostFile {
 }
 
 impl TaskFile {
+    /// What somebody far away does.
+    pub(super) fn check_far(&self) -> Result<Fault, String> {
+        let mut fault = self.check(0)?;
+        fault.action = Action::BeginFar(self.task()?);
+        Ok(fault)
+    }
+
     fn check(&self, host: usize) -> Result<Fault, String> {
         let when = when(self.at, self.after.as_ref(), self.nth, self.delay)?;
         let repeat = match (self.times, self.every) {
@@ -315,9 +344,11 @@ impl TaskFile {
 
     fn target(&self) -> Result<Target, String> {
         match (&self.name, self.to) {
-            (Some(name), None) => Ok(Target::Name(name.clone())),
-            (None, Some(address)) => Ok(Target::Address(address)),
-            (None, None) => Ok(Target::Name("www.example.net".into())),
+            (Some(name), None) => Ok(Target::Name(name.clone(), self.over)),
+            (None, Some(_)) if self.over != Family::Any => Err("`over` belongs to a name".into()),
+            (None, Some(IpAddr::V4(address))) => Ok(Target::Address(IpAddress::Ipv4(address))),
+            (None, Some(IpAddr::V6(address))) => Ok(Target::Address(IpAddress::Ipv6(address))),
+            (None, None) => Ok(Target::Name("www.example.net".into(), self.over)),
             _ => Err("`name` and `to` are two ways to say the same".into()),
         }
     }
@@ -328,7 +359,7 @@ impl TaskFile {
         let target = self.target()?;
         Ok(match self.verb {
             Verb::Resolve => match target {
-                Target::Name(name) => Task::Resolve { name },
+                Target::Name(name, family) => Task::Resolve { name, family },
                 Target::Address(_) => return Err("an address needs no looking up".into()),
             },
             Verb::Fetch => Task::Fetch {
@@ -355,6 +386,11 @@ impl TaskFile {
                 patience: self.patience.unwrap_or(seconds(20)),
             },
             Verb::Trace => Task::Trace { target },
+            Verb::Ask => Task::Ask {
+                target,
+                port: self.port.unwrap_or(80),
+                text: self.text.clone().ok_or("`text` is missing: what is said?")?,
+            },
             Verb::Misbehave(_) => return Err("no task".into()),
         })
     }

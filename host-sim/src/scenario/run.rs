@@ -1,17 +1,23 @@
 //! Runs a scenario and judges it.
 
+mod ipv6;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use gatelet_hal::PortId;
 use serde::Serialize;
+use smoltcp::iface::SocketStorage;
 use smoltcp::time::Instant;
 
 use super::file::ConnectivityFile;
+use super::ipv6::Ipv6File;
 use super::{Check, File, LanFile, Script};
 use crate::executor::Mode;
+use crate::peers::broker::Broker;
 use crate::peers::edge::{EDGE_MAC, Edge};
+use crate::peers::far::Far;
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
 use crate::peers::modem::{MODEM_MAC, Modem};
@@ -80,10 +86,15 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     let mut concentrator = file.concentrator.build(seed ^ 0xAC)?;
     concentrator.moods.passes_on = file.lan.is_some();
+    concentrator.moods.ipv6_access = file.ipv6.as_ref().map(Ipv6File::access).transpose()?;
     let mut memory = file.lan.as_ref().map_or(Ok(Vec::new()), LanFile::memory)?;
     let mut storage: Vec<_> = memory.iter().map(Memory::storage).collect();
     let mut outer_memory = Memory::new(Size::INTERNET);
     let mut outer_storage = outer_memory.storage();
+    let mut broker_memory = Memory::new(Size::MODEM);
+    let mut broker_storage = broker_memory.storage();
+    let mut far_memory = Memory::new(Size::LAN_HOST);
+    let mut far_storage = far_memory.storage();
     let mut modem_memory = Memory::new(Size::MODEM);
     let mut modem_storage = modem_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
@@ -92,13 +103,14 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     }
     if let Some(lan) = &file.lan {
         network.lan = Some(lan.build(&mut memory, &mut storage, seed ^ 0x1A));
-        let mut internet = Internet::new(&mut outer_memory, &mut outer_storage, seed ^ 0x1E7);
-        // Where connectivity is looked at, there is somebody to ask.
-        let clean = file.connectivity.and_then(|_| portal::network("clean"));
-        if let Some(network) = file.internet.network()?.or(clean) {
-            internet.set_network(network);
-        }
-        network.internet = Some(internet);
+        let rooms = [
+            (&mut outer_memory, outer_storage.as_mut_slice()),
+            (&mut broker_memory, broker_storage.as_mut_slice()),
+            (&mut far_memory, far_storage.as_mut_slice()),
+        ];
+        network.internet = Some(internet(file, seed, rooms)?);
+    } else if file.needs_ipv6_outside() {
+        return Err("ipv6, broker, far, tunnel: there is no [lan], and without one no Internet".into());
     } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
         return Err("connectivity, internet.network: without a [lan] there is no Internet".into());
     }
@@ -127,7 +139,7 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     gateway.max_frame_len = max_frame_len;
     gateway.connectivity = file.connectivity.map(ConnectivityFile::region);
     if let Some(lan) = &file.lan {
-        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards)?);
+        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards, file.ipv6()?)?);
     } else if !file.forwards.is_empty() {
         return Err("forward: there is no [lan] to lead to".into());
     }
@@ -160,6 +172,32 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         counters,
         entries,
     })
+}
+
+/// The Internet of a scenario, with rooms for its servers, for a broker and for somebody far away.
+fn internet<'a>(
+    file: &File,
+    seed: u64,
+    rooms: [(&'a mut Memory, &'a mut [SocketStorage<'a>]); 3],
+) -> Result<Internet<'a>, String> {
+    let [(memory, storage), brokers, fars] = rooms;
+    let mut internet = Internet::new(memory, storage, seed ^ 0x1E7);
+    internet.narrow = file.ipv6.as_ref().and_then(Ipv6File::narrow);
+    if let Some(broker) = &file.broker {
+        let (memory, storage) = brokers;
+        internet.broker =
+            Some(Broker::new(broker.tunnels()?, broker.too_long, memory, storage, seed ^ 0xB20));
+    }
+    if let Some(far) = &file.far {
+        let (memory, storage) = fars;
+        internet.far = Some(Far::new(&far.addresses, memory, storage, seed ^ 0xFA2));
+    }
+    // Where connectivity is looked at, there is somebody to ask.
+    let clean = file.connectivity.and_then(|_| portal::network("clean"));
+    if let Some(network) = file.internet.network()?.or(clean) {
+        internet.set_network(network);
+    }
+    Ok(internet)
 }
 
 fn digest(network: &Network<'_>) -> u64 {
@@ -210,6 +248,9 @@ fn standing_checks(network: &Network<'_>, budget: usize) -> Vec<Check> {
             passed: watch.intruded == 0,
             detail: format!("{} packets", watch.intruded),
         });
+        if damaged == 0 {
+            checks.extend(ipv6::checks(network, internet));
+        }
         checks.push(Check {
             name: "nothing leaves with a source address that is not the subscriber's".into(),
             passed: foreign == 0,
@@ -271,6 +312,7 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("undelivered", edge.map_or(ac.undelivered, |edge| edge.undelivered)),
         ]);
     }
+    named.extend(ipv6::counters(network));
     if let Some(edge) = edge {
         named.extend([
             ("dhcp-discovers", edge.discovers),

@@ -4,7 +4,7 @@ use chacha20::ChaCha8Rng;
 use rand_core::Rng;
 use serde::{Deserialize, Deserializer, de::Error};
 use smoltcp::time::Duration;
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Cidr, Ipv6Cidr};
 
 /// Units of a duration and their microseconds, longest name first where one begins another.
 const UNITS: [(&str, u64); 6] = [
@@ -102,6 +102,28 @@ pub fn cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Cidr, D::E
 /// As [`cidr`].
 pub fn some_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ipv4Cidr>, D::Error> {
     cidr(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: an IPv6 address with the length of its network.
+///
+/// # Errors
+/// A sentence that says how to write one.
+pub fn ipv6_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv6Cidr, D::Error> {
+    read_ipv6_cidr(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For `#[serde(deserialize_with)]`: a list of them.
+///
+/// # Errors
+/// As [`ipv6_cidr`].
+pub fn ipv6_cidrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ipv6Cidr>, D::Error> {
+    let texts: Vec<String> = Vec::deserialize(deserializer)?;
+    texts.iter().map(|text| read_ipv6_cidr(text).map_err(D::Error::custom)).collect()
+}
+
+fn read_ipv6_cidr(text: &str) -> Result<Ipv6Cidr, String> {
+    text.parse()
+        .map_err(|()| format!("{text:?} is no address with its network: write it like \"2001:db8::1/64\""))
 }
 
 /// A probability, 0 to 1, drawn exactly the same way on every machine.

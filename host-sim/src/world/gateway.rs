@@ -17,10 +17,13 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pubsub::WaitResult;
 use gatelet_hal::{EthernetPort, Frame, FramePool, LinkState, PortId, Ready};
 use gatelet_proto::connectivity::{self, Family, Region};
+use gatelet_proto::dhcpv6::{client, duid_ll};
 use gatelet_proto::dns;
 use gatelet_proto::redial::{Boot, Ledger};
+use gatelet_proto::sixinfour::Tunnel;
 use gatelet_router::{
-    EthernetWanConfig, Filtering, Forward, LanConfig, Router, TableSpace, WanConfig, WanId,
+    EthernetWanConfig, Filtering, Forward, LanConfig, PingPolicy, Router, TableSpace, TunnelId, WanConfig,
+    WanId,
 };
 use gatelet_runtime::{
     Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, ProbeSpace,
@@ -28,7 +31,7 @@ use gatelet_runtime::{
 };
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use super::flash::{self, Flash};
 use super::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
@@ -80,6 +83,21 @@ pub struct LanSettings {
     pub filtering: Filtering,
     /// The most flows of one host, if not what the router thinks right.
     pub host_quota: Option<u16>,
+    /// Whose pings are answered on the WAN.
+    pub ping: PingPolicy,
+    /// IPv6, if it is wanted.
+    pub ipv6: Option<Ipv6Settings>,
+}
+
+/// What the owner has set for IPv6.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ipv6Settings {
+    /// Whether addresses and prefixes are asked for on the WAN.
+    pub acquires: bool,
+    /// Whom hosts are to ask for names.
+    pub dns: Vec<Ipv6Address>,
+    /// Tunnels over the WAN.
+    pub tunnels: Vec<Tunnel>,
 }
 
 /// How the box gets on line.
@@ -319,8 +337,27 @@ impl LanSettings {
         }
         router.set_dmz(self.dmz);
         router.set_filtering(self.filtering);
+        router.set_ping(self.ping);
         if let Some(flows) = self.host_quota {
             router.set_host_quota(flows);
+        }
+        if let Some(ipv6) = self.ipv6 {
+            ipv6.apply(router);
+        }
+    }
+}
+
+impl Ipv6Settings {
+    fn apply(self, router: &mut Router<'_>) {
+        let now = gatelet_runtime::now();
+        if self.acquires {
+            let config = client::Config::new(duid_ll(ROUTER_MAC));
+            assert!(router.acquire_ipv6(now, WAN, Some(config)), "it has tables and a WAN");
+        }
+        assert!(router.advertise_ipv6(now, &self.dns), "it has a LAN");
+        for (number, tunnel) in self.tunnels.iter().enumerate() {
+            let id = TunnelId(number as u8);
+            assert!(router.set_up_tunnel(now, id, WAN, Some(tunnel)), "checked when it was read");
         }
     }
 }

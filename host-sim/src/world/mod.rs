@@ -11,7 +11,7 @@ mod network;
 
 use smoltcp::time::Instant;
 
-pub use self::gateway::{Access, Gateway, LanSettings, Run, WorldPacer};
+pub use self::gateway::{Access, Gateway, Ipv6Settings, LanSettings, Run, WorldPacer};
 pub use self::meter::Meter;
 pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::timeline::Tone;
@@ -39,8 +39,10 @@ pub struct Remark {
 }
 
 /// How remarks begin, the tag they get in the timeline, and their tone.
-const REMARKS: [(&str, &str, Tone); 9] = [
+const REMARKS: [(&str, &str, Tone); 11] = [
     ("a session is up", "session-up", Tone::Plain),
+    ("delegates", "prefix-delegated", Tone::Plain),
+    ("gives the subscriber other prefixes", "renumbered", Tone::Bad),
     ("ends the session", "kick", Tone::Bad),
     ("forgets the session", "session-forgotten", Tone::Bad),
     ("locks the client out", "lockout", Tone::Bad),

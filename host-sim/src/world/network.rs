@@ -323,7 +323,11 @@ impl Network<'_> {
             busy = true;
             match &mut self.edge {
                 Some(edge) => edge.deliver(now, &packet, &mut self.outbox),
-                None => self.concentrator.deliver(&packet, &mut self.outbox),
+                None => {
+                    if let Some(error) = self.concentrator.deliver(now, &packet, &mut self.outbox) {
+                        internet.handle_error(now, &error);
+                    }
+                }
             }
         }
         let news = internet.take_news();

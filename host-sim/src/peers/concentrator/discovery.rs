@@ -9,7 +9,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::path::Path;
-use super::session::Session;
+use super::session::{Routes, Session};
 use super::throttle::{Caller, Reaction, Stage};
 use super::{AC_MAC, Client, Concentrator, Cookie, MaxPayload, Reception, SECOND_AC_MAC, Startup};
 use crate::world::Outbox;
@@ -112,6 +112,10 @@ impl Concentrator {
             let address = self.fresh_address();
             let mut session = Session::new(now, path, &self.moods, mru, address, &mut self.rng);
             session.host_uniq = host_uniq.to_vec();
+            session.ipv6 = self.moods.ipv6_access.clone().map(|access| {
+                let subscriber = self.subscriber(mac, !access.keeps_prefix);
+                Routes::new(access, subscriber)
+            });
             session.provoked = self.clients.get(&mac.0).is_some_and(|client| client.provoked);
             self.sessions.push(session);
             self.counters.sessions_opened += 1;
@@ -235,9 +239,23 @@ impl Concentrator {
         }
     }
 
-    /// Another address at each dial, from the range carriers use behind their NAT (RFC 6598).
+    /// The number that decides a client's prefixes: the one it had, or another.
+    pub(super) fn subscriber(&mut self, mac: EthernetAddress, is_new: bool) -> u32 {
+        if !is_new && let Some(known) = self.subscribers.get(&mac.0) {
+            return *known;
+        }
+        let number = self.next_subscriber;
+        self.next_subscriber += 1;
+        self.subscribers.insert(mac.0, number);
+        number
+    }
+
+    /// Another address at each dial, from the range carriers use behind their NAT (RFC 6598), or from one of the Internet's.
     fn fresh_address(&mut self) -> Ipv4Address {
         self.next_address = (self.next_address + 1) % 0x003F_0000;
+        if self.moods.public_addresses {
+            return Ipv4Address::new(198, 51, 100, 128 + (self.next_address % 120) as u8);
+        }
         Ipv4Address::from_bits(u32::from(Ipv4Address::new(100, 64, 0, 2)) + self.next_address)
     }
 }

@@ -32,14 +32,16 @@ use gatelet_wire::ethernet::{self, Header, VlanTag};
 use gatelet_wire::pppoe::{Code, Packet, TagKind};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Packet};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Packet, Ipv6Packet};
 
 pub use self::model::{Model, SingleSession};
 pub use self::moods::{Authentication, Cookie, Keepalive, MaxPayload, Moods, Reception, Startup};
 use self::path::Path;
+pub use self::session::Ipv6Access;
 use self::session::{Fate, Happening, Session, Surroundings};
 use self::throttle::{Caller, Lockout, Outcome, Throttle};
 use super::radius::{Radius, Refusal, Verdict};
+use super::{broker, dhcpv6, internet, packet};
 use crate::world::{Node, Outbox};
 
 /// The concentrator's Ethernet address; the second one's ends in 2.
@@ -64,6 +66,13 @@ pub struct Counters {
     pub frames: u64,
     /// Packets whose source was not the subscriber's address.
     pub foreign_sources: u64,
+    /// IPv6 packets of subscribers that were not in order.
+    pub malformed: u64,
+    /// Router Advertisements, and solicitations for them.
+    pub router_advertisements: u64,
+    pub router_solicitations: u64,
+    /// The DHCPv6 servers of sessions that are over.
+    pub dhcpv6: dhcpv6::Counters,
     /// Packets of the Internet's that were too long for a session, or for nobody.
     pub undelivered: u64,
     /// Requests that started a lock anew.
@@ -113,6 +122,9 @@ pub struct Concentrator {
     powered: bool,
     next_session_id: u16,
     next_address: u32,
+    /// Whose prefixes are whose: clients' numbers, and the next one.
+    subscribers: BTreeMap<[u8; 6], u32>,
+    next_subscriber: u32,
 }
 
 /// What is remembered of a client between its sessions.
@@ -151,6 +163,8 @@ impl Concentrator {
             powered: true,
             next_session_id: 1,
             next_address: 2,
+            subscribers: BTreeMap::new(),
+            next_subscriber: 1,
         }
     }
 
@@ -162,6 +176,15 @@ impl Concentrator {
     /// What happened so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What its DHCPv6 servers did so far.
+    pub fn dhcpv6(&self) -> dhcpv6::Counters {
+        let mut sum = self.counters.dhcpv6;
+        for ipv6 in self.sessions.iter().filter_map(|session| session.ipv6.as_ref()) {
+            sum.add(ipv6.dhcp());
+        }
+        sum
     }
 
     /// Every session, oldest first.
@@ -194,14 +217,25 @@ impl Concentrator {
             })
     }
 
-    /// An IPv4 packet of the Internet's, for the session that has its destination address.
-    pub fn deliver(&mut self, packet: &[u8], out: &mut Outbox) {
-        let to = Ipv4Packet::new_checked(packet).map(|packet| packet.dst_addr());
-        let session = self.sessions.iter().find(|session| session.is_up() && Ok(session.address) == to);
+    /// An IP packet of the Internet's, for the session that has its destination address. What is said to its sender, if it
+    /// is too long for the session: over IPv6, and of a tunnel over IPv4 that wants to know (RFC 4213 §3.2.2).
+    pub fn deliver(&mut self, now: Instant, packet: &[u8], out: &mut Outbox) -> Option<Vec<u8>> {
+        let session = self.sessions.iter().find(|session| session.is_for(now, packet));
         let moods = &self.moods;
-        if !session.is_some_and(|session| self.powered && session.deliver(packet, moods, out)) {
-            self.counters.undelivered += 1;
+        if session.is_some_and(|session| self.powered && session.deliver(packet, moods, out)) {
+            return None;
         }
+        self.counters.undelivered += 1;
+        let mtu = session.map(Session::mtu).filter(|&mtu| packet.len() > mtu)?;
+        if packet::is_ipv6(packet) {
+            let sender = Ipv6Packet::new_unchecked(packet).src_addr();
+            return Some(internet::too_big(internet::HOPS6[0], sender, mtu, packet));
+        }
+        let header = Ipv4Packet::new_unchecked(packet);
+        (header.next_header() == broker::SIT && header.dont_frag()).then(|| {
+            let [high, low] = (mtu as u16).to_be_bytes();
+            packet::icmp_error(session::GATEWAY, header.src_addr(), 3, 4, [0, 0, high, low], packet)
+        })
     }
 
     /// Until when `client` is locked, if it is.
@@ -259,6 +293,7 @@ impl Concentrator {
         let (fate, happening) =
             self.sessions[index].handle_packet(now, packet.payload, &surroundings, &mut self.rng, out);
         self.counters.foreign_sources += std::mem::take(&mut self.sessions[index].foreign_sources);
+        self.counters.malformed += std::mem::take(&mut self.sessions[index].malformed);
         match happening {
             Some(Happening::Proof(proof)) => self.judge(now, index, &proof, out),
             Some(Happening::Up) => self.session_is_up(now, index, out),
@@ -364,6 +399,11 @@ impl Concentrator {
     }
 
     fn account_stop(&mut self, now: Instant, session: &Session, orderly: bool) {
+        if let Some(ipv6) = &session.ipv6 {
+            self.counters.router_advertisements += ipv6.advertised;
+            self.counters.router_solicitations += ipv6.solicited;
+            self.counters.dhcpv6.add(ipv6.dhcp());
+        }
         match session.ticket {
             Some(ticket) if orderly => self.radius.stop(ticket),
             Some(ticket) => self.radius.lose(now, ticket),

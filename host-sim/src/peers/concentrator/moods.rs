@@ -5,7 +5,8 @@ use gatelet_wire::pppoe::TagKind;
 use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Address;
 
-use crate::peers::internet;
+use super::Ipv6Access;
+use crate::peers::{dhcpv6, internet};
 
 /// How PADI or PADR is met.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,10 +123,16 @@ pub struct Moods {
     pub padt_for_unknown: bool,
     /// A client that asks for an address it had before gets it if it is free.
     pub honours_requested_address: bool,
+    /// Addresses are from a range of the Internet's, not from a carrier's NAT.
+    pub public_addresses: bool,
     /// DNS servers handed out, at most two.
     pub dns: Vec<Ipv4Address>,
     /// Whether IPV6CP is spoken.
     pub ipv6: bool,
+    /// What is given over IPv6 beyond a link; `None`: nothing. Counts from the next session on.
+    pub ipv6_access: Option<Ipv6Access>,
+    /// How the DHCPv6 server is.
+    pub dhcpv6: dhcpv6::Mood,
     /// A text in Success and Authenticate-Ack.
     pub welcome: String,
 }
@@ -153,8 +160,11 @@ impl Default for Moods {
             walled_garden: false,
             padt_for_unknown: false,
             honours_requested_address: true,
+            public_addresses: false,
             dns: internet::DNS.to_vec(),
             ipv6: true,
+            ipv6_access: None,
+            dhcpv6: dhcpv6::Mood::Well,
             welcome: String::new(),
         }
     }

@@ -5,11 +5,12 @@ use gatelet_wire::ethernet;
 use gatelet_wire::ppp::Protocol;
 use gatelet_wire::pppoe::{TagSet, Writer};
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Repr, Ipv6Address};
 
 use super::throttle::{Cause, Stage};
 use super::*;
 use crate::peers::internet;
+use crate::peers::ndp::{self, Advertisement};
 
 const CLIENT: EthernetAddress = EthernetAddress([0x02, 0xC1, 0, 0, 0, 7]);
 
@@ -28,6 +29,8 @@ struct Pair {
     ac_mac: EthernetAddress,
     session_id: u16,
     pings_answered: u32,
+    /// IPv6 packets from the concentrator.
+    ipv6: Vec<Vec<u8>>,
 }
 
 impl Pair {
@@ -45,6 +48,7 @@ impl Pair {
             ac_mac: AC_MAC,
             session_id: 0,
             pings_answered: 0,
+            ipv6: Vec::new(),
         }
     }
 
@@ -172,6 +176,7 @@ impl Pair {
                 idle = false;
                 match gatelet_wire::ppp::parse(packet.payload).unwrap().0 {
                     Protocol::Ipv4 => self.pings_answered += 1,
+                    Protocol::Ipv6 => self.ipv6.push(packet.payload[2..].to_vec()),
                     _ => drop(self.link.handle_packet(self.now, &mut self.rng, packet.payload)),
                 }
             }
@@ -233,6 +238,29 @@ impl Pair {
         self.session(&packet);
         self.settle();
         self.pings_answered == 1
+    }
+
+    /// Sends an IPv6 packet; what comes back, and what is passed on.
+    fn send_ipv6(&mut self, packet: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let mut packet = [&[0x00, 0x57], packet].concat();
+        packet.truncate(1502);
+        let len = Packet { code: Code::Session, session_id: self.session_id, payload: &packet };
+        let mut bytes = [0; 1550];
+        let len = len.emit(&mut bytes).unwrap();
+        let header = Header {
+            destination: self.ac_mac,
+            source: self.mac,
+            vlan: None,
+            ether_type: ethernet::PPPOE_SESSION,
+        };
+        let mut frame = [0; 1600];
+        let start = header.emit(&mut frame).unwrap();
+        frame[start..start + len].copy_from_slice(&bytes[..len]);
+        self.ac.handle_frame(self.now, &frame[..start + len], &mut self.out);
+        let passed_on = self.out.take_passed_on();
+        self.ipv6.clear();
+        self.settle();
+        (std::mem::take(&mut self.ipv6), passed_on)
     }
 
     fn lockouts(&self) -> &[Lockout] {
@@ -895,4 +923,77 @@ fn the_same_address_again_costs_no_nak() {
     pair.link = Link::new(LinkConfig { last_ipv4: Some(last), ..config(ACCOUNT.1) });
     assert!(pair.dial());
     assert_eq!(pair.address(), Some(address));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- IPv6
+
+/// A packet of a subscriber's to a server on the Internet.
+fn to_a_server(source: Ipv6Address) -> Vec<u8> {
+    packet::udp((source, 5000), (internet::HOST6, 7), b"hello")
+}
+
+#[test]
+fn a_session_gets_a_prefix_for_its_line_and_others_by_dhcpv6() {
+    let mut pair =
+        moody(Moods { passes_on: true, ipv6_access: Some(Ipv6Access::default()), ..Moods::default() });
+    assert!(pair.dial());
+    pair.wait(1);
+    let advertised = pair.ipv6.iter().find_map(|packet| Advertisement::parse(packet)).expect("advertised");
+    let (router, advertisement) = advertised.expect("in order");
+    assert_eq!((advertisement.mtu, advertisement.other), (Some(1492), true));
+    let line = advertisement.prefixes[0].cidr;
+    assert_eq!(line, "2001:db8:f000:1::/64".parse().unwrap());
+    let solicitation = ndp::solicit_router(CLIENT, internet::link_local([7; 8]));
+    let (answers, _) = pair.send_ipv6(packet::ipv6_in_frame(&solicitation).unwrap());
+    assert!(matches!(Advertisement::parse(&answers[0]), Some(Ok((from, _))) if from == router));
+
+    let own: Ipv6Address = "2001:db8:f000:1::7".parse().unwrap();
+    let delegated: Ipv6Address = "2001:db8:d000:400::7".parse().unwrap();
+    assert_eq!(pair.send_ipv6(&to_a_server(own)).1.len(), 1);
+    assert_eq!(pair.send_ipv6(&to_a_server(delegated)).1.len(), 0, "nobody's yet");
+    let from = (internet::link_local([7; 8]), dhcpv6::CLIENT_PORT);
+    let solicit = dhcpv6::tests::message(dhcproto::v6::MessageType::Solicit, false, true);
+    let solicit = packet::udp(from, (dhcpv6::ALL_SERVERS, dhcpv6::SERVER_PORT), &solicit);
+    let (answers, _) = pair.send_ipv6(&solicit);
+    assert_eq!(packet::inspect(&answers[0]), Ok(()));
+    assert_eq!(pair.send_ipv6(&to_a_server(delegated)).1.len(), 1);
+    assert_eq!((pair.ac.counters().foreign_sources, pair.ac.dhcpv6().bound), (1, 1));
+
+    let back = packet::udp((internet::HOST6, 7), (delegated, 5000), &[0; 1400]);
+    assert_eq!(pair.ac.deliver(pair.now, &back, &mut pair.out), None);
+    pair.ipv6.clear();
+    pair.settle();
+    assert_eq!(pair.ipv6, [back]);
+    let long = packet::udp((internet::HOST6, 7), (delegated, 5000), &[0; 1446]);
+    let error = pair.ac.deliver(pair.now, &long, &mut pair.out).expect("1494 octets are too many");
+    assert_eq!((packet::inspect(&error), &error[40..42]), (Ok(()), &[2, 0][..]));
+    assert_eq!(error[44..48], 1492u32.to_be_bytes());
+
+    // The carrier renumbers: the old prefixes are nobody's, and the line hears of it at once.
+    pair.ac.renumber(pair.now, CLIENT, &mut pair.out);
+    pair.wait(1);
+    let (_, advertisement) = Advertisement::parse(pair.ipv6.last().unwrap()).unwrap().unwrap();
+    let preferred: Vec<_> = advertisement.prefixes.iter().map(|prefix| prefix.preferred.secs()).collect();
+    assert_eq!(preferred, [3600, 0]);
+    assert_eq!(pair.send_ipv6(&to_a_server(delegated)).1.len(), 0);
+}
+
+#[test]
+fn who_redials_has_other_prefixes_unless_the_carrier_keeps_them() {
+    for keeps_prefix in [false, true] {
+        let access = Ipv6Access { keeps_prefix, ..Ipv6Access::default() };
+        let mut pair = moody(Moods { passes_on: true, ipv6_access: Some(access), ..Moods::default() });
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            assert!(pair.dial());
+            pair.ipv6.clear();
+            pair.wait(1);
+            let advertised = pair.ipv6.iter().find_map(|packet| Advertisement::parse(packet)).unwrap();
+            lines.push(advertised.unwrap().1.prefixes[0].cidr);
+            let id = pair.session_id;
+            pair.padt(id);
+            pair.link = Link::new(config(ACCOUNT.1));
+        }
+        assert_eq!(lines[0] == lines[1], keeps_prefix, "{lines:?}");
+    }
 }

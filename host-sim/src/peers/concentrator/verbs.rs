@@ -118,6 +118,17 @@ impl Concentrator {
         self.moods.padi = if silent { Reception::Silence } else { Reception::Answer };
     }
 
+    /// Every session of `client` gets other prefixes over IPv6, at once and without asking.
+    pub fn renumber(&mut self, now: Instant, client: EthernetAddress, out: &mut Outbox) {
+        let subscriber = self.subscriber(client, true);
+        for session in self.sessions.iter_mut().filter(|session| session.path.client == client) {
+            if let Some(ipv6) = &mut session.ipv6 {
+                out.remark("gives the subscriber other prefixes", "renumbering");
+                ipv6.renumber(now, subscriber);
+            }
+        }
+    }
+
     /// Sessions stay up but nothing gets through, until the client dials anew.
     pub fn black_hole(&mut self) {
         self.moods.forwarding = false;

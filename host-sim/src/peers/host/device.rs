@@ -9,7 +9,8 @@ use smoltcp::time::Instant;
 #[derive(Debug)]
 pub(super) struct Device {
     medium: Medium,
-    max_len: usize,
+    /// The longest frame, or packet where the medium is IP.
+    pub(super) max_len: usize,
     pub(super) received: VecDeque<Vec<u8>>,
     pub(super) sent: VecDeque<Vec<u8>>,
 }

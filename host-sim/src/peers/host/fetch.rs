@@ -3,10 +3,11 @@
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::IpAddress;
 
 use super::Next;
 use super::body::Body;
+use super::connect::{Connect, Connecting};
 use super::lookup::{Found, Lookup, Target};
 use super::server::content;
 use crate::scenario::values::format_duration;
@@ -31,14 +32,10 @@ pub(super) struct Fetch {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    /// No socket was idle: it is tried again.
-    Socket(Ipv4Address),
-    Connection(Ipv4Address, SocketHandle),
-    Answer(Ipv4Address, SocketHandle),
+    Connection(Connect),
+    Answer(IpAddress, SocketHandle),
 }
 
-/// How soon it is tried again when every socket is taken.
-const AGAIN: Duration = Duration::from_millis(100);
 const HEAD_LIMIT: usize = 1024;
 
 impl Fetch {
@@ -63,50 +60,28 @@ impl Fetch {
                 Step::Name(lookup) => match lookup.poll(now, body) {
                     Found::NotYet(until) => return Next::Wait(Some(until)),
                     Found::Nothing(why) => return self.fail(None, body, &why),
-                    Found::Address(address) => {
-                        self.deadline = now + self.patience;
-                        self.step = Step::Socket(address);
+                    Found::Addresses(addresses) => {
+                        let connect = Connect::new(now, addresses, self.port, self.patience);
+                        self.step = Step::Connection(connect);
                     }
                 },
-                &mut Step::Socket(address) => {
-                    if now >= self.deadline {
-                        return self.fail(None, body, "no way to connect");
-                    }
-                    let Some(handle) = body.claim_tcp() else { return Next::Wait(Some(now + AGAIN)) };
-                    if !body.connect(handle, address, self.port) {
-                        body.release(handle);
-                        return Next::Wait(Some(now + AGAIN));
-                    }
-                    self.step = Step::Connection(address, handle);
-                }
-                &mut Step::Connection(address, handle) => {
-                    let socket = body.tcp(handle);
-                    if socket.may_send() {
+                Step::Connection(connect) => match connect.poll(now, body) {
+                    Connecting::NotYet(until) => return Next::Wait(Some(until)),
+                    Connecting::Failed(why) => return self.fail(None, body, why),
+                    Connecting::Up(address, handle) => {
                         let request = format!("GET /{} HTTP/1.0\r\nHost: {}\r\n\r\n", self.size, self.target);
                         // An empty buffer has room for it.
-                        let _ = socket.send_slice(request.as_bytes());
+                        let _ = body.tcp(handle).send_slice(request.as_bytes());
                         self.deadline = now + self.patience;
                         self.step = Step::Answer(address, handle);
-                    } else if !socket.is_open() {
-                        return self.fail(Some(handle), body, "the connection was refused");
-                    } else if now >= self.deadline {
-                        return self.fail(Some(handle), body, "no connection comes about");
-                    } else {
-                        return Next::Wait(Some(self.deadline));
                     }
-                }
+                },
                 &mut Step::Answer(address, handle) => return self.read(now, address, handle, body),
             }
         }
     }
 
-    fn read(
-        &mut self,
-        now: Instant,
-        address: Ipv4Address,
-        handle: SocketHandle,
-        body: &mut Body<'_>,
-    ) -> Next {
+    fn read(&mut self, now: Instant, address: IpAddress, handle: SocketHandle, body: &mut Body<'_>) -> Next {
         let mut wrong = None;
         let socket = body.tcp(handle);
         while socket.can_recv() {

@@ -6,6 +6,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::Next;
 use super::body::Body;
+use super::connect::{Connect, Connecting};
 use super::lookup::{Found, Lookup, Target};
 use crate::scenario::values::format_duration;
 use crate::timeline::Tone;
@@ -29,7 +30,7 @@ pub(super) struct Flow {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    Connection(SocketHandle, Instant),
+    Connection(Connect),
     /// Nothing to say until then.
     Quiet(SocketHandle, Instant),
     /// Said something; this much of it has come back.
@@ -59,31 +60,26 @@ impl Flow {
                 Step::Name(lookup) => match lookup.poll(now, body) {
                     Found::NotYet(until) => return Next::Wait(Some(until)),
                     Found::Nothing(why) => return self.lost(None, body, &why),
-                    Found::Address(address) => {
-                        let Some(handle) = body.claim_tcp() else {
-                            return self.lost(None, body, "no socket is left");
-                        };
-                        if !body.connect(handle, address, self.port) {
-                            return self.lost(Some(handle), body, "no way to connect");
-                        }
-                        self.step = Step::Connection(handle, now + self.patience);
+                    Found::Addresses(addresses) => {
+                        let connect = Connect::new(now, addresses, self.port, self.patience);
+                        self.step = Step::Connection(connect);
                     }
                 },
-                &mut Step::Connection(handle, deadline) => {
-                    let socket = body.tcp(handle);
-                    if socket.may_send() {
+                Step::Connection(connect) => match connect.poll(now, body) {
+                    Connecting::NotYet(until) => return Next::Wait(Some(until)),
+                    Connecting::Failed(why) => return self.lost(None, body, why),
+                    Connecting::Up(address, handle) => {
                         self.step = Step::Quiet(handle, now);
                         let (target, every) = (&self.target, format_duration(self.every));
                         let what = format!("keeps a connection to {target} open");
-                        body.tell("flow-opened", Tone::Plain, &what, format!("a word every {every}"));
-                    } else if !socket.is_open() {
-                        return self.lost(Some(handle), body, "refused");
-                    } else if now >= deadline {
-                        return self.lost(Some(handle), body, "no connection comes about");
-                    } else {
-                        return Next::Wait(Some(deadline));
+                        body.tell(
+                            "flow-opened",
+                            Tone::Plain,
+                            &what,
+                            format!("{address}, a word every {every}"),
+                        );
                     }
-                }
+                },
                 &mut Step::Quiet(handle, until) => {
                     let socket = body.tcp(handle);
                     if !socket.may_recv() {

@@ -4,11 +4,11 @@ use rand_core::Rng;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, Ipv4Address};
+use smoltcp::wire::IpAddress;
 
 use super::Next;
 use super::body::Body;
-use super::dns::{self, Answer};
+use super::dns::{self, Answer, Kind};
 use crate::scenario::values::format_duration;
 use crate::timeline::Tone;
 
@@ -16,37 +16,57 @@ use crate::timeline::Tone;
 const PATIENCE: Duration = Duration::from_secs(3);
 const QUESTIONS: usize = 4;
 
+/// Over what a machine is to be reached by its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv6 where there is a way, else IPv4.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+}
+
 /// Whom a task is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// By name.
-    Name(String),
+    Name(String, Family),
     /// By address.
-    Address(Ipv4Address),
+    Address(IpAddress),
 }
 
 impl core::fmt::Display for Target {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Name(name) => f.write_str(name),
+            Self::Name(name, _) => f.write_str(name),
             Self::Address(address) => address.fmt(f),
         }
     }
 }
 
-/// A lookup in progress.
+/// A lookup in progress: one question, or one for each family.
 #[derive(Debug)]
 pub(super) struct Lookup {
     target: Target,
     asked: usize,
-    question: Vec<u8>,
+    questions: Vec<Question>,
     socket: Option<SocketHandle>,
     deadline: Instant,
 }
 
+#[derive(Debug)]
+struct Question {
+    message: Vec<u8>,
+    answer: Option<Answer>,
+}
+
 /// How it stands.
 pub(super) enum Found {
-    Address(Ipv4Address),
+    /// IPv6 first.
+    Addresses(Vec<IpAddress>),
     /// Why there is none.
     Nothing(String),
     NotYet(Instant),
@@ -54,31 +74,33 @@ pub(super) enum Found {
 
 impl Lookup {
     pub(super) fn new(now: Instant, target: Target) -> Self {
-        Self { target, asked: 0, question: Vec::new(), socket: None, deadline: now }
+        Self { target, asked: 0, questions: Vec::new(), socket: None, deadline: now }
     }
 
     pub(super) fn poll(&mut self, now: Instant, body: &mut Body<'_>) -> Found {
-        let name = match &self.target {
-            Target::Address(address) => return Found::Address(*address),
-            Target::Name(name) => name.clone(),
+        let (name, family) = match &self.target {
+            Target::Address(address) => return Found::Addresses(vec![*address]),
+            Target::Name(name, family) => (name.clone(), *family),
         };
         if let Some(handle) = self.socket {
             while let Ok((message, _)) = body.sockets.set.get_mut::<udp::Socket>(handle).recv() {
-                let Some(answer) = dns::answer(&self.question, message) else { continue };
-                self.release(body);
-                return match answer {
-                    Answer::Address(address) => Found::Address(address),
-                    Answer::None(3) => Found::Nothing("no such name".into()),
-                    Answer::None(0) => Found::Nothing("the name has no address".into()),
-                    Answer::None(code) => Found::Nothing(format!("response code {code}")),
-                };
+                for question in self.questions.iter_mut().filter(|question| question.answer.is_none()) {
+                    question.answer = dns::answer(&question.message, message);
+                }
             }
+        }
+        if !self.questions.is_empty() && self.questions.iter().all(|question| question.answer.is_some()) {
+            self.release(body);
+            return self.found();
         }
         if now < self.deadline {
             return Found::NotYet(self.deadline);
         }
         self.release(body);
-        let servers = body.lease.as_ref().map_or(Vec::new(), |lease| lease.dns.clone());
+        if let found @ Found::Addresses(_) = self.found() {
+            return found; // one family is better than to wait for the other
+        }
+        let servers = body.dns_servers();
         if servers.is_empty() {
             return Found::Nothing("no DNS server is known".into());
         }
@@ -89,11 +111,43 @@ impl Lookup {
         self.asked += 1;
         self.deadline = now + PATIENCE;
         let Some((handle, _)) = body.claim_udp() else { return Found::NotYet(self.deadline) };
-        self.question = dns::question(body.rng.next_u32() as u16, &name);
-        // A full queue is as good as a lost question: it is asked again.
-        let _ = body.udp(handle).send_slice(&self.question, (IpAddress::Ipv4(server), dns::PORT));
+        let (has_ipv4, has_ipv6) = body.ways();
+        let ask_ipv6 = family == Family::Ipv6 || family == Family::Any && has_ipv6;
+        let ask_ipv4 = family == Family::Ipv4 || family == Family::Any && (has_ipv4 || !has_ipv6);
+        self.questions.clear();
+        for (kind, _) in [(Kind::Aaaa, ask_ipv6), (Kind::A, ask_ipv4)].into_iter().filter(|(_, ask)| *ask) {
+            let message = dns::question(body.rng.next_u32() as u16, &name, kind);
+            // A full queue is as good as a lost question: it is asked again.
+            body.send_udp(handle, &message, (server, dns::PORT));
+            self.questions.push(Question { message, answer: None });
+        }
         self.socket = Some(handle);
         Found::NotYet(self.deadline)
+    }
+
+    /// What the answers come to.
+    fn found(&self) -> Found {
+        let addresses: Vec<_> = self
+            .questions
+            .iter()
+            .filter_map(|question| match question.answer {
+                Some(Answer::Address(address)) => Some(address),
+                _ => None,
+            })
+            .collect();
+        if !addresses.is_empty() {
+            return Found::Addresses(addresses);
+        }
+        let code = self.questions.iter().find_map(|question| match question.answer {
+            Some(Answer::None(code)) => Some(code),
+            _ => None,
+        });
+        Found::Nothing(match code {
+            Some(3) => "no such name".into(),
+            Some(0) => "the name has no address".into(),
+            Some(code) => format!("response code {code}"),
+            None => "no answer".into(),
+        })
     }
 
     fn release(&mut self, body: &mut Body<'_>) {
@@ -112,16 +166,17 @@ pub(super) struct Resolve {
 }
 
 impl Resolve {
-    pub(super) fn new(now: Instant, name: String) -> Self {
-        Self { began: now, lookup: Lookup::new(now, Target::Name(name.clone())), name }
+    pub(super) fn new(now: Instant, name: String, family: Family) -> Self {
+        Self { began: now, lookup: Lookup::new(now, Target::Name(name.clone(), family)), name }
     }
 
     pub(super) fn poll(&mut self, now: Instant, body: &mut Body<'_>) -> Next {
         match self.lookup.poll(now, body) {
             Found::NotYet(until) => return Next::Wait(Some(until)),
-            Found::Address(address) => {
+            Found::Addresses(addresses) => {
                 body.tally.resolved += 1;
-                let what = format!("{} is {address}", self.name);
+                let addresses: Vec<_> = addresses.iter().map(IpAddress::to_string).collect();
+                let what = format!("{} is {}", self.name, addresses.join(" and "));
                 body.tell("resolved", Tone::Plain, &what, format_duration(now - self.began));
             }
             Found::Nothing(why) => {

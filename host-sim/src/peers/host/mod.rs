@@ -3,13 +3,15 @@
 //! ```text
 //!            ┌────────── tasks: fetch, stream, ping, trace, hold, resolve ──────────┐
 //!            │           servers: HTTP, echo                                        │
-//!            └── smoltcp: TCP, UDP, ICMP, DHCP client, ARP ── Device ── frames or packets
+//!            └── smoltcp: TCP, UDP, ICMP, DHCP client, ARP, NDP; SLAAC ── Device ── frames or packets
 //! ```
 //!
 //! Sans-IO: [`Machine::receive`] is given what arrived, [`Machine::poll`] lets it work, [`Machine::sent`] gives out what
 //! it sends. Everything follows from its seed.
 
+mod ask;
 mod body;
+mod connect;
 mod device;
 pub mod dns;
 mod fetch;
@@ -18,6 +20,7 @@ mod lookup;
 mod memory;
 mod ping;
 mod server;
+mod slaac;
 mod stream;
 mod trace;
 
@@ -26,13 +29,14 @@ mod tests;
 
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 pub use self::body::{Lease, News, Tally};
-pub use self::lookup::Target;
+pub use self::lookup::{Family, Target};
 pub use self::memory::{Memory, Size};
-pub use self::server::{Service, content};
+pub use self::server::{Question, Service, content};
 
+use self::ask::Ask;
 use self::body::{Body, Wire};
 use self::fetch::Fetch;
 use self::flow::Flow;
@@ -50,6 +54,8 @@ pub enum Task {
     Resolve {
         /// The name.
         name: String,
+        /// Which addresses of it.
+        family: Family,
     },
     /// Fetches a page over HTTP and compares every octet with what it must be.
     Fetch {
@@ -97,6 +103,15 @@ pub enum Task {
         /// How long an answer may take, or a connection.
         patience: Duration,
     },
+    /// Says something over TCP, word for word, and tells the answer.
+    Ask {
+        /// To whom.
+        target: Target,
+        /// To which port.
+        port: u16,
+        /// What.
+        text: String,
+    },
     /// Traces the route.
     Trace {
         /// To whom.
@@ -106,7 +121,7 @@ pub enum Task {
 
 impl Task {
     /// Makes it be about this address.
-    pub fn retarget(&mut self, address: Ipv4Address) {
+    pub fn retarget(&mut self, address: IpAddress) {
         if let Some(target) = self.target_mut() {
             *target = Target::Address(address);
         }
@@ -114,9 +129,9 @@ impl Task {
 
     fn number(&mut self, number: u64) {
         let name = match self {
-            Self::Resolve { name } => Some(name),
+            Self::Resolve { name, .. } => Some(name),
             task => match task.target_mut() {
-                Some(Target::Name(name)) => Some(name),
+                Some(Target::Name(name, _)) => Some(name),
                 _ => None,
             },
         };
@@ -132,6 +147,7 @@ impl Task {
             | Self::Stream { target, .. }
             | Self::Ping { target, .. }
             | Self::Hold { target, .. }
+            | Self::Ask { target, .. }
             | Self::Trace { target } => Some(target),
         }
     }
@@ -145,6 +161,7 @@ enum Running {
     Stream(Stream),
     Ping(Ping),
     Hold(Flow),
+    Ask(Ask),
     Trace(Trace),
 }
 
@@ -189,11 +206,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Many in one, without a link layer: it answers for every address it is asked for. `address` is where its own
-    /// connections come from.
+    /// Many in one, without a link layer: it answers for every IPv4 address it is asked for, and for those of `ipv6`.
+    /// `address`, and the first of `ipv6`, is where its own connections come from.
     pub fn of_the_internet(
         name: &str,
         address: Ipv4Address,
+        ipv6: &[Ipv6Address],
         memory: &'a mut Memory,
         storage: &'a mut [SocketStorage<'a>],
         seed: u64,
@@ -205,6 +223,20 @@ impl<'a> Machine<'a> {
             dns: Vec::new(),
             portal: None,
         });
+        body.configure_ipv6(ipv6.iter().map(|&address| Ipv6Cidr::new(address, 128)).collect());
+        Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
+    }
+
+    /// One without a link layer that has these IPv6 addresses and no other: the first for its own connections.
+    pub fn on_a_tunnel(
+        name: &str,
+        addresses: &[Ipv6Address],
+        memory: &'a mut Memory,
+        storage: &'a mut [SocketStorage<'a>],
+        seed: u64,
+    ) -> Self {
+        let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
+        body.configure_ipv6(addresses.iter().map(|&address| Ipv6Cidr::new(address, 128)).collect());
         Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
     }
 
@@ -223,6 +255,29 @@ impl<'a> Machine<'a> {
         self.body.lease.as_ref()
     }
 
+    /// The IPv6 address that its connections to the Internet come from, if it has one and a way there.
+    pub fn ipv6_address(&self) -> Option<Ipv6Address> {
+        match self.body.source(IpAddress::Ipv6(Ipv6Address::UNSPECIFIED))? {
+            IpAddress::Ipv6(address) => Some(address),
+            IpAddress::Ipv4(_) => None,
+        }
+    }
+
+    /// Every IPv6 address it has made itself of a prefix.
+    pub fn ipv6_addresses(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        self.body.slaac.iter().flat_map(slaac::Slaac::addresses)
+    }
+
+    /// The default router that Router Advertisements told of.
+    pub fn ipv6_router(&self) -> Option<Ipv6Address> {
+        self.body.slaac.as_ref().and_then(slaac::Slaac::router)
+    }
+
+    /// Takes IPv6 away from it, as from a computer that is too old for it.
+    pub fn forget_ipv6(&mut self) {
+        self.body.forget_ipv6();
+    }
+
     /// What it has experienced.
     pub fn tally(&self) -> &Tally {
         &self.body.tally
@@ -238,6 +293,16 @@ impl<'a> Machine<'a> {
         self.servers.network = network;
     }
 
+    /// The next request at a port of [`Service::Questions`].
+    pub fn take_question(&mut self) -> Option<Question> {
+        self.servers.take_question()
+    }
+
+    /// Answers it; [`Machine::poll`] sends it.
+    pub fn answer(&mut self, number: usize, status: &str, body: &str) {
+        self.servers.answer(number, status, body);
+    }
+
     /// Whether a datagram or a connection from outside to `port` is expected.
     pub fn expects(&self, port: u16) -> bool {
         self.servers.ports().any(|open| open == port)
@@ -248,7 +313,7 @@ impl<'a> Machine<'a> {
         self.begun += 1;
         task.number(self.begun);
         self.running.push(match task {
-            Task::Resolve { name } => Running::Resolve(Resolve::new(now, name)),
+            Task::Resolve { name, family } => Running::Resolve(Resolve::new(now, name, family)),
             Task::Fetch { target, port, size, patience } => {
                 Running::Fetch(Fetch::new(now, target, port, size, patience))
             }
@@ -259,6 +324,7 @@ impl<'a> Machine<'a> {
             Task::Hold { target, port, every, lasts, patience } => {
                 Running::Hold(Flow::new(now, target, port, every, lasts, patience))
             }
+            Task::Ask { target, port, text } => Running::Ask(Ask::new(now, target, port, text)),
             Task::Trace { target } => Running::Trace(Trace::new(now, target)),
         });
         self.wake_at = Some(now);
@@ -267,17 +333,16 @@ impl<'a> Machine<'a> {
     /// Its link came back: it asks for an address again, as after the cable was put in.
     pub fn reconnect(&mut self, now: Instant) {
         self.body.restart_dhcp();
+        self.body.restart_slaac(now);
         self.wake_at = Some(now);
     }
 
     /// A frame, or a packet, has arrived.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        let is_repeated = |packet| self.servers.knows(&self.body, &packet);
-        let packet = self.body.ipv4(bytes).and_then(|bytes| Ipv4Packet::new_checked(bytes).ok());
-        if packet.is_some_and(is_repeated) {
+        if self.body.packet(bytes).is_some_and(|packet| self.servers.knows(&self.body, packet)) {
             return;
         }
-        self.body.receive(bytes);
+        self.body.receive(now, bytes);
         self.wake_at = Some(now);
     }
 
@@ -333,6 +398,7 @@ impl Running {
             Self::Stream(task) => task.poll(now, body),
             Self::Ping(task) => task.poll(now, body),
             Self::Hold(task) => task.poll(now, body),
+            Self::Ask(task) => task.poll(now, body),
             Self::Trace(task) => task.poll(now, body),
         }
     }

@@ -1,9 +1,9 @@
-//! Pings (RFC 792), a second apart.
+//! Pings (RFC 792, RFC 4443 §4), a second apart.
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpAddress, Ipv4Address};
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, Ipv6Address};
 
 use super::Next;
 use super::body::Body;
@@ -26,14 +26,7 @@ pub(super) struct Ping {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    Running {
-        handle: SocketHandle,
-        ident: u16,
-        to: Ipv4Address,
-        number: u16,
-        sent_at: Instant,
-        answered: bool,
-    },
+    Running { handle: SocketHandle, ident: u16, to: IpAddress, number: u16, sent_at: Instant, answered: bool },
 }
 
 impl Ping {
@@ -50,7 +43,7 @@ impl Ping {
                     body.tell("ping-lost", Tone::Bad, &format!("no ping of {}", self.target), why);
                     return Next::Done;
                 }
-                Found::Address(address) => address,
+                Found::Addresses(addresses) => addresses[0],
             };
             let Some((handle, ident)) = body.claim_echo() else { return Next::Wait(Some(now + EVERY)) };
             send(body, handle, ident, to, 1, self.size);
@@ -60,11 +53,8 @@ impl Ping {
             return Next::Done;
         };
         while let Ok((bytes, from)) = body.icmp(*handle).recv() {
-            let Ok(packet) = Icmpv4Packet::new_checked(bytes) else { continue };
-            let reply = Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default());
-            let Ok(Icmpv4Repr::EchoReply { ident: id, seq_no, data }) = reply else { continue };
-            let right = (id, seq_no, data.len()) == (*ident, *number, self.size);
-            if from == IpAddress::Ipv4(*to) && right && !*answered {
+            let Some(reply) = echo_reply(bytes, from) else { continue };
+            if from == *to && reply == (*ident, *number, self.size) && !*answered {
                 *answered = true;
                 body.tally.pings += 1;
                 let took = format_duration(now - *sent_at);
@@ -97,11 +87,49 @@ impl Ping {
     }
 }
 
-fn send(body: &mut Body<'_>, handle: SocketHandle, ident: u16, to: Ipv4Address, seq_no: u16, size: usize) {
+/// Identifier, number and length of an answer.
+fn echo_reply(bytes: &[u8], from: IpAddress) -> Option<(u16, u16, usize)> {
+    match from {
+        IpAddress::Ipv4(_) => {
+            let packet = Icmpv4Packet::new_checked(bytes).ok()?;
+            match Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()).ok()? {
+                Icmpv4Repr::EchoReply { ident, seq_no, data } => Some((ident, seq_no, data.len())),
+                _ => None,
+            }
+        }
+        IpAddress::Ipv6(from) => {
+            let packet = Icmpv6Packet::new_checked(bytes).ok()?;
+            // The stack has checked the checksum, and does not say what address of ours is in it.
+            let checksums = ChecksumCapabilities::ignored();
+            match Icmpv6Repr::parse(&from, &Ipv6Address::UNSPECIFIED, &packet, &checksums).ok()? {
+                Icmpv6Repr::EchoReply { ident, seq_no, data } => Some((ident, seq_no, data.len())),
+                _ => None,
+            }
+        }
+    }
+}
+
+fn send(body: &mut Body<'_>, handle: SocketHandle, ident: u16, to: IpAddress, seq_no: u16, size: usize) {
     let data = vec![0x47; size];
-    let request = Icmpv4Repr::EchoRequest { ident, seq_no, data: &data };
-    let mut bytes = vec![0; request.buffer_len()];
-    request.emit(&mut Icmpv4Packet::new_unchecked(&mut bytes), &ChecksumCapabilities::default());
-    // A full queue loses it, as the network might.
-    let _ = body.icmp(handle).send_slice(&bytes, IpAddress::Ipv4(to));
+    let bytes = match to {
+        IpAddress::Ipv4(_) => {
+            let request = Icmpv4Repr::EchoRequest { ident, seq_no, data: &data };
+            let mut bytes = vec![0; request.buffer_len()];
+            request.emit(&mut Icmpv4Packet::new_unchecked(&mut bytes), &ChecksumCapabilities::default());
+            bytes
+        }
+        IpAddress::Ipv6(to) => {
+            let request = Icmpv6Repr::EchoRequest { ident, seq_no, data: &data };
+            let mut bytes = vec![0; request.buffer_len()];
+            // The stack fills the checksum in, with the source that it chooses.
+            let (packet, checksums) =
+                (&mut Icmpv6Packet::new_unchecked(&mut bytes), ChecksumCapabilities::ignored());
+            request.emit(&Ipv6Address::UNSPECIFIED, &to, packet, &checksums);
+            bytes
+        }
+    };
+    if body.source(to).is_some() {
+        // A full queue loses it, as the network might.
+        let _ = body.icmp(handle).send_slice(&bytes, to);
+    }
 }

@@ -6,13 +6,14 @@
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpEndpoint, IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
 
 use gatelet_proto::connectivity::Transport;
 use gatelet_wire::dns::{tcp_message, tcp_prefix};
 
 use super::body::Body;
 use crate::peers::internet::DNS;
+use crate::peers::packet;
 use crate::peers::portal::{Connection, Meeting, Network, Treatment};
 
 /// What is offered.
@@ -26,8 +27,21 @@ pub enum Service {
     EchoUdp,
     /// The first words of TLS, where a [`Network`] is on the way.
     Tls,
+    /// Whatever its owner says ([`Question`]), over HTTP.
+    Questions,
     /// DNS over TCP (RFC 7766), where a [`Network`] is on the way.
     Dns,
+}
+
+/// A request that waits for what the machine's owner says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which it is.
+    pub number: usize,
+    /// Who asks.
+    pub from: IpAddress,
+    /// The request, head only.
+    pub text: String,
 }
 
 /// The octet at `offset` of every page.
@@ -59,6 +73,8 @@ struct Listener {
     head: Vec<u8>,
     page: core::ops::Range<u64>,
     drip: Option<Drip>,
+    /// Not taken by the owner yet.
+    question: Option<(IpAddress, String)>,
 }
 
 /// What follows an octet at a time, over and over.
@@ -92,18 +108,25 @@ impl Servers {
             // A socket that was idle can listen.
             let _ = body.tcp(handle).listen(port);
             let (request, head, page) = (Vec::new(), Vec::new(), 0..0);
-            self.listeners.push(Listener { service, port, handle, request, head, page, drip: None });
+            self.listeners.push(Listener {
+                service,
+                port,
+                handle,
+                request,
+                head,
+                page,
+                drip: None,
+                question: None,
+            });
         }
     }
 
     /// Whether a segment is a SYN of a connection that a server has already. smoltcp would give it to another socket that
     /// listens, and the client would hear of two connections.
-    pub(super) fn knows(&self, body: &Body<'_>, packet: &Ipv4Packet<&[u8]>) -> bool {
-        if packet.next_header() != IpProtocol::Tcp {
-            return false;
-        }
-        let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return false };
-        let client = IpEndpoint::new(packet.src_addr().into(), segment.src_port());
+    pub(super) fn knows(&self, body: &Body<'_>, packet: &[u8]) -> bool {
+        let Some((source, segment)) = segment(packet) else { return false };
+        let Ok(segment) = TcpPacket::new_checked(segment) else { return false };
+        let client = IpEndpoint::new(source, segment.src_port());
         let mut sockets = self.listeners.iter().filter(|listener| listener.port == segment.dst_port());
         segment.syn()
             && sockets.any(|listener| {
@@ -147,6 +170,22 @@ impl Servers {
         busy
     }
 
+    /// The next request that nobody but the owner can answer.
+    pub(super) fn take_question(&mut self) -> Option<Question> {
+        let (number, listener) =
+            self.listeners.iter_mut().enumerate().find(|(_, listener)| listener.question.is_some())?;
+        let (from, text) = listener.question.take()?;
+        Some(Question { number, from, text })
+    }
+
+    /// What the owner says to it.
+    pub(super) fn answer(&mut self, number: usize, status: &str, body: &str) {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        self.listeners[number].head = head.into_bytes();
+    }
+
     /// When something more is to be said.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.listeners.iter().filter_map(|listener| listener.drip.as_ref()).map(|drip| drip.next).min()
@@ -176,6 +215,7 @@ impl Listener {
         self.head.clear();
         self.page = 0..0;
         self.drip = None;
+        self.question = None;
     }
 
     /// Whether a page was begun.
@@ -192,7 +232,11 @@ impl Listener {
                 socket.abort();
                 return false;
             }
-            if self.is_whole() {
+            if self.service == Service::Questions && self.is_whole() {
+                let from = socket.remote_endpoint().map(|endpoint| endpoint.addr);
+                self.question = from.map(|from| (from, String::from_utf8_lossy(&self.request).into_owned()));
+                self.request.clear();
+            } else if self.is_whole() {
                 begun = true;
                 let local = socket.local_endpoint();
                 match network.zip(local).map_or(Meeting::Page, |(network, at)| self.meet(network, at)) {
@@ -245,6 +289,17 @@ impl Listener {
         }
         begun
     }
+}
+
+/// The TCP segment in an IP packet, and who has sent it.
+fn segment(packet: &[u8]) -> Option<(IpAddress, &[u8])> {
+    if packet::is_ipv6(packet) {
+        let (protocol, payload) = packet::ipv6_payload(packet)?;
+        let source = Ipv6Packet::new_unchecked(packet).src_addr();
+        return (protocol == IpProtocol::Tcp).then_some((source.into(), payload));
+    }
+    let packet = Ipv4Packet::new_checked(packet).ok()?;
+    (packet.next_header() == IpProtocol::Tcp).then(|| (packet.src_addr().into(), packet.payload()))
 }
 
 impl Listener {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand_core::Rng;
 use smoltcp::iface::SocketHandle;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, Ipv4Address};
+use smoltcp::wire::IpAddress;
 
 use super::Next;
 use super::body::Body;
@@ -35,7 +35,7 @@ pub(super) struct Stream {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    Running { handle: SocketHandle, to: Ipv4Address, next: Instant, until: Instant },
+    Running { handle: SocketHandle, to: IpAddress, next: Instant, until: Instant },
 }
 
 impl Stream {
@@ -68,7 +68,7 @@ impl Stream {
                     body.tell("stream-over", Tone::Bad, &format!("no stream to {}", self.target), why);
                     return Next::Done;
                 }
-                Found::Address(address) => address,
+                Found::Addresses(addresses) => addresses[0],
             };
             let Some((handle, _)) = body.claim_udp() else {
                 body.tell("stream-over", Tone::Bad, "no stream", "no socket is left");
@@ -92,8 +92,7 @@ impl Stream {
             let mut datagram = vec![0xDA; self.size];
             datagram[..4].copy_from_slice(&self.cookie.to_be_bytes());
             datagram[4..HEADER].copy_from_slice(&self.sent.to_be_bytes());
-            // A full queue loses it, as the network might.
-            let _ = socket.send_slice(&datagram, (IpAddress::Ipv4(*to), self.port));
+            body.send_udp(*handle, &datagram, (*to, self.port));
             self.missing.insert(self.sent);
             self.sent += 1;
             *next += self.every;

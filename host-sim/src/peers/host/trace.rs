@@ -1,8 +1,9 @@
-//! Tracing a route: datagrams that may go only so far, and who says so (RFC 792, Time Exceeded).
+//! Tracing a route: datagrams that may go only so far, and who says so (RFC 792 and RFC 4443 §3.3, Time
+//! Exceeded).
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Icmpv4Message, Icmpv4Packet, IpAddress, Ipv4Address};
+use smoltcp::wire::{Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress};
 
 use super::Next;
 use super::body::Body;
@@ -25,7 +26,7 @@ pub(super) struct Trace {
 #[derive(Debug)]
 enum Step {
     Name(Lookup),
-    Running { errors: SocketHandle, datagrams: SocketHandle, to: Ipv4Address, hop: u8, deadline: Instant },
+    Running { errors: SocketHandle, datagrams: SocketHandle, to: IpAddress, hop: u8, deadline: Instant },
 }
 
 impl Trace {
@@ -41,7 +42,7 @@ impl Trace {
                     body.tell("traced", Tone::Bad, &format!("no trace to {}", self.target), why);
                     return Next::Done;
                 }
-                Found::Address(address) => address,
+                Found::Addresses(addresses) => addresses[0],
             };
             let Some((errors, datagrams)) = body.claim_trace() else {
                 return Next::Wait(Some(now + PATIENCE));
@@ -55,8 +56,7 @@ impl Trace {
         let mut told = None;
         let mut arrived = false;
         while let Ok((bytes, from)) = body.icmp(*errors).recv() {
-            let Ok(packet) = Icmpv4Packet::new_checked(bytes) else { continue };
-            arrived |= packet.msg_type() == Icmpv4Message::DstUnreachable;
+            arrived |= is_unreachable(bytes, from);
             told = Some(from.to_string());
         }
         if told.is_none() && now < *deadline {
@@ -80,9 +80,16 @@ impl Trace {
     }
 }
 
-fn send(body: &mut Body<'_>, handle: SocketHandle, to: Ipv4Address, hop: u8) {
-    let socket = body.udp(handle);
-    socket.set_hop_limit(Some(hop));
-    // A full queue loses it, as the network might.
-    let _ = socket.send_slice(b"how far?", (IpAddress::Ipv4(to), PORT + u16::from(hop)));
+fn is_unreachable(message: &[u8], from: IpAddress) -> bool {
+    match from {
+        IpAddress::Ipv4(_) => Icmpv4Packet::new_checked(message)
+            .is_ok_and(|packet| packet.msg_type() == Icmpv4Message::DstUnreachable),
+        IpAddress::Ipv6(_) => Icmpv6Packet::new_checked(message)
+            .is_ok_and(|packet| packet.msg_type() == Icmpv6Message::DstUnreachable),
+    }
+}
+
+fn send(body: &mut Body<'_>, handle: SocketHandle, to: IpAddress, hop: u8) {
+    body.udp(handle).set_hop_limit(Some(hop));
+    body.send_udp(handle, b"how far?", (to, PORT + u16::from(hop)));
 }

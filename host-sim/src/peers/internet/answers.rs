@@ -16,6 +16,20 @@ pub const HOST: Ipv4Address = Ipv4Address::new(192, 0, 2, 80);
 /// The DNS servers a concentrator hands out.
 pub const DNS: [Ipv4Address; 2] = [Ipv4Address::new(192, 0, 2, 53), Ipv4Address::new(192, 0, 2, 54)];
 
+/// The same over IPv6 (RFC 3849): the address that names resolve to first, and further ones.
+pub const HOSTS6: [Ipv6Address; 3] = [
+    HOST6,
+    Ipv6Address::new(0x2001, 0xDB8, 0x80, 0, 0, 0, 0, 0x81),
+    Ipv6Address::new(0x2001, 0xDB8, 0x80, 0, 0, 0, 0, 0x82),
+];
+/// The IPv6 address of a name that has one.
+pub const HOST6: Ipv6Address = Ipv6Address::new(0x2001, 0xDB8, 0x80, 0, 0, 0, 0, 0x80);
+/// The DNS servers over IPv6.
+pub const DNS6: [Ipv6Address; 2] = [
+    Ipv6Address::new(0x2001, 0xDB8, 0x53, 0, 0, 0, 0, 0x53),
+    Ipv6Address::new(0x2001, 0xDB8, 0x53, 0, 0, 0, 0, 0x54),
+];
+
 /// When every world begins: 2026-01-01, 20:00 in China, in seconds since 1970.
 pub const EPOCH: u64 = 1_767_268_800;
 
@@ -155,8 +169,9 @@ fn ipv4_reply(request: &Ipv4Repr, payload_len: usize) -> (Vec<u8>, usize) {
     (bytes, header.buffer_len())
 }
 
-/// Answers a query with one question: type A with [`HOST`], anything else with no records.
-fn answer_dns(query: &[u8]) -> Option<Vec<u8>> {
+/// Answers a query with one question: type A with [`HOST`], type AAAA with [`HOST6`], anything else with no records. A name
+/// that begins with `ipv4` or `ipv6` has an address of that family alone.
+pub(super) fn answer_dns(query: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     let (header, questions) = query.split_at_checked(HEADER)?;
     if header[2] & 0x80 != 0 || header[4..6] != [0, 1] {
@@ -167,12 +182,19 @@ fn answer_dns(query: &[u8]) -> Option<Vec<u8>> {
         name += usize::from(questions[name]) + 1;
     }
     let question = questions.get(..name + 5)?;
-    let is_a = question[name + 1..] == [0, 1, 0, 1];
-    let mut reply = vec![header[0], header[1], 0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0];
+    let first = question.get(1..5).unwrap_or_default().to_ascii_lowercase();
+    let address = match question[name + 1..] {
+        [0, 1, 0, 1] if first != *b"ipv6" => HOST.octets().to_vec(),
+        [0, 28, 0, 1] if first != *b"ipv4" => HOST6.octets().to_vec(),
+        _ => Vec::new(),
+    };
+    let answers = u8::from(!address.is_empty());
+    let mut reply = vec![header[0], header[1], 0x81, 0x80, 0, 1, 0, answers, 0, 0, 0, 0];
     reply.extend_from_slice(question);
-    if is_a {
-        reply.extend_from_slice(&[0xC0, HEADER as u8, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        reply.extend_from_slice(&HOST.octets());
+    if answers != 0 {
+        reply.extend_from_slice(&[0xC0, HEADER as u8, 0, question[name + 2], 0, 1, 0, 0, 0, 60]);
+        reply.extend_from_slice(&[0, address.len() as u8]);
+        reply.extend_from_slice(&address);
     }
     Some(reply)
 }
@@ -247,6 +269,13 @@ mod tests {
         assert_eq!(reply[..4], [0x12, 0x34, 0x81, 0x80]);
         assert_eq!(reply[reply.len() - 4..], HOST.octets());
         assert_eq!(answer_dns(&reply), None, "never answers an answer");
+        let mut six = query.to_vec();
+        let kind = six.len() - 3;
+        six[kind] = 28;
+        let reply = answer_dns(&six).expect("answered");
+        assert_eq!(reply[reply.len() - 18..], [&[0, 16], &HOST6.octets()[..]].concat());
+        let only = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04ipv4\x00\x00\x1C\x00\x01";
+        assert_eq!(answer_dns(only).expect("answered")[6..8], [0, 0], "it has no IPv6 address");
         assert_eq!(answer_dns(&query[..20]), None);
     }
 }

@@ -37,6 +37,16 @@ pub enum Attack {
     DnsGuesses,
     /// Answers with the right port and id, from the wrong server or about the wrong name.
     DnsStrangers,
+    /// SYNs, datagrams and segments at every port of hosts that were overheard, and at addresses beside them where nobody
+    /// is (RFC 6583).
+    ScanIpv6,
+    /// Packets that claim to come from the LAN, from its link, from nowhere (RFC 7084 §4.2, RFC 4890 §4.3).
+    SpoofedIpv6,
+    /// `ICMPv6` errors about connections the subscriber has, and about some it has not.
+    IcmpErrorsIpv6,
+    /// Packets of protocol 41, from strangers and as if from the broker, with all that must not be inside
+    /// (RFC 4213 §4, RFC 6324).
+    Tunnel,
 }
 
 impl Attack {
@@ -49,6 +59,10 @@ impl Attack {
             Self::SpoofedSources => "spoofs source addresses",
             Self::DnsGuesses => "guesses at DNS answers",
             Self::DnsStrangers => "answers DNS questions put to others",
+            Self::ScanIpv6 => "scans hosts and addresses beside them",
+            Self::SpoofedIpv6 => "spoofs source addresses over IPv6",
+            Self::IcmpErrorsIpv6 => "forges ICMPv6 errors",
+            Self::Tunnel => "sends packets of protocol 41",
         }
     }
 }
@@ -77,9 +91,11 @@ struct Running {
 
 #[derive(Debug)]
 pub(super) struct Attacker {
-    rng: ChaCha8Rng,
+    pub(super) rng: ChaCha8Rng,
     running: Vec<Running>,
     overheard: VecDeque<Vec<u8>>,
+    /// The beginnings of packets over IPv6.
+    pub(super) overheard6: VecDeque<Vec<u8>>,
     /// The last question put to a DNS server, whole.
     question: Option<Vec<u8>>,
     news: Vec<News>,
@@ -91,6 +107,7 @@ impl Attacker {
             rng: ChaCha8Rng::seed_from_u64(seed),
             running: Vec::new(),
             overheard: VecDeque::new(),
+            overheard6: VecDeque::new(),
             question: None,
             news: Vec::new(),
         }
@@ -118,6 +135,19 @@ impl Attacker {
             self.overheard.pop_front();
         }
         self.overheard.push_back(beginning.to_vec());
+    }
+
+    /// The same of a packet over IPv6.
+    pub(super) fn overhear_ipv6(&mut self, bytes: &[u8]) {
+        let beginning = &bytes[..bytes.len().min(packet::IPV6_HEADER + 8)];
+        let flow = |bytes: &[u8]| (bytes[8..40].to_vec(), bytes.get(40..44).map(<[u8]>::to_vec));
+        if self.overheard6.iter().any(|known| flow(known) == flow(beginning)) {
+            return;
+        }
+        if self.overheard6.len() == OVERHEARD {
+            self.overheard6.pop_front();
+        }
+        self.overheard6.push_back(beginning.to_vec());
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
@@ -207,6 +237,10 @@ impl Attacker {
                 packet::udp((DNS[(random & 1) as usize], dns::PORT), (victim, port), &forged(&question))
             }
             Attack::DnsStrangers => return self.dns_stranger(victim, number),
+            Attack::ScanIpv6 => return self.scan_ipv6(number, random),
+            Attack::SpoofedIpv6 => return self.spoofed_ipv6(number, random),
+            Attack::IcmpErrorsIpv6 => return self.icmpv6_error(number, random),
+            Attack::Tunnel => return self.tunnel(victim, number, random),
         })
     }
 
@@ -239,7 +273,7 @@ impl Attacker {
         let (server, message) = if number.is_multiple_of(2) {
             (ATTACKER, forged(&question))
         } else {
-            (DNS[(number / 2 % 2) as usize], forged(&dns::question(id, "bank.example")))
+            (DNS[(number / 2 % 2) as usize], forged(&dns::question(id, "bank.example", dns::Kind::A)))
         };
         Some(packet::udp((server, dns::PORT), (victim, client_port), &message))
     }
@@ -276,6 +310,7 @@ fn forged(question: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::internet::HOST6;
 
     const VICTIM: Ipv4Address = Ipv4Address::new(100, 64, 0, 2);
 
@@ -289,13 +324,20 @@ mod tests {
             Attack::SpoofedSources,
             Attack::DnsGuesses,
             Attack::DnsStrangers,
+            Attack::ScanIpv6,
+            Attack::SpoofedIpv6,
+            Attack::IcmpErrorsIpv6,
+            Attack::Tunnel,
         ];
         for attack in attacks {
             let mut attacker = Attacker::new(1);
-            let question = packet::udp((VICTIM, 5000), (DNS[0], 53), &dns::question(7, "up.test"));
+            let question =
+                packet::udp((VICTIM, 5000), (DNS[0], 53), &dns::question(7, "up.test", dns::Kind::A));
             attacker.overhear(&question);
             attacker.overhear(&question);
             assert_eq!(attacker.overheard(), 1);
+            let home = "2001:db8:d000::7".parse().unwrap();
+            attacker.overhear_ipv6(&packet::tcp((home, 5000), (HOST6, 80), TcpControl::Syn, 7, None));
             let lasts = Duration::from_secs(2);
             attacker.begin(Instant::ZERO, Campaign { attack, rate: 100, lasts, port: 80 }, VICTIM);
             let mut packets = 0;

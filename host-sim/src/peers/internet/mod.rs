@@ -9,6 +9,9 @@
 //!                                                       └── somebody with bad intentions: 198.51.100.66
 //! ```
 //!
+//! Over IPv6, in `ipv6`, the same: `2001:db8:64::1` and `2001:db8:1::1` are the routers, three servers are at
+//! `2001:db8:80::80` and behind it, DNS is at `2001:db8:53::53` and `::54`, and bad intentions are at `2001:db8:bad::66`.
+//!
 //! A [`Network`] may be put on the way: a portal, a hijacker, a hole. Then it has its say in DNS, at
 //! port 80 and at port 443, and what it leaves alone are the hosts that connectivity checks ask.
 //!
@@ -17,6 +20,8 @@
 
 mod answers;
 mod attacker;
+mod attacker6;
+mod ipv6;
 
 use std::collections::VecDeque;
 
@@ -26,10 +31,16 @@ use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, UdpPacket};
 
-pub use self::answers::{DNS, EPOCH, HOST, answer_ipv4, answer_ipv6, answer_ntp, link_local};
+pub use self::answers::{
+    DNS, DNS6, EPOCH, HOST, HOST6, HOSTS6, answer_ipv4, answer_ipv6, answer_ntp, link_local,
+};
 pub use self::attacker::{ATTACKER, Attack, Campaign};
+pub(super) use self::ipv6::HOPS6;
+pub use self::ipv6::{ATTACKER6, Narrow, too_big};
 
 use self::attacker::Attacker;
+use super::broker::{BROKER, Broker};
+use super::far::{FAR, Far};
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
 use super::portal::{Meeting, Network, Reply, Treatment};
@@ -81,6 +92,12 @@ pub struct Traffic {
     pub dns_questions: u64,
     pub time_questions: u64,
     pub times_told: u64,
+    /// Packets of the subscriber's over IPv6.
+    pub ipv6: u64,
+    /// Those of them that are not for the Internet: to or from addresses of a link, of nobody, of many.
+    pub leaked: u64,
+    /// Packets that were too long for the path, either way.
+    pub too_long: u64,
     /// Packets of the subscriber's that are not in order.
     pub malformed: u64,
     /// What was wrong with the first of them.
@@ -93,6 +110,12 @@ pub struct Internet<'a> {
     pub dns: [DnsMood; 2],
     /// Whether anybody tells what time it is.
     pub tells_time: bool,
+    /// Whether the path is narrower over IPv6 than the line is.
+    pub narrow: Option<Narrow>,
+    /// A tunnel broker, if there is one.
+    pub broker: Option<Broker<'a>>,
+    /// Somebody behind a tunnel that the subscriber serves.
+    pub far: Option<Far<'a>>,
     machine: Machine<'a>,
     /// What is between the subscriber and all that.
     network: Option<Network>,
@@ -105,13 +128,16 @@ pub struct Internet<'a> {
 impl<'a> Internet<'a> {
     /// An Internet that works. `seed` decides every random number in it.
     pub fn new(memory: &'a mut Memory, storage: &'a mut [SocketStorage<'a>], seed: u64) -> Self {
-        let mut machine = Machine::of_the_internet("Internet", HOST, memory, storage, seed);
+        let mut machine = Machine::of_the_internet("Internet", HOST, &HOSTS6, memory, storage, seed);
         machine.serve(Service::Http, HTTP, HTTP_CLIENTS);
         machine.serve(Service::EchoTcp, ECHO, ECHO_CLIENTS);
         machine.serve(Service::EchoUdp, ECHO, 1);
         Self {
             dns: [DnsMood::Well; 2],
             tells_time: true,
+            narrow: None,
+            broker: None,
+            far: None,
             machine,
             network: None,
             attacker: Attacker::new(seed.rotate_left(7)),
@@ -150,13 +176,17 @@ impl<'a> Internet<'a> {
         self.attacker.begin(now, campaign, subscriber);
     }
 
-    /// An IPv4 packet of a subscriber's reaches the concentrator.
+    /// An IP packet of a subscriber's reaches the concentrator.
     pub fn handle_packet(&mut self, now: Instant, bytes: &[u8]) {
         self.traffic.from_subscriber += 1;
         if let Err(complaint) = packet::inspect(bytes) {
             self.traffic.malformed += 1;
             let packet = &bytes[..bytes.len().min(48)];
             self.traffic.complaint.get_or_insert_with(|| format!("{complaint}: {packet:02x?}"));
+            return;
+        }
+        if packet::is_ipv6(bytes) {
+            self.handle_ipv6(now, bytes);
             return;
         }
         let packet = Ipv4Packet::new_unchecked(bytes);
@@ -179,17 +209,39 @@ impl<'a> Internet<'a> {
             self.machine.poll(now);
         }
         while let Some(bytes) = self.machine.sent() {
+            if packet::is_ipv6(&bytes) {
+                self.send_ipv6(now, bytes);
+            } else {
+                self.send(now, bytes);
+            }
+        }
+        if let Some(broker) =
+            self.broker.as_mut().filter(|broker| broker.poll_at().is_some_and(|at| at <= now))
+        {
+            broker.handle_timeout(now);
+        }
+        self.settle_broker(now);
+        if let Some(far) = self.far.as_mut().filter(|far| far.poll_at().is_some_and(|at| at <= now)) {
+            far.poll(now);
+        }
+        while let Some(bytes) = self.far.as_mut().and_then(Far::sent) {
             self.send(now, bytes);
         }
         while let Some(bytes) = self.attacker.poll(now) {
-            self.send(now, bytes);
+            if packet::is_ipv6(&bytes) {
+                self.send_ipv6(now, bytes);
+            } else {
+                self.send(now, bytes);
+            }
         }
     }
 
     /// When [`Internet::handle_timeout`] or [`Internet::poll_packet`] is wanted.
     pub fn poll_at(&self) -> Option<Instant> {
         let packets = [self.arriving.front(), self.leaving.front()].map(|first| first.map(|&(at, _)| at));
-        let others = [self.machine.poll_at(), self.attacker.poll_at()];
+        let broker = self.broker.as_ref().and_then(Broker::poll_at);
+        let far = self.far.as_ref().and_then(Far::poll_at);
+        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker, far];
         packets.into_iter().chain(others).flatten().min()
     }
 
@@ -203,10 +255,16 @@ impl<'a> Internet<'a> {
     /// What there is to tell.
     pub fn take_news(&mut self) -> Vec<News> {
         let attacks = self.attacker.take_news();
-        self.machine.take_news().chain(attacks).collect()
+        let broker = self.broker.iter_mut().flat_map(Broker::take_news);
+        let far = self.far.iter_mut().flat_map(Far::take_news);
+        self.machine.take_news().chain(attacks).chain(broker).chain(far).collect()
     }
 
     fn serve(&mut self, now: Instant, bytes: &[u8]) {
+        if packet::is_ipv6(bytes) {
+            self.serve_ipv6(now, bytes);
+            return;
+        }
         let packet = Ipv4Packet::new_unchecked(bytes);
         let to = packet.dst_addr();
         if let Some(network) = self.network
@@ -215,6 +273,16 @@ impl<'a> Internet<'a> {
             return;
         }
         if nobody(to) || to == ATTACKER {
+            return;
+        }
+        if let Some(far) = self.far.as_mut().filter(|_| to == FAR)
+            && far.handle(now, bytes)
+        {
+            return;
+        }
+        if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {
+            broker.handle(now, bytes);
+            self.settle_broker(now);
             return;
         }
         match DNS.iter().position(|server| *server == to) {

@@ -89,6 +89,11 @@ impl<'a> Lan<'a> {
         self.hosts.iter().filter(|host| host.machine.lease().is_some()).count()
     }
 
+    /// How many hosts have an address and a way over IPv6.
+    pub fn with_ipv6(&self) -> usize {
+        self.hosts.iter().filter(|host| host.machine.ipv6_address().is_some()).count()
+    }
+
     /// A host begins something.
     pub fn begin(&mut self, now: Instant, host: usize, task: Task) {
         self.hosts[host].machine.begin(now, task);

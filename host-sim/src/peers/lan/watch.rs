@@ -1,16 +1,19 @@
 //! Looks at what the router sends into the LAN: is it in order, and did anybody ask for it?
 
-use smoltcp::wire::{Icmpv4Message, Icmpv4Packet, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
+use smoltcp::wire::{
+    Icmpv4Message, Icmpv4Packet, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
+};
 
 use crate::peers::host::{Machine, News};
-use crate::peers::internet::ATTACKER;
+use crate::peers::internet::{ATTACKER, ATTACKER6};
+use crate::peers::ndp::{self, Advertisement};
 use crate::peers::packet;
 use crate::timeline::Tone;
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// IPv4 packets of the router's.
+    /// IP packets of the router's.
     pub packets: u64,
     /// Those that are not in order.
     pub malformed: u64,
@@ -23,17 +26,23 @@ pub struct Watch {
 impl Watch {
     /// A frame of the router's for `host`. News if it should not have come.
     pub(super) fn inspect(&mut self, frame: &[u8], host: &Machine<'_>) -> Option<News> {
-        let packet = packet::ipv4_in_frame(frame)?;
+        let packet = packet::ipv4_in_frame(frame).or_else(|| packet::ipv6_in_frame(frame))?;
         self.packets += 1;
-        if let Err(complaint) = packet::inspect(packet) {
+        let is_ipv6 = packet::is_ipv6(packet);
+        let advertised = Advertisement::parse(packet).filter(|_| is_ipv6).transpose();
+        if let Err(complaint) = packet::inspect(packet).and(advertised.map(drop)) {
             self.malformed += 1;
             let packet = &packet[..packet.len().min(48)];
             self.complaint.get_or_insert_with(|| format!("{complaint}: {packet:02x?}"));
             return None;
         }
-        let what = unwelcome(packet, host)?;
+        let (what, source) = if is_ipv6 {
+            let source = Ipv6Packet::new_unchecked(packet).src_addr();
+            (unwelcome_ipv6(packet, host)?, IpAddress::Ipv6(source))
+        } else {
+            (unwelcome(packet, host)?, IpAddress::Ipv4(Ipv4Packet::new_unchecked(packet).src_addr()))
+        };
         self.intruded += 1;
-        let source = Ipv4Packet::new_unchecked(packet).src_addr();
         let what = format!("{}: {what} gets in", host.name());
         Some(News { tag: "intruded", tone: Tone::Bad, what, why: format!("from {source}") })
     }
@@ -78,5 +87,39 @@ fn unwelcome(bytes: &[u8], host: &Machine<'_>) -> Option<&'static str> {
             }
         }
         _ => Some("a packet of an unknown protocol"),
+    }
+}
+
+/// The same for IPv6. Pings may come in (RFC 4890 §4.3.1).
+fn unwelcome_ipv6(bytes: &[u8], host: &Machine<'_>) -> Option<&'static str> {
+    let packet = Ipv6Packet::new_unchecked(bytes);
+    let source = packet.src_addr();
+    let is_own = |address| host.ipv6_addresses().any(|cidr| cidr.address() == address);
+    if ndp::is_link_local(source) {
+        let router = host.ipv6_router()?;
+        return (source != router).then_some("a packet of another link's");
+    }
+    if is_own(source) {
+        return Some("a packet that claims to be its own");
+    }
+    let Some((protocol, payload)) = packet::ipv6_payload(bytes) else {
+        return (source == ATTACKER6).then_some("a fragment");
+    };
+    match protocol {
+        IpProtocol::Tcp => {
+            let segment = TcpPacket::new_checked(payload).ok()?;
+            let unasked = segment.syn() && !segment.ack() && !host.expects(segment.dst_port());
+            (unasked || source == ATTACKER6).then_some("a TCP segment nobody asked for")
+        }
+        IpProtocol::Icmpv6 => {
+            /// RFC 4443 §2.1: errors are below.
+            const FIRST_INFORMATIONAL: u8 = 128;
+            const HEADER: usize = 8;
+            let about = payload.get(HEADER..).filter(|quote| quote.len() >= packet::IPV6_HEADER)?;
+            let about = Ipv6Packet::new_unchecked(about).src_addr();
+            let is_error = payload[0] < FIRST_INFORMATIONAL;
+            (is_error && !is_own(about)).then_some("an ICMPv6 error about somebody else's packet")
+        }
+        _ => (source == ATTACKER6).then_some("a packet nobody asked for"),
     }
 }

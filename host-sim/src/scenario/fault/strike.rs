@@ -8,10 +8,9 @@ use smoltcp::time::Duration;
 use super::{Action, Fault};
 use crate::link::Quality;
 use crate::peers::concentrator::Reception;
-use crate::peers::edge;
 use crate::peers::host::{Target, Task};
-use crate::peers::internet::DnsMood;
-use crate::peers::portal;
+use crate::peers::internet::{DnsMood, Narrow};
+use crate::peers::{broker, dhcpv6, edge, portal};
 use crate::scenario::values::format_duration;
 use crate::timeline::{Actor, Tone};
 use crate::world::{Network, Power, ROUTER_MAC};
@@ -74,18 +73,25 @@ impl Fault {
             Action::Begin { host, task, to_router } => {
                 let mut task = task.clone();
                 if let Some(address) = network.subscriber().filter(|_| *to_router) {
-                    task.retarget(address);
+                    task.retarget(address.into());
                 }
                 network.begin(Some(*host), task);
             }
+            Action::BeginFar(task) => network.begin_far(task.clone()),
             Action::Misbehave { host, scheme } => network.misbehave(*host, *scheme),
             Action::Attack(campaign) => network.attack(*campaign),
             &Action::Reach { port, size } => {
                 if let Some(address) = network.subscriber() {
-                    let (target, patience) = (Target::Address(address), Duration::from_secs(10));
+                    let (target, patience) = (Target::Address(address.into()), Duration::from_secs(10));
                     network.begin(None, Task::Fetch { target, port, size, patience });
                 }
             }
+            action => self.strike_internet(action, network),
+        }
+    }
+
+    fn strike_internet(&self, action: &Action, network: &mut Network<'_>) {
+        match action {
             Action::Dns(mood) => {
                 let what = match mood {
                     DnsMood::Silent => "the first DNS server falls silent",
@@ -108,6 +114,21 @@ impl Fault {
             Action::NtpSilence => {
                 self.tell(network, Actor::Internet, Tone::Bad, "nobody tells the time any more");
                 tell_time(network, false);
+            }
+            Action::Narrow(narrow) => {
+                let how = if narrow.is_black_hole { ", and nobody says so" } else { "" };
+                let what = format!("the way over IPv6 takes {} octets{how}", narrow.mtu);
+                self.tell(network, Actor::Internet, Tone::Bad, &what);
+                set_narrow(network, Some(*narrow));
+            }
+            Action::Broker(mood) => {
+                let what = match mood {
+                    broker::Mood::Failing => "the tunnel broker's page fails",
+                    broker::Mood::Gone => "the tunnel broker is gone",
+                    _ => "the tunnel broker's page does not answer",
+                };
+                self.tell(network, Actor::Internet, Tone::Bad, what);
+                set_broker(network, *mood);
             }
             action => self.strike_carrier(action, network),
         }
@@ -180,6 +201,17 @@ impl Fault {
                     edge.renumber();
                 }
             }
+            Action::Dhcpv6(mood) => {
+                let what = match mood {
+                    dhcpv6::Mood::Exhausted => "the DHCPv6 server has no prefix left",
+                    _ => "the DHCPv6 server falls silent",
+                };
+                carrier(network, what);
+                network.concentrator.moods.dhcpv6 = *mood;
+            }
+            Action::RenumberIpv6 => {
+                network.with_concentrator(|now, ac, out| ac.renumber(now, ROUTER_MAC, out));
+            }
             Action::IgnoreEcho => {
                 carrier(network, "answers LCP echo no longer");
                 network.concentrator.moods.echo = false;
@@ -239,6 +271,18 @@ impl Fault {
                 set_dhcp(network, edge::Mood::Well);
                 (Actor::Carrier, "the DHCP server answers again".to_owned())
             }
+            Action::Dhcpv6(_) => {
+                network.concentrator.moods.dhcpv6 = dhcpv6::Mood::Well;
+                (Actor::Carrier, "the DHCPv6 server is well again".to_owned())
+            }
+            Action::Broker(_) => {
+                set_broker(network, broker::Mood::Well);
+                (Actor::Internet, "the tunnel broker is well again".to_owned())
+            }
+            Action::Narrow(_) => {
+                set_narrow(network, None);
+                (Actor::Internet, "the way over IPv6 is as wide as before".to_owned())
+            }
             Action::NtpSilence => {
                 tell_time(network, true);
                 (Actor::Internet, "the time is told again".to_owned())
@@ -267,6 +311,18 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
 fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
     if let Some(edge) = &mut network.edge {
         edge.mood = mood;
+    }
+}
+
+fn set_broker(network: &mut Network<'_>, mood: broker::Mood) {
+    if let Some(broker) = network.internet.as_mut().and_then(|internet| internet.broker.as_mut()) {
+        broker.mood = mood;
+    }
+}
+
+fn set_narrow(network: &mut Network<'_>, narrow: Option<Narrow>) {
+    if let Some(internet) = &mut network.internet {
+        internet.narrow = narrow;
     }
 }
 

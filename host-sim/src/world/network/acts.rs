@@ -84,6 +84,17 @@ impl Network<'_> {
         wake(self.driver.as_ref());
     }
 
+    /// Lets somebody out there do something who has IPv6 by a tunnel to the router's present address. Without one nothing
+    /// happens.
+    pub fn begin_far(&mut self, task: Task) {
+        let (now, server) = (self.now, self.subscriber());
+        let far = self.internet.as_mut().and_then(|internet| internet.far.as_mut());
+        if let (Some(far), Some(server)) = (far, server) {
+            far.begin(now, server, task);
+        }
+        wake(self.driver.as_ref());
+    }
+
     /// Lets a computer on the LAN misbehave.
     pub fn misbehave(&mut self, host: usize, scheme: Scheme) {
         if let Some(lan) = &mut self.lan {

@@ -7,20 +7,26 @@
 //!
 //! Reading list: RFC 1661 §3, RFC 1332, RFC 1877, RFC 5072.
 
+mod ipv6;
 mod options;
 
 use gatelet_proto::ppp::automaton::Actions;
 use gatelet_wire::ppp::{self, Code, Control, Protocol, ipcp, ipv6cp, lcp};
 use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv4Address, Ipv4Packet};
+use smoltcp::wire::{Ipv4Address, Ipv4Packet, Ipv6Packet};
 
+pub use self::ipv6::Ipv6Access;
+pub(super) use self::ipv6::Routes;
+
+use self::ipv6::Made;
 use self::options::options;
 use super::authenticator::{Authenticator, Proof};
 use super::layer::Layer;
 use super::moods::{Authentication, Moods, Startup};
 use super::path::Path;
 use crate::peers::internet;
+use crate::peers::packet;
 use crate::peers::radius::{Radius, Refusal, Ticket};
 use crate::world::Outbox;
 
@@ -70,6 +76,10 @@ pub(super) struct Session {
     pub(super) refused: bool,
     /// Packets whose source was not the client's address, since the concentrator last looked.
     pub(super) foreign_sources: u64,
+    /// IPv6 packets that were not in order, since then.
+    pub(super) malformed: u64,
+    /// What it is given over IPv6, if anything.
+    pub(super) ipv6: Option<Routes>,
     interface_identifier: [u8; 8],
     magic_number: u32,
     mru: u16,
@@ -108,6 +118,8 @@ impl Session {
             walled: false,
             refused: false,
             foreign_sources: 0,
+            malformed: 0,
+            ipv6: None,
             interface_identifier,
             magic_number: rng.next_u32(),
             mru,
@@ -157,6 +169,7 @@ impl Session {
             self.authenticator.poll_at(),
             self.ipcp.poll_at(),
             self.ipv6cp.poll_at(),
+            self.ipv6.as_ref().and_then(Routes::poll_at),
         ]
         .into_iter()
         .flatten()
@@ -189,6 +202,11 @@ impl Session {
         }
         self.ipcp.handle_timeout(now, &self.path, out);
         self.ipv6cp.handle_timeout(now, &self.path, out);
+        let router = internet::link_local(self.interface_identifier);
+        let advertisement = self.ipv6.as_mut().and_then(|ipv6| ipv6.advertisement(now, router, self.mru));
+        if let Some(advertisement) = advertisement {
+            self.send(Protocol::Ipv6, &advertisement, out);
+        }
         match moods.keepalive {
             Some(keepalive) if self.lcp.is_open() => {
                 if now >= self.last_heard + keepalive.interval * (self.unanswered + 1) {
@@ -238,7 +256,11 @@ impl Session {
             }
             Protocol::Ipcp | Protocol::Ipv6cp if !self.network_phase() => (Fate::Lives, None),
             Protocol::Ipv4 | Protocol::Ipv6 => {
-                self.forward(protocol, rest, moods, out);
+                if protocol == Protocol::Ipv6 && moods.passes_on && self.ipv6.is_some() {
+                    self.forward_ipv6(now, rest, moods, out);
+                } else {
+                    self.forward(protocol, rest, moods, out);
+                }
                 (Fate::Lives, None)
             }
             _ => {
@@ -338,6 +360,7 @@ impl Session {
             self.authenticator.stop();
             self.ipcp.down(now, &self.path, out);
             self.ipv6cp.down(now, &self.path, out);
+            self.ipv6.iter_mut().for_each(Routes::close);
             if self.gone_at.is_none() && self.lcp.state.runs_timer() && actions.contains(Actions::STA) {
                 self.gone_at = Some(now + LINGER); // the client said goodbye
             }
@@ -389,6 +412,13 @@ impl Session {
         let control = Control::parse(bytes).ok()?;
         let answer = (control.code == Code::ConfigureRequest).then(|| self.judge_ipv6cp(&control, moods));
         let actions = self.ipv6cp.handle(now, &control, answer, &self.path, out);
+        if let Some(ipv6) = &mut self.ipv6 {
+            if actions.contains(Actions::TLU) {
+                ipv6.open(now);
+            } else if actions.contains(Actions::TLD) {
+                ipv6.close();
+            }
+        }
         self.after_network(now, actions)
     }
 
@@ -425,13 +455,54 @@ impl Session {
         }
     }
 
-    /// An IPv4 packet of the Internet's for this session's client. False if it does not get there.
+    /// [`Session::forward`] for IPv6 where it is more than a link: to the Internet, or to the concentrator itself.
+    fn forward_ipv6(&mut self, now: Instant, packet: &[u8], moods: &Moods, out: &mut Outbox) {
+        let fits = |len: usize| moods.mtu_hole.is_none_or(|hole| len <= hole);
+        let passes = moods.forwarding && !self.walled && fits(packet.len()) && self.ipv6cp.is_open();
+        let Some(ipv6) = self.ipv6.as_mut().filter(|_| passes) else { return };
+        if !packet::is_ipv6(packet) || packet::inspect(packet).is_err() {
+            self.malformed += 1;
+            return;
+        }
+        let router = internet::link_local(self.interface_identifier);
+        match ipv6.handle(now, moods.dhcpv6, router, self.mru, packet) {
+            Made::Forward => out.pass_on(packet),
+            Made::Foreign => self.foreign_sources += 1,
+            Made::Stale => {}
+            Made::Answer(replies, delegated) => {
+                for prefix in delegated {
+                    out.remark(format!("delegates {prefix}"), format!("to {}", self.path.client));
+                }
+                for reply in replies.iter().filter(|reply| fits(reply.len())) {
+                    self.send(Protocol::Ipv6, reply, out);
+                }
+            }
+        }
+    }
+
+    /// Whether an IP packet of the Internet's is for this session's client.
+    pub(super) fn is_for(&self, now: Instant, packet: &[u8]) -> bool {
+        if packet::is_ipv6(packet) {
+            let to = Ipv6Packet::new_unchecked(packet).dst_addr();
+            return self.ipv6cp.is_open() && self.ipv6.as_ref().is_some_and(|ipv6| ipv6.has(now, to));
+        }
+        let to = Ipv4Packet::new_checked(packet).map(|packet| packet.dst_addr());
+        self.ipcp.is_open() && Ok(self.address) == to
+    }
+
+    /// How long packets to it may be.
+    pub(super) fn mtu(&self) -> usize {
+        usize::from(self.mru)
+    }
+
+    /// An IP packet of the Internet's for this session's client. False if it does not get there.
     pub(super) fn deliver(&self, packet: &[u8], moods: &Moods, out: &mut Outbox) -> bool {
         let hole = moods.mtu_hole.unwrap_or(usize::MAX);
-        let passes = moods.forwarding && !self.walled && self.ipcp.is_open();
-        let fits = packet.len() <= hole.min(usize::from(self.mru));
+        let passes = moods.forwarding && !self.walled;
+        let fits = packet.len() <= hole.min(self.mtu());
         if passes && fits {
-            self.send(Protocol::Ipv4, packet, out);
+            let is_ipv6 = packet::is_ipv6(packet);
+            self.send(if is_ipv6 { Protocol::Ipv6 } else { Protocol::Ipv4 }, packet, out);
         }
         passes && fits
     }

@@ -85,8 +85,14 @@ impl Session {
             let (wanted, server, name): (_, _, fn(Ipv4Address) -> ipcp::ConfigOption<'static>) =
                 match ipcp::ConfigOption::parse(option) {
                     Ok(ipcp::ConfigOption::IpAddress(address)) => {
-                        // RFC 6598: 100.64.0.0/10, where this concentrator's addresses are from.
-                        let ours = address.octets()[0] == 100 && address.octets()[1] & 0xC0 == 64;
+                        // Where this concentrator's addresses are from: RFC 6598's 100.64.0.0/10, or half of RFC 5737's
+                        // 198.51.100.0/24.
+                        let [a, b, c, d] = address.octets();
+                        let ours = if moods.public_addresses {
+                            [a, b, c] == [198, 51, 100] && d >= 128
+                        } else {
+                            a == 100 && b & 0xC0 == 64
+                        };
                         let free = address != GATEWAY && !surroundings.taken.contains(&address);
                         if moods.honours_requested_address && ours && free && !self.walled {
                             self.address = address;
