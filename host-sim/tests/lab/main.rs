@@ -102,6 +102,7 @@ const CHECKS: &[Check] = &[
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),
     ("board: from power-on to a page, by console", board::first_boot),
+    ("board: a hold outlasts a power cut", board::hold),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
