@@ -3,19 +3,24 @@
 use std::net::Ipv4Addr;
 
 use gatelet_hal::PortId;
-use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
+use gatelet_proto::dhcpv6::{client, duid_ll};
+use gatelet_proto::sixinfour::{Routed, Tunnel};
+use gatelet_router::{LanConfig, MAX_FORWARDS, MAX_TUNNELS, PingPolicy, Router, TableSpace, TunnelId, WanId};
 use gatelet_runtime::{DnsSpace, ProbeSpace};
+use gatelet_wire::EthernetAddress;
 use smoltcp::time::Instant;
 
 use super::args::Lan;
 
 /// Flows at a time, each of them a connection: 1.5 MB. A browser's start page opens a hundred.
 const FLOWS: usize = 16_384;
+/// Those of IPv6.
+const FLOWS6: usize = 4_096;
 /// Hosts in the LAN.
 const HOSTS: usize = 254;
 
 /// The memory of the router's tables.
-pub type Tables = TableSpace<FLOWS, HOSTS>;
+pub type Tables = TableSpace<FLOWS, HOSTS, FLOWS6>;
 
 /// Names that may be looked up at once; more wait for a repetition.
 const QUERIES: usize = 32;
@@ -60,6 +65,37 @@ pub fn set_up(router: &mut Router<'_>, now: Instant, port: PortId, lan: &Lan) ->
     }
     if let Some(network) = lan.ping_from {
         router.set_ping(PingPolicy::From(network));
+    }
+    Ok(())
+}
+
+/// Has the router speak IPv6, as far as that is wanted; `mac` is its own on the line.
+///
+/// # Errors
+/// A sentence about what the router does not take.
+pub fn set_up_ipv6(
+    router: &mut Router<'_>,
+    now: Instant,
+    wan: WanId,
+    mac: EthernetAddress,
+    lan: &Lan,
+) -> Result<(), String> {
+    if !lan.ipv6 && lan.sit.is_none() && lan.sit_client.is_empty() {
+        return Ok(());
+    }
+    let config = lan.ipv6.then(|| client::Config::new(duid_ll(mac)));
+    // The hosts look names up over IPv4, at the router.
+    if config.is_some() && !router.acquire_ipv6(now, wan, config) || !router.advertise_ipv6(now, &[]) {
+        return Err("--ipv6: the router does not take it".into());
+    }
+    let served = lan.sit_client.iter().map(|tunnel| {
+        let Routed::Client { prefix } = tunnel.routed else { return *tunnel };
+        Tunnel { routed: Routed::Server { prefix }, ..*tunnel }
+    });
+    for (number, tunnel) in (0..).zip(lan.sit.into_iter().chain(served)) {
+        if !router.set_up_tunnel(now, TunnelId(number), wan, Some(&tunnel)) {
+            return Err(format!("--sit-client: more than the {MAX_TUNNELS} tunnels that the router takes"));
+        }
     }
     Ok(())
 }

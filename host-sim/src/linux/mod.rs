@@ -120,7 +120,8 @@ fn dial(args: &Args) -> Result<(), String> {
     }
     let mut tables = Box::new(lan::Tables::new());
     let mut router = Router::new(pool, random()?);
-    router.add_port(WAN_PORT, wan_port.hardware_address(), wan_port.max_frame_len());
+    let wan_mac = wan_port.hardware_address();
+    router.add_port(WAN_PORT, wan_mac, wan_port.max_frame_len());
     let mut gatelet = Gatelet::<NoopRawMutex, 2>::new(pool);
     if let Some(desk) = &desk {
         gatelet.lend_settings(desk);
@@ -164,6 +165,7 @@ fn dial(args: &Args) -> Result<(), String> {
             output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
+            lan::set_up_ipv6(&mut router, start, WAN, wan_mac, &args.lan)?;
             router.restore_leases(start, leases.leases());
             let keeper = &gatelet;
             executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });

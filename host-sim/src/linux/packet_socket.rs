@@ -63,8 +63,9 @@ impl PacketSocket {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        let filter = filter.program();
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        let instructions = filter.program();
+        let program =
+            libc::sock_fprog { len: instructions.len() as u16, filter: instructions.as_ptr().cast_mut() };
         set_option(&fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
         set_option(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1_i32)?;
         set_option(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
@@ -77,10 +78,15 @@ impl PacketSocket {
                 set_option(&fd, libc::SOL_SOCKET, plain, &SOCKET_BUFFER)?;
             }
         }
+        // SAFETY: packet_mreq is plain old data for which all zeroes is a value.
+        let mut membership: libc::packet_mreq = unsafe { zeroed() };
+        membership.mr_ifindex = interface.index();
+        if matches!(filter, Filter::To(_)) {
+            // Neighbours are asked for by groups of their own (RFC 4861 §7.2.2).
+            membership.mr_type = libc::PACKET_MR_ALLMULTI as u16;
+            set_option(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)?;
+        }
         if let Some(address) = extra_address {
-            // SAFETY: packet_mreq is plain old data for which all zeroes is a value.
-            let mut membership: libc::packet_mreq = unsafe { zeroed() };
-            membership.mr_ifindex = interface.index();
             membership.mr_type = libc::PACKET_MR_UNICAST as u16;
             membership.mr_alen = 6;
             membership.mr_address[..6].copy_from_slice(&address.0);

@@ -13,6 +13,7 @@ mod faults;
 mod lan;
 mod lan_inbound;
 mod lan_ipoe;
+mod lan_ipv6;
 mod lan_modem;
 mod lan_services;
 mod lan_traffic;
@@ -102,6 +103,8 @@ const CHECKS: &[Check] = &[
     ("lan: a lease renewed, and rebound with another server", lan_ipoe::renewed),
     ("lan: the time of day, by chrony", lan_ipoe::time_of_day),
     ("lan: the modem's page beside the session", lan_modem::page),
+    ("lan: IPv6 by delegation, from Kea and dibbler", lan_ipv6::delegated),
+    ("lan: IPv6 through a tunnel to Linux's sit", lan_ipv6::tunnel),
     ("board: from power-on to a page, by console", board::first_boot),
     ("portal: each way a carrier can be in the way", portal::every_mode),
     ("portal: a hotspot's, by openNDS", portal::hotspot),

@@ -1,0 +1,157 @@
+//! IPv6 in the LAN: by a prefix that Kea, then dibbler delegates, and through a tunnel of Linux's own (6in4). The hosts are
+//! Linux's own SLAAC.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::dialer::{Dial, UP_TIMEOUT};
+use crate::lan::{Host, PORTS};
+use crate::{Checked, Lab, ensure};
+
+/// The internet host.
+const FAR: &str = "2001:db8:2::80";
+/// A DHCPv6 server that was started with the session needs its seconds, on an emulated machine.
+const DELEGATED: Duration = Duration::from_secs(25);
+
+/// The prefix from Kea, and after a redial one from dibbler.
+pub(crate) fn delegated(lab: &mut Lab) -> Checked {
+    // Its router has the LAN's port.
+    drop(lab.lan.take());
+    let done = lab.isp.command("ipv6 kea").and_then(|_| by_delegation(lab));
+    lab.isp.command("ipv6 kea")?;
+    done
+}
+
+fn by_delegation(lab: &mut Lab) -> Checked {
+    let home = Host::start("home", &lab.folder)?;
+    let leases = lab.folder.join("ipv6.leases");
+    let options =
+        format!("--lan {} --ipv6 --leases {} --budget 8/60 --dial-budget 8/60", PORTS[0], leases.display());
+    let dial = Dial { options: &options, tun: false, ..Dial::new(&lab.folder, "ipv6") };
+    let (mut gatelet, _) = dial.up()?;
+    home.udhcpc()?;
+    gatelet.wait("ipv6-delegated", DELEGATED)?;
+    let first = address(&home, "2001:db8:d:")?;
+    surfs(&home, &first)?;
+    // A large transfer meets the line's MTU both ways.
+    let far = lab.isp.command("sh mkdir -p /run/files; head -c 3000000 /dev/urandom >/run/files/three")?;
+    ensure(far.trim().is_empty(), || far.clone())?;
+    let count =
+        home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
+    ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))?;
+    for way in [&[][..], &["-R"]] {
+        let arguments = [&["-6", "-c", FAR, "-t", "2", "-J"], way].concat();
+        let text = home.run("iperf3", &arguments)?;
+        let report: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let rate = report["end"]["sum_received"]["bits_per_second"].as_f64().unwrap_or(0.0);
+        lab.report.push(format!("IPv6 through the LAN {way:?}: {:.0} Mbit/s", rate / 1e6));
+        ensure(rate > 1e6, || format!("iperf3 {way:?}: {rate} bit/s"))?;
+    }
+    // Nobody gets in who was not asked.
+    let knock =
+        lab.isp.command(&format!("sh ip netns exec inet curl -s -m 3 http://[{first}]:8080/; echo $?"))?;
+    ensure(knock.trim() == "28", || format!("a stranger got an answer: {knock}"))?;
+
+    lab.isp.command("ipv6 dibbler")?;
+    lab.isp.command("pd renumber")?;
+    lab.isp.command("drop padt")?;
+    gatelet.wait("up", UP_TIMEOUT)?;
+    gatelet.wait("ipv6-delegated", DELEGATED)?;
+    let prefix = |address: &str| address.split(':').take(4).collect::<Vec<_>>().join(":");
+    let old = prefix(&first);
+    let deadline = Instant::now() + DELEGATED;
+    let second = loop {
+        let found = addresses(&home)?
+            .into_iter()
+            .find(|(address, _)| address.starts_with("2001:db8:d:") && prefix(address) != old);
+        if let Some((address, _)) = found {
+            break address;
+        }
+        ensure(Instant::now() < deadline, || {
+            format!("no address of another prefix: {:?}", addresses(&home))
+        })?;
+        sleep(Duration::from_millis(200));
+    };
+    surfs(&home, &second)?;
+    let old_one = addresses(&home)?.into_iter().find(|(address, _)| *address == first);
+    ensure(old_one.is_none_or(|(_, deprecated)| deprecated), || format!("{first} is still preferred"))?;
+    let status = gatelet.interrupt()?;
+    ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))
+}
+
+/// The client's end of a tunnel whose other end is Linux's `sit`, as a tunnel broker has it; it follows another address.
+pub(crate) fn tunnel(lab: &mut Lab) -> Checked {
+    drop(lab.lan.take());
+    let done = lab.isp.command("ipv6 off").and_then(|_| by_tunnel(lab));
+    lab.isp.command("ipv6 kea")?;
+    done
+}
+
+fn by_tunnel(lab: &mut Lab) -> Checked {
+    let home = Host::start("home", &lab.folder)?;
+    let leases = lab.folder.join("sit.leases");
+    let options = format!(
+        "--lan {} --sit 198.51.100.2,2001:db8:6::11/127,2001:db8:6::10,2001:db8:66::/48 --leases {} --budget 8/60 --dial-budget 8/60",
+        PORTS[0],
+        leases.display()
+    );
+    let dial = Dial { options: &options, tun: false, ..Dial::new(&lab.folder, "sit") };
+    let (mut gatelet, _) = dial.up()?;
+    home.udhcpc()?;
+    let is_up = |event: &serde_json::Value| event["what"].as_str().is_some_and(|what| what.contains("is up"));
+    gatelet.wait_where("tunnel", DELEGATED, is_up)?;
+    let address = address(&home, "2001:db8:66:")?;
+    surfs(&home, &address)?;
+    let count =
+        home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
+    ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))?;
+    // From the Internet: the far end sends through the tunnel, and the router lets a ping in (RFC 4890 §4.3.1).
+    let ping = lab.isp.command(&format!("sh ip netns exec inet ping -6 -c 2 -i 0.2 -W 3 {address}"))?;
+    ensure(ping.contains(" 0% packet loss"), || ping.clone())?;
+
+    lab.isp.command("drop padt")?;
+    gatelet.wait("up", UP_TIMEOUT)?;
+    let deadline = Instant::now() + DELEGATED;
+    while surfs(&home, &address).is_err() {
+        ensure(Instant::now() < deadline, || "the tunnel does not follow another address".to_owned())?;
+        sleep(Duration::from_millis(500));
+    }
+    let status = gatelet.interrupt()?;
+    ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))
+}
+
+/// The host reaches the Internet over IPv6, under an address of its own.
+fn surfs(home: &Host, address: &str) -> Checked {
+    let ping = home.run("ping", &["-6", "-c", "3", "-i", "0.2", "-W", "3", FAR])?;
+    ensure(ping.contains(" 0% packet loss"), || ping.clone())?;
+    let seen = home.curl(8, &format!("http://[{FAR}]/ip"))?;
+    ensure(seen.trim() == address, || format!("the Internet sees {seen}, the host has {address}"))
+}
+
+/// The host's own address of this prefix, once it has one that it uses.
+fn address(home: &Host, prefix: &str) -> Result<String, String> {
+    let deadline = Instant::now() + DELEGATED;
+    loop {
+        let found = addresses(home)?.into_iter().find(|(address, _)| address.starts_with(prefix));
+        if let Some((address, false)) = found {
+            return Ok(address);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("no address of {prefix}: {:?}", addresses(home)));
+        }
+        sleep(Duration::from_millis(200));
+    }
+}
+
+/// Its global addresses that have passed duplicate detection, and whether each is deprecated.
+fn addresses(home: &Host) -> Result<Vec<(String, bool)>, String> {
+    let text = home.run("ip", &["-6", "-o", "addr", "show", "dev", "eth0", "scope", "global"])?;
+    let lines = text.lines().filter(|line| !line.contains("tentative"));
+    Ok(lines
+        .filter_map(|line| {
+            let (_, rest) = line.split_once("inet6 ")?;
+            let (address, _) = rest.split_once('/')?;
+            Some((address.to_owned(), line.contains("deprecated")))
+        })
+        .collect())
+}
