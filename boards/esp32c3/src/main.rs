@@ -48,9 +48,9 @@ const SIDES: Sides = Sides { wan: PortId(0), lan: PortId(1) };
 /// 1,648 bytes each.
 const FRAMES: usize = 12;
 /// 92 bytes each.
-const FLOWS: usize = 256;
+const FLOWS: usize = 128;
 /// 200 bytes each, with their IPv6 addresses.
-const HOSTS: usize = 16;
+const HOSTS: usize = 12;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
@@ -126,7 +126,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
         pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
     }
     let wan = {
-        let (rx, rx_descriptors, tx, tx_descriptors) = esp_hal::dma_buffers!(1536);
+        let (rx, rx_descriptors, tx, tx_descriptors) = esp_hal::dma_buffers!(512);
         let buffers = (DmaRxBuf::new(rx_descriptors, rx), DmaTxBuf::new(tx_descriptors, tx));
         let (Ok(rx), Ok(tx)) = buffers else { return Err("no buffers for SPI") };
         let config = SpiConfig::default().with_frequency(Rate::from_mhz(26));

@@ -41,9 +41,9 @@ use pins::{Irqs, WanChip, chip, high, low_active, spi_config};
 const SIDES: Sides = Sides { wan: PortId(0), lan: PortId(1) };
 
 /// 1,648 bytes each.
-const FRAMES: usize = 18;
+const FRAMES: usize = 15;
 /// 92 bytes each.
-const FLOWS: usize = 256;
+const FLOWS: usize = 128;
 /// 200 bytes each, with their IPv6 addresses.
 const HOSTS: usize = 24;
 /// 68 bytes each, of IPv6.

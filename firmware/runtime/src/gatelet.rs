@@ -33,7 +33,7 @@ const LAN_MTU: usize = 1500;
 /// Commands that may wait for the router.
 const COMMANDS: usize = 4;
 /// Events kept for a subscriber that lags; it is told how many it missed beyond them.
-const EVENTS: usize = 32;
+const EVENTS: usize = 24;
 /// Leases that may wait for flash; the router keeps further ones.
 pub(crate) const LEASES: usize = 4;
 /// Hosts that are known by name.
