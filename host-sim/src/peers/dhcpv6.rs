@@ -393,8 +393,8 @@ pub(in crate::peers) mod tests {
         let offered = ask(&mut server, 0, MessageType::Solicit, false);
         assert_eq!(offered, (MessageType::Advertise, vec![prefix.clone()]));
         assert_eq!(server.delegated(Instant::ZERO).count(), 0, "an offer binds nobody");
-        assert_eq!(ask(&mut server, 1, MessageType::Request, false).1, [prefix.clone()]);
-        assert_eq!(ask(&mut server, 1801, MessageType::Renew, false).1, [prefix.clone()]);
+        assert_eq!(ask(&mut server, 1, MessageType::Request, false).1, std::slice::from_ref(&prefix));
+        assert_eq!(ask(&mut server, 1801, MessageType::Renew, false).1, std::slice::from_ref(&prefix));
         assert_eq!(server.delegated(Instant::from_secs(5400)).count(), 1, "it was renewed");
         assert_eq!(server.delegated(Instant::from_secs(5401)).count(), 0, "until then");
         assert_eq!(ask(&mut server, 1900, MessageType::Release, false).1, ["Success"]);
