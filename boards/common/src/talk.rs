@@ -21,7 +21,6 @@ pub async fn talk<M: RawMutex, const PORTS: usize, const WANS: usize>(
         settings,
         stack: Some(stack),
         engines: &|_| {},
-        report: &|_, _, _, _| false,
         probe: &|| false,
         is_terminal: true,
     };

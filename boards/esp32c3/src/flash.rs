@@ -27,6 +27,9 @@ pub(crate) const LEASES: Range<u32> = LEDGER.end..LEDGER.end + 2 * SECTOR;
 /// Two for the password of the wireless network.
 pub(crate) const WIFI: Range<u32> = LEASES.end..LEASES.end + 2 * SECTOR;
 
+/// Six for the settings, in two banks.
+pub(crate) const SETTINGS: Range<u32> = WIFI.end..WIFI.end + 6 * SECTOR;
+
 /// A part by its range.
 pub(crate) fn part(flash: &'static Shared, range: &Range<u32>) -> Part {
     Partition::new(flash, range.start, range.end - range.start)

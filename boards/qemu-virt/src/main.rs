@@ -19,13 +19,12 @@ use embassy_futures::block_on;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use gatelet_board::{LastWords, random};
+use gatelet_board::{LastLedger, LastWords, random};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
-use gatelet_proto::redial::Boot;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, Services};
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -45,6 +44,9 @@ const ANSWERS: usize = 16 * 1024;
 /// What the last panic said.
 #[unsafe(link_section = ".uninit.last_words")]
 static LAST_WORDS: LastWords = LastWords::new();
+/// What the redial engine knew last.
+#[unsafe(link_section = ".uninit.last_ledger")]
+static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
@@ -101,7 +103,8 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
     router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
     router.lend_tables(TABLES.init_with(TableSpace::new).lend());
-    if !desk.set_up(router, now, Boot::Cold, block_on(ledger.load(WAN))) {
+    let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
+    if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
     }
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
@@ -137,7 +140,7 @@ async fn run_lan_port(board: &'static Board, port: Port<'static>) -> ! {
 
 #[embassy_executor::task]
 async fn run_router(board: &'static Board, router: &'static mut Router<'static>, mut ledger: Ledger) {
-    board.run_router(router, &mut ledger).await;
+    board.run_router_retaining(router, &mut ledger, &mut |_, ledger| LAST_LEDGER.keep(&ledger)).await;
     machine::reset()
 }
 

@@ -26,6 +26,8 @@ const END: u32 = LEN as u32;
 pub(crate) const LEDGER: Range<u32> = END - 16 * SECTOR..END - 8 * SECTOR;
 /// Two for the leases.
 pub(crate) const LEASES: Range<u32> = END - 8 * SECTOR..END - 6 * SECTOR;
+/// Six for the settings, in two banks.
+pub(crate) const SETTINGS: Range<u32> = END - 6 * SECTOR..END;
 
 /// A part by its range.
 pub(crate) fn part(flash: &'static Shared, range: &Range<u32>) -> Part {

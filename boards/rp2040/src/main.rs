@@ -8,17 +8,17 @@ mod pins;
 #[cfg(not(feature = "two-w5500"))]
 mod usb;
 
-use core::ops::Range;
 use core::panic::PanicInfo;
 
 use chacha20::ChaCha8Rng;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
-use embassy_net::StackResources;
+use embassy_futures::block_on;
+use embassy_net::{Stack, StackResources};
 use embassy_rp::Peripherals;
 use embassy_rp::clocks::RoscRng;
 use embassy_rp::flash::Flash;
-use embassy_rp::gpio::{Level, Output};
+use embassy_rp::gpio::{self, Output};
 use embassy_rp::spi::Spi;
 use embassy_rp::uart::{self, BufferedUart};
 use embassy_rp::watchdog::Watchdog;
@@ -26,30 +26,30 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_time::Duration;
 use embedded_hal::digital::PinState;
-use gatelet_board::{LastWords, mix, random};
+use gatelet_board::{LastLedger, LastWords, mix, random};
+use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
-use gatelet_proto::dns;
-use gatelet_proto::redial::Boot;
-use gatelet_router::{LanConfig, Router, TableSpace, WanConfig, WanId};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, Services};
-use rand_core::Rng;
+use gatelet_router::{Command, Router, TableSpace};
+use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, Services};
+use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use pins::{Irqs, WanChip, chip, high, low_active, spi_config};
 
-const WAN_PORT: PortId = PortId(0);
-const LAN_PORT: PortId = PortId(1);
-const WAN: WanId = WanId(0);
+const SIDES: Sides = Sides { wan: PortId(0), lan: PortId(1) };
 
 /// 1,648 bytes each.
-const FRAMES: usize = 28;
+const FRAMES: usize = 18;
 /// 92 bytes each.
 const FLOWS: usize = 256;
-/// 104 bytes each.
-const HOSTS: usize = 32;
+/// 200 bytes each, with their IPv6 addresses.
+const HOSTS: usize = 24;
+/// 68 bytes each, of IPv6.
+const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 3;
+const QUERIES: usize = 2;
 const ANSWERS: usize = 2 * 1024;
 /// Fed every half second (`Gatelet::run_vigil`); 8.3 s is the most that the chip can do.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -57,11 +57,16 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// What the last panic said.
 #[unsafe(link_section = ".uninit.last_words")]
 static LAST_WORDS: LastWords = LastWords::new();
+/// What the redial engine knew last.
+#[unsafe(link_section = ".uninit.last_ledger")]
+static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
+type Desk = SettingsDesk<NoopRawMutex>;
 type Names = DnsSpace<QUERIES, ANSWERS>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
+type Kept = FlashSettings<flash::Part>;
 #[cfg(feature = "two-w5500")]
 type LanPort = pins::LanChip;
 #[cfg(not(feature = "two-w5500"))]
@@ -70,38 +75,47 @@ type LanPort = gatelet_hal::DriverPort<'static, usb::Adapter>;
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     let peripherals = embassy_rp::init(embassy_rp::config::Config::default());
-    if let Some(words) = LAST_WORDS.take() {
-        defmt::error!("the last run ended with a panic: {}", words.as_str());
-    }
-    if let Err(reason) = start(spawner, peripherals).await {
-        defmt::error!("Gatelet does not start: {}", reason);
+    if let Err(reason) = start(spawner, peripherals) {
+        panic!("Gatelet does not start: {reason}");
     }
 }
 
-/// Makes everything, where it stays: what this future itself holds is memory that is never used again.
-async fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
+/// Makes everything, and sets it going.
+fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
-    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
+    static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
-    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 1 }>> = StaticCell::new();
-    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + 1 }>> = StaticCell::new();
+    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
+    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
+    static DESK: StaticCell<Desk> = StaticCell::new();
     static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
+    static CONSOLE: StaticCell<Console> = StaticCell::new();
     static FLASH: StaticCell<flash::Shared> = StaticCell::new();
     static TYPED: ConstStaticCell<([u8; 64], [u8; 256])> = ConstStaticCell::new(([0; 64], [0; 256]));
 
+    let now = gatelet_runtime::now();
+    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    if let Some(words) = LAST_WORDS.take() {
+        defmt::error!("the last run ended with a panic: {}", words.as_str());
+        console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
+    }
     let mut rng = mix(64, |bytes| RoscRng.fill_bytes(bytes));
     let mut flash = Flash::new(p.FLASH, p.DMA_CH2, Irqs);
     let [wan_mac, lan_mac, their_mac] = addresses(&mut flash);
     let flash: &flash::Shared = FLASH.init(Mutex::new(flash));
-    let whole = |range: &Range<u32>| 0..range.len() as u32;
-    let mut ledger = Ledger::new(flash::part(flash, &flash::LEDGER), whole(&flash::LEDGER))
-        .map_err(|_| "no room for the ledger")?;
-    let mut leases = Leases::new(flash::part(flash, &flash::LEASES), whole(&flash::LEASES))
-        .map_err(|_| "no room for the leases")?;
+    let memories = [flash::LEDGER, flash::LEASES, flash::SETTINGS].map(|range| flash::part(flash, &range));
+    let [ledger, leases, kept] = memories.clone();
+    let mut ledger = Ledger::new(ledger, 0..flash::LEDGER.len() as u32).map_err(|_| NO_ROOM)?;
+    let mut leases = Leases::new(leases, 0..flash::LEASES.len() as u32).map_err(|_| NO_ROOM)?;
+    let mut kept = Kept::new(kept, 0..flash::SETTINGS.len() as u32).map_err(|_| NO_ROOM)?;
+    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
+        console.log(now, Level::Warning, format_args!("{complaint}"));
+    }));
+    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
 
     let pool = MEMORY.take().pool();
-    for quota in [WAN_PORT, LAN_PORT, PortId::LOCAL] {
+    for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
         pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
     }
     let bus = Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Irqs, spi_config());
@@ -119,71 +133,77 @@ async fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
         let (socket, mover, adapter) =
             usb::adapter(embassy_rp::usb::Driver::new(p.USB, Irqs), lan_mac, their_mac);
         spawner.spawn(run_usb(socket, mover).map_err(|_| TWICE)?);
-        LanPort::new(adapter, pool, LAN_PORT).map_err(|_| "no frame for the USB adapter")?
+        LanPort::new(adapter, pool, SIDES.lan).map_err(|_| "no frame for the USB adapter")?
     };
-    let (to_send, typed) = TYPED.take();
-    let mut console =
-        BufferedUart::new(p.UART0, p.PIN_0, p.PIN_1, Irqs, to_send, typed, uart::Config::default());
-    let settings = gatelet_board::ask(&mut console, "an RP2040").await;
 
-    let now = gatelet_runtime::now();
     let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
-    router.add_port(WAN_PORT, wan.hardware_address(), wan.max_frame_len());
-    router.add_port(LAN_PORT, lan.hardware_address(), lan.max_frame_len());
+    router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
+    router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
     router.lend_tables(TABLES.init_with(TableSpace::new).lend());
-    router.add_lan(now, LanConfig::new(LAN_PORT, settings.lan));
-    leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])).await;
-    let past = ledger.load(WAN).await;
-    router.add_wan(now, WanConfig::new(WAN_PORT, settings.credentials), Boot::Cold, past);
+    let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
+    if !desk.set_up(router, now, boot, past) {
+        console.log(now, Level::Error, format_args!("the router does not take the settings"));
+    }
+    block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
 
-    let board: &Board = BOARD.init_with(|| Gatelet::new(pool));
-    let no_stack = "no frame for the router's own stacks";
+    let board = BOARD.init_with(|| Gatelet::new(pool));
+    board.lend_settings(desk);
+    let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let services = Services {
-        wan: WAN,
-        wan_stack: wan_stack.ok_or(no_stack)?,
-        lan_stack: lan_stack.ok_or(no_stack)?,
-        names: NAMES.init_with(DnsSpace::new),
-        dns: dns::Config { lan: settings.lan, ..dns::Config::default() },
-        time_servers: &["ntp.aliyun.com", "ntp.ntsc.ac.cn"],
-        leases,
-    };
+    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let (to_send, typed) = TYPED.take();
+    let uart = BufferedUart::new(p.UART0, p.PIN_0, p.PIN_1, Irqs, to_send, typed, uart::Config::default());
+    let talks = (desk, wan_stack.0);
+    let names = NAMES.init_with(DnsSpace::new);
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
-    spawner.spawn(run_lamp(board, Output::new(p.PIN_25, Level::Low)).map_err(|_| TWICE)?);
+    spawner.spawn(run_console(board, console, talks, uart, memories).map_err(|_| TWICE)?);
+    spawner.spawn(run_lamp(board, Output::new(p.PIN_25, gpio::Level::Low)).map_err(|_| TWICE)?);
     spawner.spawn(run_vigil(board, Watchdog::new(p.WATCHDOG)).map_err(|_| TWICE)?);
-    spawner.spawn(tell(board, console).map_err(|_| TWICE)?);
     Ok(())
 }
 
-const TWICE: &str = "a task is spawned once";
-
 #[embassy_executor::task]
 async fn run_wan_port(board: &'static Board, port: WanChip) -> ! {
-    board.run_port(WAN_PORT, port).await
+    board.run_port(SIDES.wan, port).await
 }
 
 #[embassy_executor::task]
 async fn run_lan_port(board: &'static Board, port: LanPort) -> ! {
-    board.run_port(LAN_PORT, port).await
+    board.run_port(SIDES.lan, port).await
 }
 
 #[embassy_executor::task]
 async fn run_router(board: &'static Board, router: &'static mut Router<'static>, mut ledger: Ledger) {
-    board.run_router(router, &mut ledger).await;
+    board.run_router_retaining(router, &mut ledger, &mut |_, ledger| LAST_LEDGER.keep(&ledger)).await;
     cortex_m::peripheral::SCB::sys_reset()
 }
 
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
     mut rng: ChaCha8Rng,
 ) -> ! {
-    board.run_services(services, || mix(1, |bytes| rng.fill_bytes(bytes))).await
+    board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+/// Ends with a reset: the router says goodbye first.
+#[embassy_executor::task]
+async fn run_console(
+    board: &'static Board,
+    console: &'static mut Console,
+    talks: (&'static Desk, Stack<'static>),
+    uart: BufferedUart,
+    mut memories: [flash::Part; 3],
+) {
+    let (screen, keyboard) = uart.split();
+    gatelet_board::talk(board, console, talks, keyboard, screen, &mut memories).await;
+    board.commands().send(Command::Shutdown).await;
 }
 
 #[embassy_executor::task]
@@ -204,17 +224,16 @@ async fn run_usb(mut socket: usb::Socket, mover: usb::Mover) -> ! {
     embassy_futures::join::join(socket.run(), mover.run()).await.0
 }
 
-/// Says what happens.
-#[embassy_executor::task]
-async fn tell(board: &'static Board, console: BufferedUart) {
-    gatelet_board::tell(board, console).await;
-}
-
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     LAST_WORDS.keep(info);
     cortex_m::peripheral::SCB::sys_reset()
 }
+
+const NO_ROOM: &str = "the flash's parts are too small";
+const TWICE: &str = "a task is spawned once";
+/// What `show version` says.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (RP2040)");
 
 /// Three addresses that no other board has, made from the flash chip's number.
 fn addresses(

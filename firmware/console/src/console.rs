@@ -278,7 +278,10 @@ impl Console {
         if let Some(level) = level {
             self.show_live(level, &told);
         }
-        if self.mode == Mode::Live && matches!(event, RouterEvent::Wan(WanId(0), WanEvent::Up { .. })) {
+        if self.mode == Mode::Live
+            && self.output.has_room()
+            && matches!(event, RouterEvent::Wan(WanId(0), WanEvent::Up { .. }))
+        {
             let done =
                 self.pick("You are on line. `show wan` tells more.", "已经上线。输入 show wan 查看详情。");
             self.output.put(format_args!("{done}\n"));
@@ -289,7 +292,12 @@ impl Console {
     /// Something happened to the settings. [`advance`](Self::advance) asks for it too.
     pub fn handle_settings_event(&mut self, now: Instant, event: gatelet_settings::Event) {
         let text = match event {
-            gatelet_settings::Event::Stored => return self.interject(self.pick("Saved.", "已保存。")),
+            gatelet_settings::Event::Stored => {
+                if self.output.has_room() {
+                    self.interject(self.pick("Saved.", "已保存。"));
+                }
+                return;
+            }
             gatelet_settings::Event::RolledBack => self.pick(
                 "Not confirmed in time: the settings from before are in force again.",
                 "未在时限内确认:已恢复之前的设置。",
@@ -300,7 +308,7 @@ impl Console {
             ),
         };
         self.log(now, Level::Error, format_args!("{text}"));
-        if self.live.is_none() {
+        if self.live.is_none() && self.output.has_room() {
             self.interject(text);
         }
     }

@@ -312,6 +312,13 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
         DatapathEvent::NeighbourDisputed { address, mac } => {
             say(Level::Warning, format_args!("{mac} claims the address {address} of another host"));
         }
+        DatapathEvent::HostQuota { address } => {
+            say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
+        }
+        DatapathEvent::FlowTableFull => say(Level::Error, format_args!("the table of flows is full")),
+        DatapathEvent::Rule { number, action, source, destination } => {
+            say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
+        }
         DatapathEvent::Ipv6AddressConflict { address, mac } => {
             say(Level::Error, format_args!("another station has our address {address}: {mac}"));
         }
@@ -324,22 +331,17 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
         DatapathEvent::Ipv6Rule { number, action, source, destination } => {
             say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
         }
-        DatapathEvent::TunnelBehindNat { tunnel, address, .. } => say(
-            Level::Warning,
-            format_args!(
-                "tunnel {}: our address {address} is not of the Internet, 6in4 will not come through",
-                tunnel.0
-            ),
-        ),
+        DatapathEvent::TunnelBehindNat { tunnel, address, kind } => {
+            let number = tunnel.0;
+            say(
+                Level::Error,
+                format_args!(
+                    "tunnel {number} cannot work: {address} is {kind:?}, protocol 41 does not come through"
+                ),
+            );
+        }
         DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
-            say(Level::Info, format_args!("tunnel {}: packets of up to {mtu} octets come through", tunnel.0));
-        }
-        DatapathEvent::HostQuota { address } => {
-            say(Level::Warning, format_args!("{address} has as many connections as one host may have"));
-        }
-        DatapathEvent::FlowTableFull => say(Level::Error, format_args!("the table of flows is full")),
-        DatapathEvent::Rule { number, action, source, destination } => {
-            say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
+            say(Level::Info, format_args!("tunnel {} carries {mtu} bytes at once", tunnel.0));
         }
         DatapathEvent::FlowsCut { flows } => {
             say(

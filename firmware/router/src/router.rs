@@ -27,8 +27,8 @@ use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
 use crate::{Counters, Dropped};
 
-/// The most WANs of one router.
-pub const MAX_WANS: usize = 2;
+/// The most WANs of one router: 12 KB each, spoken for or not. The second comes with the feature `second-wan`.
+pub const MAX_WANS: usize = 1 + cfg!(feature = "second-wan") as usize;
 
 /// A shutdown takes 4 s where the peer answers nothing (two Terminate-Requests), and longer only
 /// where the flash says nothing.

@@ -81,7 +81,7 @@ impl<'a, M: RawMutex> Connectivity<'a, M> {
     }
 }
 
-/// The memory of an engine's task: sockets for `SLOTS` probes at once, 2.6 KB each. The engine is to be given no more than
+/// The memory of an engine's task: sockets for `SLOTS` probes at once, 2.6 KB each; the task itself takes about as much again. The engine is to be given no more than
 /// `SLOTS` ([`Config::in_flight`]).
 pub struct ProbeSpace<const SLOTS: usize = 8> {
     slots: [SlotSpace; SLOTS],

@@ -23,13 +23,12 @@ use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_sync::channel::Channel;
 use embassy_sync::pubsub::WaitResult;
 use embedded_io_async::{Read, Write};
-use gatelet_console::{
-    Answer, CapturePort, Console, Context, Filter, Level, Lines, Report, Request, Text, report,
-};
+use gatelet_console::{Answer, CapturePort, Console, Filter, Level, Lines, Report, Request, Text, report};
 use gatelet_proto::connectivity::{Engine, Event as Change, Verdict};
 use gatelet_router::Command;
 use heapless::{String, Vec};
 
+use crate::dns::DnsStatus;
 use crate::settings::SettingsDesk;
 use crate::{Event, Gatelet, clock};
 use net::{Sockets, Space};
@@ -43,14 +42,15 @@ pub struct ConsoleSide<'a, M: RawMutex> {
     /// them. `None`: there are no such commands.
     pub stack: Option<Stack<'a>>,
     /// Shows every [engine](crate::Connectivity) that there is, one after the other.
-    pub engines: &'a dyn Fn(&mut dyn FnMut(&Engine<'_>)),
-    /// Reports that are not the router's: tunnels, DNS. Writes the line of this number; false if there is none.
-    pub report: &'a dyn Fn(Report, u32, &Context, &mut Text) -> bool,
+    pub engines: &'a ShowEngines<'a>,
     /// Has the Internet checked now; false if nobody checks it.
     pub probe: &'a dyn Fn() -> bool,
     /// Whether there is a person's terminal, and not a program: it can be asked for its size.
     pub is_terminal: bool,
 }
+
+/// Shows each of several engines to who looks.
+pub type ShowEngines<'a> = dyn Fn(&mut dyn FnMut(&Engine<'_>)) + 'a;
 
 /// Why a console has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,9 +229,18 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     let is_found = lines.is_found();
                     Done::Line(is_found.then(|| (text, at + 1)))
                 }
-                Report::Tunnel | Report::Dns => {
+                Report::Dns => {
                     let mut text = Text::new();
-                    Done::Line((side.report)(report, at, &context, &mut text).then(|| (text, at + 1)))
+                    let mut lines = Lines::new(&mut text, at, &context);
+                    self.dns.lock(|status| match &*status.borrow() {
+                        Some(DnsStatus { upstreams, cached, statistics, counters }) => {
+                            let (cached, statistics) = (*cached, *statistics);
+                            report::dns(&report::Dns { upstreams, cached, statistics, counters }, &mut lines);
+                        }
+                        None => lines.line(format_args!("there is no DNS service here")),
+                    });
+                    let is_found = lines.is_found();
+                    Done::Line(is_found.then(|| (text, at + 1)))
                 }
                 _ => Done::Line(self.reports.ask(report, at, context).await),
             },

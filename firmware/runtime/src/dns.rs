@@ -23,8 +23,9 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::DynReceiver;
 use embassy_time::{Duration, WithTimeout};
 use gatelet_proto::dns::{
-    CacheEntry, Client, ClientRate, ClientTransport, Config, Destination, Forwarder, Hosts, MAX_MESSAGE_LEN,
-    Pending, QueryId, Tables, Transmit, Transport, UpstreamQuery, Waiter,
+    CacheEntry, Client, ClientRate, ClientTransport, Config, Counters, Destination, Forwarder, Hosts,
+    MAX_MESSAGE_LEN, MAX_UPSTREAMS, Pending, QueryId, Statistics, Tables, Transmit, Transport, UpstreamQuery,
+    Waiter,
 };
 use gatelet_router::WanId;
 use gatelet_settings::UPSTREAMS;
@@ -73,6 +74,16 @@ impl<const QUERIES: usize, const ARENA: usize> DnsSpace<QUERIES, ARENA> {
     pub const LAN_SOCKETS: usize = 1 + TCP_CLIENTS + 1;
     /// Sockets that the `wan` stack must have room for, embassy-net's own one for look-ups among them.
     pub const WAN_SOCKETS: usize = QUERIES + 1 + 1;
+}
+
+/// The DNS service at one moment, for the console.
+#[derive(Debug, Clone)]
+pub(crate) struct DnsStatus {
+    pub(crate) upstreams: Vec<IpAddress, MAX_UPSTREAMS>,
+    /// Answers, and the bytes they take.
+    pub(crate) cached: (usize, usize),
+    pub(crate) statistics: Statistics,
+    pub(crate) counters: Counters,
 }
 
 /// Answers that can be kept, if the arena has room.
@@ -305,6 +316,12 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
             while let Some(event) = forwarder.poll_event() {
                 info!("dns: {}", Debug(event));
             }
+            self.names.note_status(DnsStatus {
+                upstreams: forwarder.upstreams().collect(),
+                cached: forwarder.cache_usage(),
+                statistics: forwarder.statistics(),
+                counters: *forwarder.counters(),
+            });
         }
     }
 

@@ -21,6 +21,7 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::connectivity::PortalDesk;
 use crate::console::{ReportDesk, Tap};
+use crate::dns::DnsStatus;
 use crate::fmt::{Show, warning};
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
@@ -83,6 +84,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) commands: Channel<M, Command, COMMANDS>,
     pub(crate) events: PubSubChannel<M, TimedEvent, EVENTS, SUBSCRIBERS, 0>,
     pub(crate) status: StatusDesk<M>,
+    /// The DNS service, as it was after its last turn.
+    pub(crate) dns: blocking_mutex::Mutex<M, RefCell<Option<DnsStatus>>>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
@@ -110,6 +113,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
+            dns: blocking_mutex::Mutex::new(RefCell::new(None)),
             reports: ReportDesk::new(),
             tap: Tap::new(),
             settings: None,
@@ -288,12 +292,18 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
 
 /// Who on the LAN is called how.
 pub(crate) trait Names {
+    /// Takes note of how the DNS service is.
+    fn note_status(&self, status: DnsStatus);
     fn address_of(&self, name: &str) -> Option<Ipv4Address>;
     fn name_of(&self, address: Ipv4Address) -> Option<HostName>;
 }
 
 // A trait of one implementation, so that who asks for names need not know the mutex and the numbers of a `Gatelet`.
 impl<M: RawMutex, const PORTS: usize, const WANS: usize> Names for Gatelet<'_, M, PORTS, WANS> {
+    fn note_status(&self, status: DnsStatus) {
+        self.dns.lock(|cell| *cell.borrow_mut() = Some(status));
+    }
+
     fn address_of(&self, name: &str) -> Option<Ipv4Address> {
         let same = |known: &&(HostName, Ipv4Address)| known.0.eq_ignore_ascii_case(name);
         self.names.lock(|names| names.borrow().iter().find(same).map(|known| known.1))

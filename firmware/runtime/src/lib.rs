@@ -159,7 +159,7 @@ mod wan;
 
 pub use clock::now;
 pub use connectivity::{Connectivity, ProbeSpace};
-pub use console::{ConsoleEnd, ConsoleSide};
+pub use console::{ConsoleEnd, ConsoleSide, ShowEngines};
 pub use dns::DnsSpace;
 pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};

@@ -2,9 +2,10 @@
 
 use gatelet_console::{Answer, Console, Request};
 use gatelet_proto::redial::{Failure, HoldReason, Note};
-use gatelet_router::{RouterEvent, WanEvent, WanId};
+use gatelet_router::{Ipv4Status, RouterEvent, WanEvent, WanId};
 use gatelet_settings::{Editor, Settings};
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
 use crate::input::Input;
 
@@ -100,7 +101,7 @@ impl World {
 
     fn happens(&mut self, what: u8) {
         let until = self.now + Duration::from_secs(300);
-        let event = match what & 7 {
+        let event = match what & 15 {
             0 => WanEvent::LinkUp,
             1 => WanEvent::DialBegun { probe: false },
             2 => {
@@ -116,6 +117,11 @@ impl World {
                     .handle_event(self.now, &RouterEvent::WallClock { unix_seconds: 1 << (what & 63) });
             }
             6 => return self.settings.handle_timeout(self.now),
+            7 => WanEvent::Up {
+                ipv4: Ipv4Status { address: Ipv4Address::new(192, 0, 2, 1), peer: None, dns: [None; 2] },
+                mtu: 1492,
+                since_dial: Duration::from_secs(1),
+            },
             _ => WanEvent::PadiSent { attempt: what },
         };
         self.console.handle_event(self.now, &RouterEvent::Wan(WanId(0), event));

@@ -416,7 +416,8 @@ impl<'p> World<'p> {
                 let to = Ipv4Address::from(<[u8; 4]>::try_from(&payload[16..20]).expect("an address"));
                 assert!(port == LINE && payload[12..16] == OURS.octets() && [BROKER, CLIENT].contains(&to));
                 // Parts of a packet that is too long for its path are judged by their IPv4 header alone.
-                if payload[6] & 0x3F == 0 && payload[7] == 0 {
+                let outer = Ipv4Packet::new_unchecked(payload);
+                if !outer.more_frags() && outer.frag_offset() == 0 {
                     self.sent_ipv6(if to == BROKER { 2 } else { 3 }, &payload[20..], answers);
                 }
             }

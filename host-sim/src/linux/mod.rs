@@ -198,12 +198,13 @@ fn dial(args: &Args) -> Result<(), String> {
         let checks = checks.as_ref();
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
+                if let Some(checks) = checks {
+                    checks.look(|engine| show(engine));
+                }
             };
             let probe = &|| checks.map(Connectivity::check_now).is_some();
-            let report = &|_, _, _: &_, _: &mut _| false;
             let (settings, stack) = (desk, console_stack);
-            let mut side = ConsoleSide { settings, stack, engines, report, probe, is_terminal: false };
+            let mut side = ConsoleSide { settings, stack, engines, probe, is_terminal: false };
             place.run(gatelet, &mut side).await;
         });
     }

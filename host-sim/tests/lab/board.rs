@@ -23,6 +23,10 @@ const START: Duration = Duration::from_secs(20);
 const TO_PROMPT: Duration = Duration::from_secs(1);
 /// A dial with whatever the provider takes for it.
 const DIAL: Duration = Duration::from_secs(30);
+/// The same after a power cut, of which the redial engine must assume the worst: that it was its own dials' doing.
+const AFTER_A_CUT: Duration = Duration::from_secs(100);
+/// What the console says when it wants a command.
+const PROMPT: &str = "gatelet> ";
 
 /// A running board.
 struct Board {
@@ -109,31 +113,97 @@ impl Drop for Board {
     }
 }
 
-/// From power-on to a page in a browser, with nothing but what is typed.
+/// From power-on to a page in a browser, with nothing but what is typed; and what was typed is still there after a reset, and after
+/// a power cut in the middle of the next commit.
 pub(crate) fn first_boot(lab: &mut Lab) -> Checked {
     // Another router with the same address is of no use in a LAN.
     lab.lan = None;
     let one = Host::start("one", &lab.folder)?;
     let mut board = Board::start(lab, "board")?;
     let began = Instant::now();
-    board.wait("User name: ", START)?;
+    board.wait("Carrier (1-6): ", START)?;
     let prompt = began.elapsed();
-    board.enter("alice@isp.test")?;
-    board.wait("Password: ", START)?;
-    board.enter("wonderland")?;
-    let dialing = Instant::now();
-    board.wait(" Up { ipv4", DIAL)?;
-    let dialed = dialing.elapsed();
-    let lease = one.udhcpc()?;
+    let dialed = board.answer("alice@isp.test", "wonderland")?;
+    let lease = one.dhclient()?;
     ensure(lease.router == ROUTER && lease.dns == ROUTER, || format!("told by DHCP: {lease:?}"))?;
-    one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
-    expect(&one, &["+notcp", "probe.isp.test", "A"], "NOERROR", INTERNET_HOST)?;
-    let body = one.curl(5, "http://probe.isp.test/success.txt")?;
-    ensure(body == "success\n", || format!("by name: {body}"))?;
+    surf(&one)?;
+
+    board.enter("reboot")?;
+    board.wait("(y/n)", START)?;
+    board.enter("y")?;
+    board.wait("Gatelet ", START)?;
+    let again = board.on_line()?;
+    surf(&one)?;
+
+    // The power goes at once: whether the commit has begun or not.
+    board.enter("set lan.domain home")?;
+    board.enter("commit")?;
+    drop(board);
+    let mut board = Board::start(lab, "board")?;
+    board.wait(PROMPT, START)?;
+    board.on_line()?;
+    board.enter("show settings")?;
+    board.wait("wan.user                   alice@isp.test", START)?;
+    surf(&one)?;
+    one.dhclient_release()?;
     lab.tell(format!(
-        "board in QEMU: {:.2} s from power-on to the first question, {:.2} s from the password to the session",
+        "board in QEMU: {:.2} s from power-on to the first question, {:.2} s from the password to the line, {:.1} s after a \
+         reset",
         prompt.as_secs_f64(),
-        dialed.as_secs_f64()
+        dialed.as_secs_f64(),
+        again.as_secs_f64()
     ));
     ensure(prompt < TO_PROMPT, || format!("it took {prompt:?} to the first question"))
+}
+
+/// A wrong password keeps the board silent, also when it is plugged out and in again.
+pub(crate) fn hold(lab: &mut Lab) -> Checked {
+    let mut board = Board::start(lab, "board-hold")?;
+    board.wait("Carrier (1-6): ", START)?;
+    board.enter("5")?;
+    board.enter("alice@isp.test")?;
+    board.enter("looking-glass")?;
+    board.wait("Keeping silent", DIAL)?;
+    drop(board);
+    let mut board = Board::start(lab, "board-hold")?;
+    board.wait(PROMPT, START)?;
+    board.enter("show wan")?;
+    let said = board.wait("Since start     0 dials", START)?;
+    ensure(said.contains("Power came back while the line was locked"), || said)
+}
+
+impl Board {
+    /// Answers the questions of the first start; the time from the last answer to the line.
+    fn answer(&mut self, user: &str, password: &str) -> Result<Duration, String> {
+        self.enter("5")?;
+        self.wait("User name: ", START)?;
+        self.enter(user)?;
+        self.wait("Password: ", START)?;
+        self.enter(password)?;
+        let began = Instant::now();
+        self.wait("You are on line.", DIAL)?;
+        Ok(began.elapsed())
+    }
+
+    /// Asks until it is on line; the time it took.
+    fn on_line(&mut self) -> Result<Duration, String> {
+        let began = Instant::now();
+        loop {
+            self.enter("show wan")?;
+            let said = self.wait("Sent  ", START)?;
+            if said.contains(": on line") {
+                return Ok(began.elapsed());
+            }
+            ensure(began.elapsed() < AFTER_A_CUT, || format!("not on line again:\n{said}"))?;
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+/// Everyday use of the line.
+fn surf(host: &Host) -> Checked {
+    host.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
+    expect(host, &["+notcp", "probe.isp.test", "A"], "NOERROR", INTERNET_HOST)?;
+    let body = host.curl(5, "http://probe.isp.test/success.txt")?;
+    ensure(body == "success\n", || format!("by name: {body}"))
 }

@@ -105,6 +105,7 @@ const CHECKS: &[Check] = &[
     ("board: from power-on to a page, by console", board::first_boot),
     ("portal: each way a carrier can be in the way", portal::every_mode),
     ("portal: a hotspot's, by openNDS", portal::hotspot),
+    ("board: a hold outlasts a power cut", board::hold),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),

@@ -44,6 +44,8 @@ const FINAL: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long openNDS may take for a new guest.
 const NEW_GUEST: Duration = Duration::from_mins(2);
+/// From its letting a guest in to the verdict: a probe that it has begun to answer before may take its time.
+const LET_IN: Duration = Duration::from_secs(30);
 /// From signing in to the verdict, while a host of the LAN is at it.
 const SIGNED_IN: Duration = Duration::from_secs(10);
 
@@ -134,7 +136,7 @@ fn stay(lab: &mut Lab, hotel: &Machine) -> Checked {
     let told = gatelet.wait_where("verdict", NEW_GUEST, |told| told["verdict"] == "portal")?;
     let url = told["url"].as_str().unwrap_or_default().to_owned();
     home.udhcpc()?;
-    let page = home.run("curl", &["-sS", "-L", "-m", "10", &url])?;
+    let page = home.run("curl", &["-sS", "-L", "-m", "60", &url])?;
     ensure(page.contains("Accept Terms of Service"), || format!("{url} is no page to sign in at:\n{page}"))?;
     ensure(!gatelet.hears_where("verdict", Duration::from_millis(1), is_online), || {
         format!("on line, and nobody has signed in\n{}", gatelet.story())
@@ -142,13 +144,11 @@ fn stay(lab: &mut Lab, hotel: &Machine) -> Checked {
     // It takes openNDS some seconds, too.
     hotel.command("login")?;
     let began = Instant::now();
-    while began.elapsed() < SIGNED_IN && !gatelet.hears_where("verdict", TICK, is_online) {
+    while began.elapsed() < LET_IN && !gatelet.hears_where("verdict", TICK, is_online) {
         let _ = home.curl(1, "http://captive.apple.com/hotspot-detect.html");
     }
     let took = began.elapsed();
-    ensure(took < SIGNED_IN, || {
-        format!("signed in, and not on line within {SIGNED_IN:?}\n{}", gatelet.story())
-    })?;
+    ensure(took < LET_IN, || format!("signed in, and not on line within {LET_IN:?}\n{}", gatelet.story()))?;
     let page = home.curl(5, "http://probe.isp.test/success.txt")?;
     ensure(page == "success\n", || format!("through the hotel's network: {page}"))?;
     hotel.command("logout")?;

@@ -10,7 +10,7 @@ pub(crate) const TARGETS: [&str; 3] =
     ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
 
 /// Programs the tests run, and the Debian package each comes in.
-const PROGRAMS: [(&str, &str); 21] = [
+const PROGRAMS: [(&str, &str); 22] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("qemu-system-riscv32", "qemu-system-misc"),
     ("qemu-system-arm", "qemu-system-arm"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&str, &str); 21] = [
     ("tshark", "tshark"),
     ("mergecap", "wireshark-common"),
     ("iperf3", "iperf3"),
+    ("tmux", "tmux"),
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
     ("curl", "curl"),

@@ -45,7 +45,8 @@ impl Console {
             "octets at most of each frame follow as text; Ctrl-C ends. With the terminal's log in console.log:",
             "字节以内的各帧内容如下;Ctrl-C 结束。将终端记录存为 console.log 后运行:",
         );
-        self.output.put(format_args!("{SNAP} {how}\n\n{HOST_COMMAND}\n\n{BEGIN}\n"));
+        self.say(format_args!("{SNAP} {how}"));
+        self.output.put(format_args!("\n{HOST_COMMAND}\n\n{BEGIN}\n"));
         let output = &mut self.output;
         self.pcap.begin(&mut |line| output.put(format_args!("{line}\n")));
     }

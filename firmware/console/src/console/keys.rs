@@ -16,7 +16,12 @@ impl Console {
         match input {
             Input::Size { rows, columns } => {
                 self.tells_size = true;
+                let before = self.columns;
                 self.set_size(columns, rows);
+                if before != self.columns && matches!(self.mode, Mode::Prompt | Mode::Import | Mode::SetUp(_))
+                {
+                    self.redraw();
+                }
                 return;
             }
             Input::PasteBegin => return self.is_pasting = true,

@@ -1,7 +1,5 @@
 //! `show connectivity`.
 
-use core::fmt::Write;
-
 use gatelet_proto::connectivity::{Family, Verdict};
 use smoltcp::time::Instant;
 
@@ -35,18 +33,4 @@ pub fn connectivity(found: &[(Family, Verdict, Option<Instant>)], context: &Cont
     if found.is_empty() {
         lines.line(format_args!("{}", context.pick("nothing is checked here", "未启用检测")));
     }
-}
-
-/// A verdict as a line for who asked for a check.
-///
-/// # Errors
-/// Those of `out`.
-pub fn verdict(
-    family: Family,
-    verdict: &Verdict,
-    context: &Context,
-    out: &mut dyn Write,
-) -> core::fmt::Result {
-    write!(out, "{}: ", family.name())?;
-    verdict.write(out, context.language)
 }

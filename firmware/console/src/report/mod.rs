@@ -1,6 +1,6 @@
 //! What `show` prints. Each function makes a text from what its owner lends, and writes the line of it that is asked for.
 //!
-//! Texts of a screen are gone through with [`Lines`](crate::Lines) for each of their lines. Tables are found by place: `at` is 0
+//! Texts of a screen are gone through with [`Lines`] for each of their lines. Tables are found by place: `at` is 0
 //! for the heading and one more than the place of the row to begin at, and what is answered is where to go on.
 
 mod connectivity;
@@ -9,14 +9,16 @@ mod dns;
 mod lan;
 mod memory;
 mod tables;
+mod tunnel;
 mod wan;
 
-pub use connectivity::{connectivity, verdict};
+pub use connectivity::connectivity;
 pub use counters::counters;
 pub use dns::{Dns, dns};
 pub use lan::lan;
 pub use memory::memory;
 pub use tables::{flows, leases, mappings};
+pub use tunnel::tunnels;
 pub use wan::wan;
 
 use gatelet_router::Router;
@@ -45,7 +47,8 @@ pub fn router(
         Report::Leases => return leases(router, at, context, out),
         Report::Flows => return flows(router, at, context, out),
         Report::Nat => return mappings(router, at, out),
-        Report::Tunnel | Report::Connectivity | Report::Dns => return None,
+        Report::Tunnel => tunnels(router, &mut lines),
+        Report::Connectivity | Report::Dns => return None,
     }
     lines.is_found().then(|| at + 1)
 }

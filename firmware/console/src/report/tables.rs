@@ -19,11 +19,15 @@ pub fn flows(router: &Router<'_>, at: u32, context: &Context, out: &mut Text) ->
         );
     };
     let (place, flow) = router.flows(context.now, from as u16).next()?;
-    let FlowStatus { protocol, source, destination, is_established, idle, .. } = flow;
+    flow_row(&flow, u32::from(place) + 2, context, out)
+}
+
+fn flow_row(flow: &FlowStatus, next: u32, context: &Context, out: &mut Text) -> Option<u32> {
+    let FlowStatus { protocol, source, destination, is_established, idle, .. } = *flow;
     let state = if is_established { "established" } else { "half-open" };
     row(
         out,
-        u32::from(place) + 2,
+        next,
         format_args!(
             "{:<5} {:<21} {:<21} {state:<12} {}",
             Protocol(protocol),
@@ -40,10 +44,14 @@ pub fn mappings(router: &Router<'_>, at: u32, out: &mut Text) -> Option<u32> {
         return row(out, 1, format_args!("Proto Inside                Port outside  WAN  Flows"));
     };
     let (place, mapping) = router.mappings(from as u16).next()?;
-    let MappingStatus { protocol, inside, external_port, wan, flows } = mapping;
+    mapping_row(&mapping, u32::from(place) + 2, out)
+}
+
+fn mapping_row(mapping: &MappingStatus, next: u32, out: &mut Text) -> Option<u32> {
+    let MappingStatus { protocol, inside, external_port, wan, flows } = *mapping;
     row(
         out,
-        u32::from(place) + 2,
+        next,
         format_args!(
             "{:<5} {:<21} {external_port:>12}  {:>3}  {flows:>5}",
             Protocol(protocol),
@@ -128,4 +136,50 @@ fn padded(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
     let mut buffer: heapless::String<24> = heapless::String::new();
     buffer.write_fmt(text)?;
     f.pad(&buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use gatelet_proto::redial::Language;
+    use gatelet_router::WanId;
+    use smoltcp::time::{Duration, Instant};
+
+    use super::*;
+    use crate::time::Clock;
+    use crate::{Day, width};
+
+    /// The longest values, in 80 columns.
+    #[test]
+    fn rows_fit_a_terminal() {
+        let end = SocketAddrV4::new(Ipv4Addr::new(203, 203, 203, 203), 54321);
+        let context = Context {
+            now: Instant::ZERO,
+            clock: Clock::default(),
+            language: Language::English,
+            columns: 80,
+            day: Day::default(),
+        };
+        let mut out = Text::new();
+        let flow = FlowStatus {
+            protocol: 6,
+            source: end,
+            destination: end,
+            translated_source: end,
+            translated_destination: end,
+            is_established: true,
+            idle: Duration::from_secs(7439),
+        };
+        assert_eq!(flow_row(&flow, 7, &context, &mut out), Some(7));
+        assert_eq!(out, "tcp   203.203.203.203:54321 203.203.203.203:54321 established  2 h 3 min");
+        assert!(width::of(&out) < 80);
+        let mapping =
+            MappingStatus { protocol: 17, inside: end, external_port: 54321, wan: None, flows: 1024 };
+        assert_eq!(mapping_row(&mapping, 8, &mut out), Some(8));
+        assert_eq!(out, "udp   203.203.203.203:54321        54321    -   1024");
+        let mapping = MappingStatus { protocol: 47, wan: Some(WanId(1)), ..mapping };
+        assert_eq!(mapping_row(&mapping, 8, &mut out), Some(8));
+        assert_eq!(out, "47    203.203.203.203:54321        54321    1   1024");
+    }
 }

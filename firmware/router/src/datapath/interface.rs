@@ -410,6 +410,44 @@ impl Framing {
         }
     }
 
+    /// [`replace`](Self::replace), with `outer` between it and the packet: the header of a tunnel.
+    #[inline]
+    pub(crate) fn replace_around(
+        &self,
+        frame: &mut Frame<'_>,
+        at: usize,
+        len: usize,
+        to: Mac,
+        outer: &[u32; 5],
+    ) -> Option<()> {
+        match self.kind {
+            FramingKind::Ethernet => {
+                let words = frame.reframe_words::<9>(at, len, 14 + 20)?;
+                words[0] = u32::from(to.head) << 16;
+                words[1] = to.tail;
+                (words[2], words[3]) = (self.words[1], self.words[2]);
+                // A copy of slices would call memcpy.
+                (words[4], words[5], words[6]) = (outer[0], outer[1], outer[2]);
+                (words[7], words[8]) = (outer[3], outer[4]);
+                Some(())
+            }
+            FramingKind::Pppoe => {
+                let words = frame.reframe_words::<11>(at, len, 22 + 20)?;
+                words[0] = u32::from(to.head) << 16;
+                words[1] = to.tail;
+                (words[2], words[3], words[4]) = (self.words[1], self.words[2], self.words[3]);
+                words[5] = self.words[4] | u32::from((len as u16 + 20 + 2).to_be());
+                (words[6], words[7], words[8]) = (outer[0], outer[1], outer[2]);
+                (words[9], words[10]) = (outer[3], outer[4]);
+                Some(())
+            }
+            _ => {
+                *frame.reframe_words::<5>(at, len, 20)? = *outer;
+                self.replace_tagged(frame, 0, len + 20, to)
+            }
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn replace_tagged(&self, frame: &mut Frame<'_>, at: usize, len: usize, to: Mac) -> Option<()> {

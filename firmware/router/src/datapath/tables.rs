@@ -36,8 +36,8 @@ pub struct Tables<'a> {
     pub leases: &'a mut [Lease],
 }
 
-/// Memory for the tables of a router with `FLOWS` flows, `HOSTS` neighbours and `FLOWS6` IPv6 flows: 92 bytes per flow, 248 per
-/// neighbour (its lease and three IPv6 addresses included), 68 per IPv6 flow. `FLOWS` and `FLOWS6` are to be powers of two.
+/// Memory for the tables of a router with `FLOWS` flows, `HOSTS` neighbours and `FLOWS6` IPv6 flows: 92 bytes per flow, 200 per
+/// neighbour (its lease and two IPv6 addresses included), 68 per IPv6 flow. `FLOWS` and `FLOWS6` are to be powers of two.
 pub struct TableSpace<const FLOWS: usize, const HOSTS: usize, const FLOWS6: usize = 256> {
     flows: [Flow; FLOWS],
     flow_index: [Bucket; FLOWS],
@@ -48,8 +48,8 @@ pub struct TableSpace<const FLOWS: usize, const HOSTS: usize, const FLOWS6: usiz
     leases: [Lease; HOSTS],
     flows6: [Flow6; FLOWS6],
     flow_index6: [Bucket; FLOWS6],
-    /// A host has a link-local address, and often two others.
-    neighbours6: [[Neighbour6; 3]; HOSTS],
+    /// A host has an address for each network, and often one that changes.
+    neighbours6: [[Neighbour6; 2]; HOSTS],
     datagrams6: [Datagram6; 8],
 }
 
@@ -69,7 +69,7 @@ impl<const FLOWS: usize, const HOSTS: usize, const FLOWS6: usize> TableSpace<FLO
             leases: [const { Lease::FREE }; HOSTS],
             flows6: [Flow6::FREE; FLOWS6],
             flow_index6: [Bucket::EMPTY; FLOWS6],
-            neighbours6: [[Neighbour6::FREE; 3]; HOSTS],
+            neighbours6: [[Neighbour6::FREE; 2]; HOSTS],
             datagrams6: [Datagram6::FREE; 8],
         }
     }

@@ -1,6 +1,6 @@
 //! What is bounded: flows, mappings, accounts. Who goes first, and who never.
 
-use gatelet_router::{DatapathEvent, Dropped};
+use gatelet_router::{DatapathEvent, Dropped, WanId};
 use smoltcp::wire::Ipv4Address;
 
 use crate::house::{ANN, BOB, CAT, House, OURS, WEB};
@@ -16,6 +16,32 @@ fn establish(house: &mut House, host: Ipv4Address, port: u16) {
 fn is_established(house: &mut House, port: u16) -> bool {
     house.internet_sends(&tcp((WEB, 80), (OURS, port), ACK));
     !house.lan_got().is_empty()
+}
+
+#[test]
+fn flows_and_mappings_can_be_looked_at_from_any_place_on() {
+    let mut house = House::new();
+    establish(&mut house, ANN, 4000);
+    house.lan_sends(BOB, &udp((BOB, 4000), (WEB, 53), b"x"));
+    house.run_secs(60);
+    let flows: Vec<_> = house.router.flows(house.now, 0).collect();
+    let told: Vec<_> =
+        flows.iter().map(|(_, flow)| (flow.protocol, flow.source.port(), flow.is_established)).collect();
+    assert_eq!(told, [(6, 4000, true), (17, 4000, false)]);
+    let (place, flow) = flows[1];
+    assert_eq!((*flow.source.ip(), *flow.destination.ip()), (BOB, WEB));
+    assert_eq!((*flow.translated_source.ip(), flow.translated_destination), (OURS, flow.destination));
+    assert!((58..=62).contains(&flow.idle.secs()), "{:?}", flow.idle);
+    assert_eq!(house.router.flows(house.now, place).collect::<Vec<_>>(), [flows[1]]);
+    assert_eq!(house.router.flows(house.now, place + 1).count(), 0);
+    let mappings: Vec<_> = house.router.mappings(0).map(|(_, mapping)| mapping).collect();
+    assert_eq!(mappings.iter().map(|mapping| mapping.flows).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(
+        (*mappings[1].inside.ip(), mappings[1].inside.port(), mappings[1].wan),
+        (BOB, 4000, Some(WanId(0)))
+    );
+    assert_eq!(mappings[1].external_port, flow.translated_source.port());
+    assert_eq!(house.router.mappings(9999).count(), 0);
 }
 
 /// A host's own unanswered flow makes room, so that it does not wait for a resolver that is gone; the oldest first.

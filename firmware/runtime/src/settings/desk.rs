@@ -128,8 +128,9 @@ impl<M: RawMutex> SettingsDesk<M> {
                 let mut editor = editor.borrow_mut();
                 (editor.poll_store().cloned(), editor.poll_at())
             });
-            if let Some(settings) = to_store {
-                let stored = store.store(&settings).await;
+            // Not moved: 4 KB, which this future would have twice.
+            if let Some(settings) = &to_store {
+                let stored = store.store(settings).await;
                 if let Err(error) = &stored {
                     warning!("settings: {}", Show(error));
                 }

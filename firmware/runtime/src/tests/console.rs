@@ -72,14 +72,8 @@ fn session(settings: Settings, lines: &[(&str, u64)]) -> (Vec<String>, Option<Co
     let (typed, printed, seen) = (Line::new(), Line::new(), RefCell::new(Vec::new()));
     let (answers, end) = (RefCell::new(Vec::new()), RefCell::new(None));
     let mut console = Console::new(crate::now(), "test");
-    let side = ConsoleSide {
-        settings: &desk,
-        stack: None,
-        engines: &|_| {},
-        report: &|_, _, _, _| false,
-        probe: &|| false,
-        is_terminal: false,
-    };
+    let side =
+        ConsoleSide { settings: &desk, stack: None, engines: &|_| {}, probe: &|| false, is_terminal: false };
     {
         let mut store = Nowhere;
         let mut world = World::default();
@@ -132,7 +126,7 @@ fn what_is_committed_reaches_the_router() {
         ("show lan\r", 1),
         ("show memory\r", 1),
         ("show flows\r", 1),
-        ("show tunnel\r", 1),
+        ("show dns\rshow tunnel\r", 1),
         ("probe\r", 1),
         ("ping 192.0.2.1\r", 1),
         ("reboot\ry", 1),
@@ -142,6 +136,8 @@ fn what_is_committed_reaches_the_router() {
     assert!(told[3].contains("192.168.8.1/24"), "{}", told[3]);
     assert!(told[4].contains("0 of 64"), "{}", told[4]);
     assert!(told[5].contains("Proto From"), "{}", told[5]);
+    assert!(told[6].contains("no DNS service"), "{}", told[6]);
+    assert!(told[6].contains("there is no tunnel"), "{}", told[6]);
     assert!(told[8].contains("no stack of its own"), "{}", told[8]);
     assert_eq!(end, Some(ConsoleEnd::Reboot));
 }
@@ -182,7 +178,6 @@ fn ping_and_what_cannot_be_resolved() {
             settings: &desk,
             stack: Some(stack),
             engines: &|_| {},
-            report: &|_, _, _, _| false,
             probe: &|| false,
             is_terminal: false,
         };

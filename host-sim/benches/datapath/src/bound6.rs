@@ -169,8 +169,11 @@ impl Bound6 {
         }
         let payload = payload_len(packet, len.min(usize::from(total) + 22) - 42)?;
         let protocol = packet[1] >> 16 & 0xFF;
-        let [a, b, c, d, e, f, g, h, ports] = *packet.last_chunk::<9>()?;
-        let number = self.find(&[e, f, g, h, a, b, c, d, ports.rotate_left(16)], protocol)?;
+        let [from @ .., _, _, _, _, _] = packet.last_chunk::<9>()?;
+        let [_, _, _, _, to @ .., ports] = packet.last_chunk::<9>()?;
+        let answered =
+            [to[0], to[1], to[2], to[3], from[0], from[1], from[2], from[3], ports.rotate_left(16)];
+        let number = self.find(&answered, protocol)?;
         let flow = &mut self.flows[number % FLOWS];
         flow.last_used = now.total_micros();
         packet[1] -= 1 << 24;
@@ -188,16 +191,16 @@ impl Bound6 {
         loop {
             let number = usize::from(self.index[slot % self.index.len()]).checked_sub(1)?;
             let flow = &self.flows[number % FLOWS];
-            let [a, b, c, d, e, f, g, h, i] = flow.tuple;
-            let differs = (a ^ tuple[0])
-                | (b ^ tuple[1])
-                | (c ^ tuple[2])
-                | (d ^ tuple[3])
-                | (e ^ tuple[4])
-                | (f ^ tuple[5])
-                | (g ^ tuple[6])
-                | (h ^ tuple[7])
-                | (i ^ tuple[8]);
+            let known = &flow.tuple;
+            let differs = (known[0] ^ tuple[0])
+                | (known[1] ^ tuple[1])
+                | (known[2] ^ tuple[2])
+                | (known[3] ^ tuple[3])
+                | (known[4] ^ tuple[4])
+                | (known[5] ^ tuple[5])
+                | (known[6] ^ tuple[6])
+                | (known[7] ^ tuple[7])
+                | (known[8] ^ tuple[8]);
             if differs | (flow.protocol ^ protocol) == 0 {
                 return Some(number);
             }
@@ -262,17 +265,16 @@ fn fold(sum: u32) -> u16 {
 
 /// Vector multiply-shift.
 fn hash(tuple: &[u32; 9], protocol: u32) -> usize {
-    let [a, b, c, d, e, f, g, h, i] = *tuple;
-    let sum = a
+    let sum = tuple[0]
         .wrapping_mul(0x9E37_79B1)
-        .wrapping_add(b.wrapping_mul(0x85EB_CA6B))
-        .wrapping_add(c.wrapping_mul(0xC2B2_AE35))
-        .wrapping_add(d.wrapping_mul(0x27D4_EB2F))
-        .wrapping_add(e.wrapping_mul(0x1656_67B1))
-        .wrapping_add(f.wrapping_mul(0xD3A2_646D))
-        .wrapping_add(g.wrapping_mul(0xFD70_46C5))
-        .wrapping_add(h.wrapping_mul(0xB55A_4F09))
-        .wrapping_add((i ^ protocol << 8).wrapping_mul(0x2545_F491));
+        .wrapping_add(tuple[1].wrapping_mul(0x85EB_CA6B))
+        .wrapping_add(tuple[2].wrapping_mul(0xC2B2_AE35))
+        .wrapping_add(tuple[3].wrapping_mul(0x27D4_EB2F))
+        .wrapping_add(tuple[4].wrapping_mul(0x1656_67B1))
+        .wrapping_add(tuple[5].wrapping_mul(0xD3A2_646D))
+        .wrapping_add(tuple[6].wrapping_mul(0xFD70_46C5))
+        .wrapping_add(tuple[7].wrapping_mul(0xB55A_4F09))
+        .wrapping_add((tuple[8] ^ protocol << 8).wrapping_mul(0x2545_F491));
     (sum >> (32 - SLOT_BITS)) as usize
 }
 

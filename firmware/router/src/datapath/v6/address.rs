@@ -78,30 +78,29 @@ impl Scope {
     }
 }
 
-/// An IPv6 network.
+/// An IPv6 network, or an address and the network it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Network6 {
-    address: Address,
-    mask: Address,
+    /// Any of its addresses.
+    pub(crate) address: Address,
     pub(crate) prefix_len: u8,
 }
 
 impl Network6 {
     pub(crate) fn of(cidr: Ipv6Cidr) -> Self {
-        let prefix_len = cidr.prefix_len().min(128);
-        let mut mask = UNSPECIFIED;
-        for (n, word) in (0_u8..).zip(&mut mask) {
-            let bits = prefix_len.saturating_sub(32 * n).min(32);
-            *word = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0).to_be();
-        }
-        let address = words(cidr.address());
-        let masked = core::array::from_fn(|n| address[n] & mask[n]);
-        Self { address: masked, mask, prefix_len }
+        Self { address: words(cidr.address()), prefix_len: cidr.prefix_len().min(128) }
     }
 
     pub(crate) fn contains(&self, address: &Address) -> bool {
-        let differs = |n: usize| (address[n] & self.mask[n]) ^ self.address[n];
-        differs(0) | differs(1) | differs(2) | differs(3) == 0
+        let mut bits = u32::from(self.prefix_len);
+        for (known, word) in self.address.iter().zip(address) {
+            let mask = u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0).to_be();
+            if (known ^ word) & mask != 0 {
+                return false;
+            }
+            bits = bits.saturating_sub(32);
+        }
+        true
     }
 }
 

@@ -48,7 +48,7 @@ impl<'p> Datapath<'p> {
             if !is_lan {
                 self.send_error6(now, hop, packet, &frame, ErrorKind6::AddressUnreachable);
             }
-            let is_tunnel = self.link6(hop).is_some_and(|link| link.medium == Medium::Tunnel);
+            let is_tunnel = self.link6(hop).is_some_and(|link| matches!(link.medium, Medium::Tunnel(_)));
             return Err(match (is_lan, is_tunnel) {
                 (true, _) => Dropped::OnLink,
                 (_, true) => Dropped::TunnelLoop,

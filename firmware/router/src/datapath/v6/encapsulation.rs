@@ -103,7 +103,8 @@ impl Tunnel {
     }
 
     /// The IPv4 header of a packet of `len` bytes whose first word is `first`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a tenth of the fast path")]
+    #[inline(always)]
     pub(super) fn header(&mut self, len: usize, first: u32) -> [u32; 5] {
         // Version and traffic class are the first twelve bits.
         let class = ((first & 0xF) << 4 | first >> 12 & 0xF) & self.class_mask;
@@ -190,7 +191,7 @@ impl<'p> Datapath<'p> {
         // RFC 4213 §3.7: our interface identifier is made of our IPv4 address.
         let [a, b, c, d] = address.octets();
         let link_local = address::link_local([0, 0, 0, 0, a, b, c, d]);
-        let link = Link { medium: Medium::Tunnel, mtu, local: link_local, ..Link::DOWN };
+        let link = Link { medium: Medium::Tunnel(id), mtu, local: link_local, ..Link::DOWN };
         self.set_link6(now, Hop::tunnel(id), &link);
     }
 

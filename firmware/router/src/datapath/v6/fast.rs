@@ -9,7 +9,7 @@ use super::packet::HEADER_LEN;
 use crate::datapath::Datapath;
 use crate::datapath::fast::{ETHER_IPV6, ETHER_SESSION, Passed};
 use crate::datapath::flow::{Direction, NO_NEIGHBOUR, tick};
-use crate::datapath::interface::{Hop, HopKind};
+use crate::datapath::interface::Hop;
 use crate::datapath::packet::{FIN, HEADER_LEN as IPV4_LEN, RST, SYN, TCP, UDP};
 
 impl<'p> Datapath<'p> {
@@ -109,8 +109,7 @@ impl<'p> Datapath<'p> {
         if len > usize::from(egress.mtu) {
             return None;
         }
-        if egress.medium == Medium::Tunnel {
-            let HopKind::Tunnel(id) = to.kind() else { return None };
+        if let Medium::Tunnel(id) = egress.medium {
             let tunnel = self.v6.tunnels.get_mut(usize::from(id.0))?;
             let wan = self.interfaces.get(tunnel.wan.index())?;
             let outside = len + IPV4_LEN;
@@ -123,8 +122,7 @@ impl<'p> Datapath<'p> {
             }
             header[1] = second - ONE_HOP;
             flow.seen = now;
-            *frame.reframe_words::<5>(at, len, IPV4_LEN)? = tunnel.header(len, first);
-            wan.framing.replace(frame, 0, outside, mac)?;
+            wan.framing.replace_around(frame, at, len, mac, &tunnel.header(len, first))?;
             self.traffic.get_mut(tunnel.wan.index())?.count_sent(outside);
             return Some(Passed { to: wan.port });
         }

@@ -99,7 +99,7 @@ impl<'p> Datapath<'p> {
     pub(super) fn hear_source6(&mut self, now: Instant, arrival: Arrival, packet: &Packet6) {
         let Some(mac) = arrival.mac else { return };
         let is_near = Scope::of(&packet.source) == Scope::LinkLocal
-            || self.addresses6(arrival.hop).iter().any(|own| own.network.contains(&packet.source));
+            || self.addresses6(arrival.hop).iter().any(|own| own.contains(&packet.source));
         if !is_near {
             return;
         }

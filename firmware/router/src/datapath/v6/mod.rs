@@ -103,8 +103,8 @@ pub(crate) struct V6<'p> {
     ports: [Ports; MAX_PORTS],
     tunnels: [Tunnel; MAX_TUNNELS],
     links: [Link; Hop::COUNT6],
-    /// Ours on each link.
-    addresses: [Vec<Own, MAX_IPV6_ADDRESSES>; Hop::COUNT6],
+    /// Ours on each link, with their networks.
+    addresses: [Vec<Network6, MAX_IPV6_ADDRESSES>; Hop::COUNT6],
     routes: Vec<Route, MAX_ROUTES>,
     /// Networks for whose hosts we answer Neighbor Solicitations, and where.
     proxied: Vec<(Hop, Network6), MAX_PROXIED>,
@@ -141,14 +141,7 @@ pub(crate) enum Medium {
     Ethernet,
     /// One other end.
     Ppp,
-    Tunnel,
-}
-
-/// An address of ours, and the network it is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Own {
-    address: Address,
-    network: Network6,
+    Tunnel(TunnelId),
 }
 
 impl Link {
@@ -275,9 +268,8 @@ impl Datapath<'_> {
     /// were more.
     pub(crate) fn set_ipv6_addresses(&mut self, hop: Hop, addresses: &[Ipv6Cidr]) -> bool {
         let Some(known) = self.v6.addresses.get_mut(hop.index()) else { return false };
-        let own = |cidr: &Ipv6Cidr| Own { address: words(cidr.address()), network: Network6::of(*cidr) };
-        let wanted: Vec<Own, MAX_IPV6_ADDRESSES> =
-            addresses.iter().take(MAX_IPV6_ADDRESSES).map(own).collect();
+        let wanted: Vec<Network6, MAX_IPV6_ADDRESSES> =
+            addresses.iter().take(MAX_IPV6_ADDRESSES).copied().map(Network6::of).collect();
         if *known != wanted {
             *known = wanted;
             self.next_epoch();
@@ -342,7 +334,7 @@ impl Datapath<'_> {
     }
 
     /// Our addresses on `hop`, up or down, but for the link-local one.
-    fn addresses6(&self, hop: Hop) -> &[Own] {
+    fn addresses6(&self, hop: Hop) -> &[Network6] {
         self.v6.addresses.get(hop.index()).map_or(&[], |addresses| addresses.as_slice())
     }
 

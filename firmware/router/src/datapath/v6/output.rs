@@ -9,7 +9,7 @@ use super::route::Target;
 use super::{Medium, UNSPECIFIED, WAITING};
 use crate::Dropped;
 use crate::datapath::flow::NO_NEIGHBOUR;
-use crate::datapath::interface::{Hop, HopKind, Mac};
+use crate::datapath::interface::{Hop, Mac};
 use crate::datapath::slow::Outcome;
 use crate::datapath::{Datapath, stack_egress};
 use crate::router::Egress;
@@ -30,10 +30,10 @@ impl<'p> Datapath<'p> {
         if frame.len() > usize::from(link.mtu) && link.is_up() {
             return Err(Dropped::TooLong);
         }
-        match (link.medium, hop.kind()) {
-            (Medium::Tunnel, HopKind::Tunnel(id)) => self.encapsulate(now, id, frame),
-            (Medium::Ppp, _) => self.send_framed6(hop, Mac::ZERO, frame),
-            (Medium::Ethernet, _) => {
+        match link.medium {
+            Medium::Tunnel(id) => self.encapsulate(now, id, frame),
+            Medium::Ppp => self.send_framed6(hop, Mac::ZERO, frame),
+            Medium::Ethernet => {
                 let known = self.v6.neighbours.neighbour(neighbour).ok_or(Dropped::Unreachable)?;
                 if let Some(mac) = known.reachable() {
                     return self.send_framed6(hop, mac, frame);
@@ -42,7 +42,7 @@ impl<'p> Datapath<'p> {
                 self.wait_for6(neighbour, frame)?;
                 Ok(Outcome::Kept)
             }
-            _ => Err(Dropped::NetworkDown),
+            Medium::Down | Medium::Stack => Err(Dropped::NetworkDown),
         }
     }
 

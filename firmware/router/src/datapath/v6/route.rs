@@ -38,9 +38,9 @@ impl Datapath<'_> {
             if self.link6(hop).is_none_or(|link| !link.is_up() || link.medium == Medium::Stack) {
                 continue;
             }
-            for own in self.addresses6(hop).iter().filter(|own| own.network.prefix_len < 128) {
-                if own.network.contains(destination) {
-                    consider(own.network.prefix_len, 0, hop, UNSPECIFIED);
+            for own in self.addresses6(hop).iter().filter(|own| own.prefix_len < 128) {
+                if own.contains(destination) {
+                    consider(own.prefix_len, 0, hop, UNSPECIFIED);
                 }
             }
         }
@@ -71,7 +71,7 @@ impl Datapath<'_> {
                 let next = if target.gateway == UNSPECIFIED { destination } else { &target.gateway };
                 self.need_neighbour6(now, target.hop, next, None, keep)
             }
-            Medium::Tunnel => self.prepare_tunnel(now, target.hop).map(|()| NO_NEIGHBOUR),
+            Medium::Tunnel(_) => self.prepare_tunnel(now, target.hop).map(|()| NO_NEIGHBOUR),
             Medium::Down | Medium::Stack | Medium::Ppp => Ok(NO_NEIGHBOUR),
         }
     }

@@ -119,7 +119,7 @@ impl<'p> Datapath<'p> {
 
     /// Whether an address is in a network of ours, in use or not.
     pub(super) fn is_ours6(&self, address: &Address) -> bool {
-        let on_lan = self.addresses6(Hop::LAN).iter().any(|own| own.network.contains(address));
+        let on_lan = self.addresses6(Hop::LAN).iter().any(|own| own.contains(address));
         on_lan
             || self.v6.routes.iter().any(|route| {
                 let is_inside = route.hop == Hop::NONE || self.is_served(route.hop);
