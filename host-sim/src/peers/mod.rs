@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!  router ── ONT ── Concentrator ┬── Radius        who may log in, how often at once
-//!   │     (ont, modem)           ├── Throttle(s)   who asks too often
+//!   │     (ont, modem)  (dhcpv6) ├── Throttle(s)   who asks too often
 //!   │        │                   ├── internet      servers, DNS, NTP, routers on the way, an attacker,
 //!   │        │                   │                 and what interferes on the way (portal)
-//!   │        └───── Edge ────────┘                 a line without PPP
+//!   │        └───── Edge ────────┤                 a line without PPP
+//!   │                            ├── broker        the far end of a tunnel of IPv6 over IPv4
+//!   │                            └── far           somebody behind such a tunnel that the router serves
 //!   └── lan: Machine(s) (host)                      computers at home, some of them ill
 //! ```
 //!
