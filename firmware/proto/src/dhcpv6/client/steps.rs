@@ -62,9 +62,9 @@ impl Client {
             return Err(Dropped::NotAwaited);
         }
         let preference = options.fixed(OptionCode::PREFERENCE)?.map_or(0, |[preference]| preference);
-        let status = options.status()?.code;
+        // What is offered counts, whatever the message says as a whole: dibbler says NoAddrsAvail beside a prefix.
         let lease = self.granted(now, server, options)?.lease;
-        if lease.is_empty() || status != StatusCode::Success {
+        if lease.is_empty() {
             self.tell_nothing();
             return Err(Dropped::NothingGranted);
         }
@@ -109,7 +109,8 @@ impl Client {
             return Err(Dropped::NotAwaited);
         }
         match options.status()?.code {
-            StatusCode::Success => {}
+            // One association may have got what the message as a whole says there is none of.
+            StatusCode::Success | StatusCode::NoAddrsAvail | StatusCode::NoPrefixAvail => {}
             StatusCode::NotOnLink if matches!(self.state, State::Requesting { .. }) => {
                 self.start_over(now, rng);
                 return Err(Dropped::Status);

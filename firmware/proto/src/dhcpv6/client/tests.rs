@@ -30,6 +30,8 @@ struct Says<'a> {
     server: &'a [u8],
     prefixes: &'a [(u16, u32, u32)],
     status: Option<StatusCode>,
+    /// Of the message as a whole.
+    of_all: Option<StatusCode>,
     times: (u32, u32),
     rapid: bool,
     preference: Option<u8>,
@@ -39,6 +41,7 @@ const GRANTS: Says<'_> = Says {
     server: SERVER,
     prefixes: &[(1, 3600, 7200)],
     status: None,
+    of_all: None,
     times: (1800, 2880),
     rapid: false,
     preference: None,
@@ -113,6 +116,9 @@ impl World {
                 writer.status(status, "no");
             }
         });
+        if let Some(status) = says.of_all {
+            writer.status(status, "no");
+        }
         let len = writer.finish().unwrap();
         self.client.handle_message(self.now, &mut self.rng, &buffer[..len])
     }
@@ -223,6 +229,18 @@ fn a_server_says_how_rarely_to_solicit() {
     }
     let wait = world.client.poll_at().unwrap() - world.now;
     assert!((54..=66).contains(&wait.secs()), "{wait}");
+}
+
+/// As dibbler 1.0.1 does where it has prefixes and no addresses.
+#[test]
+fn a_prefix_counts_beside_no_addresses() {
+    let mut world = World::up();
+    world.sends();
+    let partly = Says { preference: Some(255), of_all: Some(StatusCode::NoAddrsAvail), ..GRANTS };
+    assert_eq!(world.hears(MessageType::Advertise, &partly), Ok(()));
+    assert_eq!(world.sends(), Some((MessageType::Request, 1)));
+    assert_eq!(world.hears(MessageType::Reply, &partly), Ok(()));
+    assert_eq!(world.events(), [Event::Bound]);
 }
 
 #[test]
