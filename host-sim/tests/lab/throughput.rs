@@ -98,7 +98,7 @@ impl std::fmt::Display for Throughput {
 
 /// One measurement with a fresh server (the lab starts another where one ends): iperf3's server is known to
 /// refuse a client after one whose line went down.
-fn measured(isp: &Machine, client: impl Fn() -> Result<String, String>) -> Result<f64, String> {
+pub(crate) fn measured(isp: &Machine, client: impl Fn() -> Result<String, String>) -> Result<f64, String> {
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         isp.command("sh killall -9 iperf3; sleep 1")?;
