@@ -46,6 +46,8 @@ impl<'p> Gatelet<'p> {
         router.lend_tables(tables);
         let lan = LanConfig::new(LAN, Ipv4Cidr::new(LAN_ADDRESS, 24));
         assert!(router.add_lan(start, lan));
+        // Eight hosts are to fill the table, whose last eighth would be for others.
+        router.set_host_quota(FLOWS as u16);
         router.add_wan(start, config, Boot::Warm, None).expect("there is room for one");
         router.handle_link(start, WAN, LinkState::Up);
         router.handle_link(start, LAN, LinkState::Up);
