@@ -1,6 +1,7 @@
 //! Interoperability: the real binary dials a concentrator nobody here wrote (`host-sim/peer-lab`).
 //!
-//! `cargo xtask interop [NAME…]`; `--list` names the checks, `--keep DIR` keeps captures and logs.
+//! `cargo xtask interop [NAME…]`; `--list` names the checks, `--all` runs the long ones too, `--keep DIR` keeps captures and
+//! logs.
 //! A suite of its own, because it boots virtual machines and works in a network namespace: `cargo
 //! test` alone does not run it, `cargo xtask test` does, and it fails where it cannot run.
 
@@ -107,12 +108,14 @@ const CHECKS: &[Check] = &[
     ("lan: IPv6 through a tunnel to Linux's sit", lan_ipv6::tunnel),
     ("board: from power-on to a page, by console", board::first_boot),
     ("portal: each way a carrier can be in the way", portal::every_mode),
-    ("portal: a hotspot's, by openNDS", portal::hotspot),
     ("board: a hold outlasts a power cut", board::hold),
     ("captures: of the lab, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
 ];
+
+/// Those that take minutes: run when they are named, and with `--all`.
+const LONG: &[Check] = &[("hotspot: a portal by openNDS", portal::hotspot)];
 
 fn main() -> ExitCode {
     match suite() {
@@ -127,24 +130,29 @@ fn main() -> ExitCode {
 
 fn suite() -> Result<bool, String> {
     let mut wanted = Vec::new();
-    let mut keep = None;
+    let (mut keep, mut all) = (None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => {
-                for (name, _) in CHECKS {
+                for (name, _) in CHECKS.iter().chain(LONG) {
                     println!("{name}");
                 }
                 return Ok(true);
             }
+            "--all" => all = true,
             "--keep" => keep = Some(PathBuf::from(arguments.next().ok_or("--keep wants a folder")?)),
             // cargo hands its own --quiet down.
             "--quiet" | "-q" => {}
             _ => wanted.push(argument),
         }
     }
-    let selected = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
-    let checks: Vec<_> = CHECKS.iter().filter(|(name, _)| selected(name)).collect();
+    let named = |name: &str| wanted.iter().any(|part| name.contains(part));
+    let usual = CHECKS.iter().filter(|(name, _)| all || wanted.is_empty() || named(name));
+    let checks: Vec<_> = usual.chain(LONG.iter().filter(|(name, _)| all || named(name))).collect();
+    for (name, _) in LONG.iter().filter(|(name, _)| wanted.is_empty() && !all && !named(name)) {
+        println!("a check of its own, not run now: {name}");
+    }
     if checks.is_empty() {
         return fail(format!("no check's name contains {wanted:?}"));
     }

@@ -13,6 +13,9 @@ use crate::setup::{self, TARGETS};
 pub(crate) struct Interop {
     /// Run only the checks whose name contains one of these
     pub(crate) only: Vec<String>,
+    /// All of them, also those that take minutes
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Name the checks and end
     #[arg(long)]
     pub(crate) list: bool,
@@ -62,6 +65,9 @@ pub(crate) fn interop(arguments: &Interop) -> Outcome {
     // --workspace: with the features that the host tests were built with, so that nothing is built twice.
     let mut command = cargo(&["test", "--quiet", "--workspace", "--test", "lab", "--"]);
     command.args(&arguments.only);
+    if arguments.all {
+        command.arg("--all");
+    }
     if arguments.list {
         command.arg("--list");
     }
