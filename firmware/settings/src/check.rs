@@ -4,6 +4,7 @@ use core::fmt;
 
 use gatelet_hal::PortId;
 use gatelet_proto::dhcp::server::ConfigError;
+use gatelet_proto::sixinfour::ConfigError as ConfigError6;
 use gatelet_router::{Forward, MAX_FORWARDS, Protocol};
 use gatelet_wire::{Ipv4Address, Ipv4Cidr};
 
@@ -45,6 +46,20 @@ pub enum Problem {
     NeedsClock,
     /// There is no list.
     NeedsProbes,
+    /// The tunnel cannot be.
+    Tunnel(ConfigError6),
+    /// Nobody says where this tunnel's far end is.
+    TunnelNeedsRemote(u8),
+    /// This tunnel has the same far end: nobody could tell whose packets are whose.
+    TunnelTwice(u8),
+    /// This tunnel has a prefix with addresses in common.
+    PrefixTwice(u8),
+    /// Updates of this tunnel are of no use without an account.
+    UpdateNeedsAccount(u8),
+    /// Updates of this tunnel would tell the key to all who listen, and nobody has said that they may.
+    UpdateInClear(u8),
+    /// There is no network to join.
+    StationNeeds,
 }
 
 impl fmt::Display for Conflict {
@@ -85,6 +100,26 @@ impl fmt::Display for Conflict {
             Problem::NeedsProbes => {
                 f.write_str("custom needs a list of your own: set connectivity.probe.1.url")
             }
+            Problem::Tunnel(error) => f.write_str(error.as_str()),
+            Problem::TunnelNeedsRemote(n) => write!(
+                f,
+                "a client needs tunnel.{n}.remote, for example 198.51.100.2; a server can do with tunnel.{n}.update.id, \
+                 .user and .key, by which its client tells where it is"
+            ),
+            Problem::TunnelTwice(other) => write!(f, "tunnel.{other} has the same far end"),
+            Problem::PrefixTwice(other) => {
+                write!(f, "it has addresses in common with the prefix of tunnel.{other}")
+            }
+            Problem::UpdateNeedsAccount(n) => {
+                write!(f, "it needs tunnel.{n}.update.id, tunnel.{n}.update.user and tunnel.{n}.update.key")
+            }
+            Problem::UpdateInClear(n) => write!(
+                f,
+                "the key would go over the line in clear: set tunnel.{n}.update.plain-http on if it may"
+            ),
+            Problem::StationNeeds => {
+                f.write_str("a station needs wifi.station.ssid, for example Hotel Guest")
+            }
         }
     }
 }
@@ -98,6 +133,8 @@ impl Settings {
         self.line_conflicts(tell);
         self.dhcp_conflicts(tell);
         self.forward_conflicts(tell);
+        self.tunnel_conflicts(tell);
+        self.radio_conflicts(tell);
         let mut tell = |path, problem| tell(conflict(path, 0, problem));
         if let Some(host) = self.dmz()
             && let Some(problem) = self.not_a_host_of_the_lan(host)
@@ -218,7 +255,7 @@ impl Settings {
     }
 }
 
-fn conflict(path: &str, number: u8, problem: Problem) -> Conflict {
+pub(crate) fn conflict(path: &str, number: u8, problem: Problem) -> Conflict {
     // Every path here is one of the table: a test goes through all of them.
     let key = KEYS.iter().find(|key| key.path == path).unwrap_or(&KEYS[0]);
     Conflict { place: Place { key, number }, problem }
@@ -240,14 +277,14 @@ fn hides(first: &Forward, later: &Forward) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::string::{String, ToString};
     use std::vec::Vec;
 
     use super::*;
     use crate::find;
 
-    fn conflicts(lines: &[(&str, &str)]) -> Vec<String> {
+    pub(crate) fn conflicts(lines: &[(&str, &str)]) -> Vec<String> {
         let mut settings = Settings::new();
         for (path, text) in lines {
             settings.set(find(path).unwrap(), text).unwrap_or_else(|refused| panic!("{path}: {refused}"));

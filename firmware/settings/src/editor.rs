@@ -374,7 +374,7 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::from_micros_const(1_000_000);
-    const LIVE: Effects = Effects { live: true, lan: false, redial: false, restart: false };
+    const LIVE: Effects = Effects { live: true, ..Effects::NONE };
 
     fn diff(editor: &Editor) -> Vec<String> {
         editor.diff().map(|difference| difference.to_string()).collect()
@@ -571,7 +571,7 @@ mod tests {
     #[test]
     fn a_factory_reset_forgets_what_it_does_not_know_too() {
         let mut settings = Settings::new();
-        let unknown = crate::Record { id: 0x0A01, number: 0, text: "x" };
+        let unknown = crate::Record { id: 0x7A01, number: 0, text: "x" };
         settings.restore(unknown).unwrap_err();
         let mut editor = Editor::new(settings);
         editor.set("wan.user", "alice").unwrap();
