@@ -142,7 +142,7 @@ impl Settings {
     }
 }
 
-/// The far end's address where it is not set: there is one other in a /127; in a /64 brokers have ::1, their clients ::2.
+/// The far end's address where it is not set: there is one other in a /127; in a /64 brokers have `::1`, their clients `::2`.
 fn other_end(own: Ipv6Cidr, is_server: bool) -> Ipv6Address {
     let bits = own.address().to_bits();
     match own.prefix_len() {

@@ -59,7 +59,7 @@ pub enum Kind {
     Interface6,
     /// An IPv6 prefix of 48 to 64 bits.
     Network6 {
-        /// Of fd00::/8 (RFC 4193), or of the Internet.
+        /// Of `fd00::/8` (RFC 4193), or of the Internet.
         is_local: bool,
     },
     /// `inherit`, or a DSCP from 0 to 63 (RFC 2474).
