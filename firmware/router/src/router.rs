@@ -17,6 +17,7 @@ use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
+pub use self::control6::TunnelStatus;
 pub use self::ipv6::Via;
 
 use self::control6::Control6;
@@ -183,6 +184,11 @@ impl<'p> Router<'p> {
             return true;
         }
         self.ports.push(Port { id, mac, max_frame_len, link: LinkState::Down }).is_ok()
+    }
+
+    /// A port's own hardware address.
+    pub fn hardware_address(&self, id: PortId) -> Option<EthernetAddress> {
+        self.ports.iter().find(|port| port.id == id).map(|port| port.mac)
     }
 
     /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has

@@ -198,6 +198,9 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
         let Some(lease) = router.poll_lease(now) else { break };
         let _ = gatelet.leases.try_send(lease);
     }
+    if let Some(prefixes) = router.poll_ipv6_prefixes() {
+        gatelet.prefixes.signal(prefixes);
+    }
     let mut told = Told::default();
     while let Some(event) = router.poll_event() {
         match &event {

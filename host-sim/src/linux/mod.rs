@@ -167,6 +167,7 @@ fn dial(args: &Args) -> Result<(), String> {
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
             lan::set_up_ipv6(&mut router, start, WAN, wan_mac, &args.lan)?;
             router.restore_leases(start, leases.leases());
+            router.remember_ipv6_prefixes(&leases.prefixes());
             let keeper = &gatelet;
             executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));

@@ -9,6 +9,11 @@
 //!   no way out at all ──────────► a router lifetime of zero: hosts fall back to IPv4 at once
 //! ```
 
+mod prefixes;
+mod tunnels;
+
+pub use tunnels::TunnelStatus;
+
 use gatelet_hal::Frame;
 use gatelet_proto::dhcpv6::client;
 use gatelet_proto::lifetime::Lifetime;
@@ -31,12 +36,17 @@ use crate::ipv6::Ipv6Event;
 use crate::lan6::{Lan6, packet_frame};
 use crate::wan::{Line, Uplink, WanId};
 
+use prefixes::Memory;
+use tunnels::Known;
+
 /// How soon a packet is tried again that found no frame free.
 const FRAME_RETRY: Duration = Duration::from_millis(10);
 /// The longest packet of our machines.
 const PACKET_MOST: usize = 1280;
 /// Prefixes of the LAN: those of the WANs and of the tunnels.
 const LAN_PREFIXES: usize = router::PREFIXES;
+/// Networks that are to be answered for on a WAN: what is shared with it, and two of each tunnel.
+const PROXIED: usize = 1 + 2 * MAX_TUNNELS;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -47,22 +57,33 @@ pub(super) struct Control6 {
     frame_retry: Option<Instant>,
     /// Our addresses on the LAN, as the datapath knows them.
     own: Vec<Ipv6Cidr, LAN_PREFIXES>,
+    /// The owner wants nothing more to be advertised.
+    is_silent: bool,
+    /// The LAN's own prefix.
+    local_prefix: Option<Ipv6Cidr>,
+    memory: Memory,
 }
 
 /// A tunnel of the owner's.
 #[derive(Debug)]
 struct Watched {
+    /// The WAN whose IPv4 carries it.
+    wan: WanId,
     settings: Tunnel,
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
     is_up: bool,
+    asks_peer: bool,
+    /// We answer on the WAN for what is behind it.
+    is_proxied: bool,
+    known: Known,
 }
 
 impl Watched {
     /// Whether hosts may be sent through it.
     fn is_way_out(&self) -> bool {
         let answers = matches!(self.liveness.state(), liveness::State::Up | liveness::State::Degraded);
-        self.is_up && answers && matches!(self.settings.routed, Routed::Client { .. })
+        self.is_up && (answers || !self.asks_peer) && matches!(self.settings.routed, Routed::Client { .. })
     }
 
     /// The LAN's /64 of it.
@@ -78,15 +99,20 @@ impl<'p> Router<'p> {
     // What the owner wants.
 
     /// Gets addresses and prefixes on a WAN by Router Advertisements and DHCPv6, as `config` has it, whenever its link carries
-    /// IPv6; `None`: not any more. False without tables, or if there is no such WAN.
+    /// IPv6; `None`: not any more. What it has stays while `config` does, and is asked for anew with another one. False without
+    /// tables, or if there is no such WAN.
     pub fn acquire_ipv6(&mut self, now: Instant, wan: WanId, config: Option<client::Config>) -> bool {
         let is_there = self.datapath.is_some() && usize::from(wan.0) < self.wans.len();
         let Some(uplink) = self.control6.uplinks.get_mut(usize::from(wan.0)).filter(|_| is_there) else {
             return false;
         };
-        match (uplink, config) {
-            (Some(uplink), Some(config)) => uplink.set_config(config),
-            (uplink, config) => *uplink = config.map(|config| Uplink::new(wan, config)),
+        if uplink.as_ref().map(Uplink::config) == config.as_ref() {
+            return true;
+        }
+        let before = uplink.take();
+        *uplink = config.map(|config| Uplink::new(wan, config));
+        if let (Some(uplink), Some(before)) = (uplink, before) {
+            (uplink.is_captive, uplink.shares) = (before.is_captive, before.shares);
         }
         if let Some(datapath) = &mut self.datapath {
             datapath.set_ipv6_addresses(Hop::wan(wan), &[]);
@@ -106,10 +132,22 @@ impl<'p> Router<'p> {
         if self.control6.lan.as_ref().is_none_or(|known| known.mac() != mac) {
             self.control6.lan = Some(Lan6::new(now, rng, mac));
         }
+        self.control6.is_silent = false;
         if let Some(lan) = &mut self.control6.lan {
             lan.set_dns_servers(now, dns_servers);
         }
         self.plan6(now);
+        true
+    }
+
+    /// Whether the LAN shares a WAN's own /64 where nothing is delegated (RFC 4389); it does, unless this says otherwise. False
+    /// unless addresses are [acquired](Self::acquire_ipv6) there.
+    pub fn share_ipv6_prefix(&mut self, now: Instant, wan: WanId, shares: bool) -> bool {
+        let uplink = self.control6.uplinks.get_mut(usize::from(wan.0)).and_then(Option::as_mut);
+        let Some(uplink) = uplink else { return false };
+        if core::mem::replace(&mut uplink.shares, shares) != shares {
+            self.plan6(now);
+        }
         true
     }
 
@@ -146,9 +184,13 @@ impl<'p> Router<'p> {
         datapath.set_ipv6_addresses(hop, tunnel.map(|tunnel| tunnel.address).as_slice());
         datapath.set_ipv6_routes(hop, core::iter::empty());
         *place = tunnel.map(|tunnel| Watched {
+            wan,
             settings: *tunnel,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
+            asks_peer: true,
+            is_proxied: false,
+            known: Known { is_up: false, far_end: liveness::State::Unknown, since: now },
         });
         self.refresh(now);
         self.plan6(now);
@@ -248,7 +290,7 @@ impl<'p> Router<'p> {
             let is_up = link.is_some_and(|link| link.medium != Medium::Down);
             if core::mem::replace(&mut tunnel.is_up, is_up) != is_up {
                 is_changed = true;
-                if is_up {
+                if is_up && tunnel.asks_peer {
                     tunnel.liveness.start(now, rng);
                 } else {
                     tunnel.liveness.stop();
@@ -388,8 +430,13 @@ impl<'p> Router<'p> {
             let hop = Hop::wan(id);
             datapath.set_ipv6_addresses(hop, &uplink.addresses());
             datapath.set_ipv6_routes(hop, routes_of(uplink).into_iter());
-            let shared = uplink.shared().filter(|_| !uplink.is_point_to_point());
-            datapath.set_ndp_proxy(hop, shared.map(|shared| shared.prefix).as_slice());
+            let shared = uplink.shared().map(|shared| shared.prefix);
+            let mut proxied: Vec<Ipv6Cidr, PROXIED> = shared.into_iter().collect();
+            // One beyond what the datapath takes is left alone.
+            proxied.extend(control.proxied(id).take(PROXIED - 1));
+            // Nobody looks for neighbours where there is but one.
+            let proxied = if uplink.is_point_to_point() { &[] } else { proxied.as_slice() };
+            datapath.set_ndp_proxy(hop, proxied);
             let before = plan.lan.len();
             for client::Delegated { prefix, preferred, valid } in uplink.lan_prefixes() {
                 plan.add(LanPrefix { prefix, preferred, valid });
@@ -402,8 +449,9 @@ impl<'p> Router<'p> {
                 plan.leads_out(uplink.mtu());
             }
         }
-        for (id, tunnel) in (0..).map(TunnelId).zip(&control.tunnels) {
+        for (id, tunnel) in (0..).map(TunnelId).zip(&mut control.tunnels) {
             let Some(tunnel) = tunnel else { continue };
+            tunnel.note(now);
             let hop = Hop::tunnel(id);
             datapath.set_ipv6_routes(hop, tunnel_routes(&tunnel.settings).into_iter());
             let Some(prefix) = tunnel.lan_prefix() else { continue };
@@ -415,7 +463,8 @@ impl<'p> Router<'p> {
                 plan.leads_out(datapath.link6(hop).map_or(host::LEAST_MTU, |link| link.mtu));
             }
         }
-        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.into_iter());
+        control.plan_local_prefix(&mut plan);
+        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.iter().copied());
         let Some(lan) = &mut control.lan else { return };
         let addresses: Vec<Ipv6Cidr, LAN_PREFIXES> =
             plan.lan.iter().map(|known| lan.address_in(known.prefix)).collect();
@@ -424,9 +473,16 @@ impl<'p> Router<'p> {
             datapath.probe_addresses6(Hop::LAN);
             control.own = addresses;
         }
+        if control.is_silent {
+            // What hosts have still works until they have forgotten it.
+            plan.lan.clear();
+            plan.mtu = None;
+            lan.set_dns_servers(now, &[]);
+        }
         lan.router.set_prefixes(now, &plan.lan);
         lan.router.set_default_router(now, plan.mtu.is_some());
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
+        control.compare_prefixes(now, &plan);
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Uplink {
     patience: Option<Instant>,
     /// A captive portal has the line: nobody is to be told of a way out.
     pub(crate) is_captive: bool,
+    /// Where nothing is delegated, the LAN has the link's own /64.
+    pub(crate) shares: bool,
     events: Deque<Ipv6Event, 16>,
     events_lost: u32,
 }
@@ -57,13 +59,14 @@ impl Uplink {
             has_no_prefix: false,
             patience: None,
             is_captive: false,
+            shares: true,
             events: Deque::new(),
             events_lost: 0,
         }
     }
 
-    pub(crate) fn set_config(&mut self, config: client::Config) {
-        self.client.set_config(config);
+    pub(crate) const fn config(&self) -> &client::Config {
+        self.client.config()
     }
 
     // What the datapath and the LAN are told.
@@ -112,12 +115,17 @@ impl Uplink {
 
     /// The /64 of the link itself, for the LAN to share where nothing is delegated (RFC 4389, RFC 7278).
     pub(crate) fn shared(&self) -> Option<Delegated> {
-        if !self.has_no_prefix || !self.held.is_empty() {
+        if !self.shares || !self.has_no_prefix || !self.held.is_empty() {
             return None;
         }
         let is_good = |known: &&host::OnLink| known.address.is_some() && !known.is_deprecated;
         let host::OnLink { prefix, preferred, valid, .. } = *self.host.prefixes().iter().find(is_good)?;
         Some(Delegated { prefix, preferred, valid })
+    }
+
+    /// Whether it is known what the line gives: prefixes, or none.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.has_no_prefix || !self.held.is_empty()
     }
 
     /// The first /64 of each prefix, for the LAN.

@@ -257,11 +257,11 @@ fn a_year_wears_the_flash_as_the_documentation_says() {
 fn what_newer_firmware_has_set_survives_an_older_one() {
     let mut flash = Nor::new(4);
     let mut newer = generation(3);
-    let unknown = Record { id: 0x0B01, number: 1, text: "198.51.100.1" };
+    let unknown = Record { id: 0x7B01, number: 1, text: "198.51.100.1" };
     newer.restore(unknown).unwrap_err();
     store(&mut flash, &newer).unwrap();
     let (mut found, told) = boot(&mut flash);
-    assert_eq!(told, ["setting 0x0b01.1 is of another firmware: kept, not used"]);
+    assert_eq!(told, ["setting 0x7b01.1 is of another firmware: kept, not used"]);
     found.set(find("wan.vlan").unwrap(), "99").unwrap();
     store(&mut flash, &found).unwrap();
     assert!(boot(&mut flash).0.records().any(|record| record == unknown));
