@@ -28,7 +28,7 @@ mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, FlowStatus, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
+    Action, DatapathEvent, Filtering, FlowStatus, FlowStatus6, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
     MAX_IPV6_ADDRESSES, MAX_RULES, MAX_TUNNELS, MappingStatus, PingPolicy, PortRange, Prefix, Protocol, Rule,
     TableSpace, TableUse, Tables, Tos, TunnelConfig, TunnelId, TunnelRole, Zone,
 };

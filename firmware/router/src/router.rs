@@ -22,7 +22,9 @@ pub use self::ipv6::Via;
 
 use self::control6::Control6;
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
+use crate::datapath::{
+    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, word,
+};
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
@@ -474,6 +476,11 @@ impl<'p> Router<'p> {
     /// Flows from a place on, each with its place: for who shows them piece by piece.
     pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
         self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// Flows of IPv6 from a place on, each with its place.
+    pub fn flows6(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus6)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status6(now, from))
     }
 
     /// NAT mappings from a place on, each with its place.

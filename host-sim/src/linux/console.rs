@@ -12,6 +12,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{ErrorType, Read, Write};
 use gatelet_console::Console;
 use gatelet_proto::redial::Preset;
+use gatelet_proto::sixinfour::Routed;
 use gatelet_router::{Command, Protocol, WanConfig};
 use gatelet_runtime::settings::{SettingsDesk, SettingsStore, Sides};
 use gatelet_runtime::{ConsoleEnd, ConsoleSide, Gatelet, StoreError};
@@ -171,6 +172,28 @@ fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     lan.ping_from.into_iter().for_each(|network| set("wan.ping-from", network.to_string()));
     for (n, server) in (1..).zip(&lan.ntp) {
         set(&format!("ntp.server.{n}"), server.clone());
+    }
+    let mode = match (lan.ipv6, lan.sit.is_some() || !lan.sit_client.is_empty()) {
+        (true, true) => "auto",
+        (true, false) => "native",
+        (false, true) => "tunnel",
+        (false, false) => "off",
+    };
+    set("ipv6.mode", mode.into());
+    let clients = lan.sit.iter().map(|tunnel| (tunnel, "client"));
+    let servers = lan.sit_client.iter().map(|tunnel| (tunnel, "server"));
+    for (n, (tunnel, role)) in (1..).zip(clients.chain(servers)) {
+        let (Routed::Client { prefix } | Routed::Server { prefix }) = tunnel.routed;
+        let mut set = |path: &str, value: String| set(&format!("tunnel.{n}.{path}"), value);
+        set("role", role.into());
+        if let Some(remote) = tunnel.remote {
+            set("remote", remote.to_string());
+        }
+        set("address", tunnel.address.to_string());
+        set("peer", tunnel.peer.to_string());
+        if let Some(prefix) = prefix {
+            set("prefix", prefix.to_string());
+        }
     }
     refused.take().map_or(Ok(settings), Err)
 }

@@ -300,6 +300,7 @@ impl Gateway {
                 let mut kept = Vec::new();
                 leases.load(&mut |place, record| kept.push((place, record))).await;
                 router.restore_leases(gatelet_runtime::now(), kept);
+                router.remember_ipv6_prefixes(&leases.load_prefixes().await);
                 select(gatelet.run_router(router, &mut store), gatelet.run_leases(&mut leases)).await;
             });
             executor.run_until(drive(network, director, end))?;
