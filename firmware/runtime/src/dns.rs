@@ -32,11 +32,12 @@ use gatelet_settings::UPSTREAMS;
 use gatelet_wire::dns::tcp_prefix;
 use heapless::{String, Vec};
 use rand_core::Rng;
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use crate::connectivity::DnsPolicy;
 use crate::fmt::{Debug, info};
 use crate::gatelet::Names;
+use crate::lan::LanAddresses;
 use crate::{Gatelet, Session, clock};
 
 /// The memory of the DNS service: `QUERIES` that may be under way at once, and `ARENA` bytes of answers kept (at least 2,048).
@@ -216,7 +217,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             tcp,
             upstream_tcp,
         } = space;
-        let followers = self.session(wan).zip(self.lan_address());
+        let followers = self.session(wan).zip(self.lan_addresses());
         let mut forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
         let mut own_upstreams = Vec::new();
         if let Some(desk) = self.settings {
@@ -251,7 +252,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         };
         let udp = async {
             match (followers, policy) {
-                (Some((session, address)), Some(policy)) => desk.serve(session, address, policy).await,
+                (Some((session, addresses)), Some(policy)) => desk.serve(session, addresses, policy).await,
                 _ => pending_for_ever().await,
             }
         };
@@ -271,7 +272,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     async fn serve(
         &self,
         mut session: DynReceiver<'_, Option<Session>>,
-        mut address: DynReceiver<'_, Option<Ipv4Cidr>>,
+        mut addresses: DynReceiver<'_, Option<LanAddresses>>,
         mut policy: DynReceiver<'_, DnsPolicy>,
     ) -> ! {
         loop {
@@ -284,10 +285,10 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
                     self.follow(session);
                     ready = true;
                 }
-                while let Poll::Ready(address) = pin!(address.changed()).poll(cx) {
-                    if let Some(address) = address {
+                while let Poll::Ready(addresses) = pin!(addresses.changed()).poll(cx) {
+                    if let Some(LanAddresses { ipv4: lan, ipv6: lan_ipv6, .. }) = addresses {
                         let mut forwarder = self.forwarder.borrow_mut();
-                        let config = Config { lan: address, ..forwarder.config().clone() };
+                        let config = Config { lan, lan_ipv6, ..forwarder.config().clone() };
                         forwarder.set_config(config);
                     }
                     ready = true;

@@ -47,6 +47,8 @@ pub(super) struct Control6 {
     frame_retry: Option<Instant>,
     /// Our addresses on the LAN, as the datapath knows them.
     own: Vec<Ipv6Cidr, LAN_PREFIXES>,
+    /// Whom the LAN is told to ask for names; nobody: us.
+    dns_servers: Vec<Ipv6Address, { router::DNS_SERVERS }>,
 }
 
 /// A tunnel of the owner's.
@@ -97,7 +99,9 @@ impl<'p> Router<'p> {
         true
     }
 
-    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6. False without a LAN.
+    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6: three at most. If there
+    /// are none, the router itself, as DHCP does: by its address in a prefix of the LAN, which every host can use, and by the
+    /// link-local one, which stays when the prefix changes. False without a LAN.
     pub fn advertise_ipv6(&mut self, now: Instant, dns_servers: &[Ipv6Address]) -> bool {
         let Some(lan) = &self.lan else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == lan.config.port) else { return false };
@@ -106,9 +110,7 @@ impl<'p> Router<'p> {
         if self.control6.lan.as_ref().is_none_or(|known| known.mac() != mac) {
             self.control6.lan = Some(Lan6::new(now, rng, mac));
         }
-        if let Some(lan) = &mut self.control6.lan {
-            lan.set_dns_servers(now, dns_servers);
-        }
+        self.control6.dns_servers = dns_servers.iter().copied().take(router::DNS_SERVERS).collect();
         self.plan6(now);
         true
     }
@@ -415,7 +417,7 @@ impl<'p> Router<'p> {
                 plan.leads_out(datapath.link6(hop).map_or(host::LEAST_MTU, |link| link.mtu));
             }
         }
-        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.into_iter());
+        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.iter().copied());
         let Some(lan) = &mut control.lan else { return };
         let addresses: Vec<Ipv6Cidr, LAN_PREFIXES> =
             plan.lan.iter().map(|known| lan.address_in(known.prefix)).collect();
@@ -424,6 +426,10 @@ impl<'p> Router<'p> {
             datapath.probe_addresses6(Hop::LAN);
             control.own = addresses;
         }
+        let named = plan.preferred(now).map(|prefix| lan.address_in(prefix).address());
+        let named: Vec<Ipv6Address, 2> = named.into_iter().chain([lan.link_local()]).collect();
+        let are_ours = control.dns_servers.is_empty();
+        lan.set_dns_servers(now, if are_ours { &named } else { &control.dns_servers });
         lan.router.set_prefixes(now, &plan.lan);
         lan.router.set_default_router(now, plan.mtu.is_some());
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
@@ -445,6 +451,11 @@ impl Plan {
             // More than the LAN can have are left alone.
             let _ = self.lan.push(prefix);
         }
+    }
+
+    /// The prefix that new connections of hosts come from.
+    fn preferred(&self, now: Instant) -> Option<Ipv6Cidr> {
+        self.lan.iter().find(|known| !known.preferred.is_over(now)).map(|known| known.prefix)
     }
 
     fn leads_nowhere(&mut self, destination: Ipv6Cidr) {
