@@ -275,7 +275,7 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &Router<'_>,
 ) {
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
-        let session = router.wan(wan).and_then(|status| Session::of(&status));
+        let session = router.wan(wan).and_then(|status| Session::of(&status, router.ipv6_access(wan)));
         if let Some(portal) = gatelet.portals.get(usize::from(wan.0)) {
             // Before the session is known: who hears of that reads this.
             portal.set_captive_portal_uri(router.captive_portal_uri(wan));

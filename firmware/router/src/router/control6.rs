@@ -54,6 +54,8 @@ pub(super) struct Control6 {
 /// A tunnel of the owner's.
 #[derive(Debug)]
 struct Watched {
+    /// The WAN whose IPv4 carries it.
+    wan: WanId,
     settings: Tunnel,
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
@@ -148,6 +150,7 @@ impl<'p> Router<'p> {
         datapath.set_ipv6_addresses(hop, tunnel.map(|tunnel| tunnel.address).as_slice());
         datapath.set_ipv6_routes(hop, core::iter::empty());
         *place = tunnel.map(|tunnel| Watched {
+            wan,
             settings: *tunnel,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
@@ -183,8 +186,25 @@ impl<'p> Router<'p> {
         Some(self.control6.tunnels.get(usize::from(id.0))?.as_ref()?.liveness.state())
     }
 
-    fn uplink(&self, wan: WanId) -> Option<&Uplink> {
+    pub(super) fn uplink(&self, wan: WanId) -> Option<&Uplink> {
         self.control6.uplinks.get(usize::from(wan.0))?.as_ref()
+    }
+
+    /// The tunnel to the Internet over a WAN that is up, and our address at its near end: one whose far end answers, if there is
+    /// one.
+    pub(super) fn tunnel_out(&self, wan: WanId) -> Option<(TunnelId, Ipv6Address)> {
+        let all = (0..).map(TunnelId).zip(&self.control6.tunnels);
+        let is_candidate = |tunnel: &&Watched| {
+            tunnel.wan == wan && tunnel.is_up && matches!(tunnel.settings.routed, Routed::Client { .. })
+        };
+        let mut up = all.filter_map(|(id, tunnel)| Some((id, tunnel.as_ref().filter(is_candidate)?)));
+        let first = up.next()?;
+        let (id, tunnel) = if first.1.is_way_out() {
+            first
+        } else {
+            up.find(|(_, tunnel)| tunnel.is_way_out()).unwrap_or(first)
+        };
+        Some((id, tunnel.settings.address.address()))
     }
 
     // What arrives, and time.
