@@ -326,17 +326,23 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         }
     }
 
-    /// The session gives other servers, or none.
+    /// The session gives other servers, or none: those of both families in turns, since one family may be out of order.
     fn follow(&self, session: Option<Session>) {
         let ipv4 = session.and_then(|session| session.ipv4);
-        let given: Vec<Ipv4Address, UPSTREAMS> = ipv4.iter().flat_map(|ipv4| ipv4.dns).flatten().collect();
-        let chosen = if self.own_upstreams.is_empty() { &given } else { &self.own_upstreams };
-        let servers: Vec<IpAddress, UPSTREAMS> = chosen.iter().copied().map(IpAddress::Ipv4).collect();
+        let ipv6 = session.and_then(|session| session.ipv6_access);
+        let own: Vec<IpAddress, UPSTREAMS> =
+            self.own_upstreams.iter().copied().map(IpAddress::Ipv4).collect();
+        let ipv4_server = |turn| Some(IpAddress::Ipv4((*ipv4?.dns.get(turn)?)?));
+        let ipv6_server = |turn| Some(IpAddress::Ipv6((*ipv6?.dns.get(turn)?)?));
+        let in_turns = (0..MAX_UPSTREAMS).flat_map(|turn| [ipv4_server(turn), ipv6_server(turn)]);
+        let given: Vec<IpAddress, MAX_UPSTREAMS> = in_turns.flatten().take(MAX_UPSTREAMS).collect();
+        let servers: &[IpAddress] = if own.is_empty() { &given } else { &own };
+        let is_up = ipv4.is_some() || ipv6.is_some();
         let (now, mut forwarder) = (clock::now(), self.forwarder.borrow_mut());
-        if ipv4.is_some() {
-            forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), &servers);
+        if is_up {
+            forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), servers);
         }
-        forwarder.set_wan_up(now, ipv4.is_some());
+        forwarder.set_wan_up(now, is_up);
     }
 
     fn take_query(&self, client: Client, message: &[u8]) {

@@ -409,6 +409,38 @@ fn hosts_that_ask_are_answered() {
 }
 
 #[test]
+fn without_servers_of_the_owners_the_router_is_named() {
+    let named = |house: &mut House| {
+        house.run_secs(60);
+        let all = std::mem::take(&mut house.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last().expect("an advertisement").1).unwrap().options();
+        let of = |option| match option {
+            NdOption::Rdnss { lifetime_seconds, servers } => {
+                servers.map(|server| (server, lifetime_seconds > 0)).collect()
+            }
+            _ => Vec::new(),
+        };
+        packet.flat_map(of).collect::<Vec<(Ipv6Address, bool)>>()
+    };
+    let own = |prefix: Ipv6Address| {
+        let low = u64::from_be_bytes(modified_eui_64(LAN_MAC));
+        Ipv6Address::from_bits(prefix.to_bits() | u128::from(low))
+    };
+    let near = own(Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0));
+    let mut house = House::with_control6();
+    house.run_secs(10);
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.count()), (near, 0));
+    let mut house = House::with_delegation();
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.collect::<Vec<_>>()), (near, vec![Ipv6Cidr::new(own(FIRST), 64)]));
+    assert_eq!(named(&mut house), [(own(FIRST), true), (near, true)]);
+    let dns = [Ipv6Address::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53)];
+    assert!(house.router.advertise_ipv6(house.now, &dns));
+    assert_eq!(named(&mut house)[0], (dns[0], true));
+}
+
+#[test]
 fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     let mut house = House::new();
     house.any_ttl = true;
