@@ -18,7 +18,7 @@ use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
 pub use self::control6::TunnelStatus;
-pub use self::ipv6::Via;
+pub use self::ipv6::{Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;

@@ -210,7 +210,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// ([`run_dns`](Self::run_dns)) that neither keeps what a portal says nor withholds the portal's own address. `rng` is to
     /// be one that nobody can guess.
     ///
-    /// The line is up for IPv4 while the session has an address; for IPv6 while `stack` has one that is not link-local.
+    /// The line is up for IPv4 while the session has an address; for IPv6 while it has a way to the Internet
+    /// ([`Session::ipv6_access`]), over the line or through a tunnel.
     /// `stack` needs room for [`SOCKETS`](ProbeSpace::SOCKETS) sockets. Does nothing, for ever, if the session has more
     /// followers than there is room for.
     ///
@@ -237,7 +238,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         });
         let drive = async {
             match self.session(wan) {
-                Some(session) => self.drive(&desk, stack, session).await,
+                Some(session) => self.drive(&desk, session).await,
                 None => core::future::pending().await,
             }
         };
@@ -248,7 +249,6 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     async fn drive<R: Rng, const SLOTS: usize>(
         &self,
         desk: &Desk<'_, '_, M, R, SLOTS>,
-        stack: Stack<'_>,
         mut session: DynReceiver<'_, Option<Session>>,
     ) -> ! {
         let wan = desk.connectivity.wan;
@@ -272,7 +272,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             let now = clock::now();
             desk.connectivity.engine.lock(|engine| {
                 let engine = &mut *engine.borrow_mut();
-                let new = Line::of(engine.config().family, given.as_ref(), stack);
+                let new = Line::of(engine.config().family, given.as_ref());
                 if new != line {
                     new.tell(now, engine);
                     if !new.is_up() {
@@ -328,8 +328,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 connectivity.look(|engine| (engine.config().family, engine.poll_at().is_some()));
             let seen = if is_up { self.wan_status(connectivity.wan).await } else { None };
             let seen = seen.map(|status| watch.see(clock::now(), status.forwarded));
-            if family == Family::Ipv6 || seen.is_some_and(|seen| seen != [None; 2]) {
-                // The loop also looks whether the stack has an IPv6 address by now: nobody tells.
+            if seen.is_some_and(|seen| seen != [None; 2]) {
                 connectivity.touch(|engine| {
                     // What is counted is IPv4; that somebody is there is all the same.
                     let counts =
@@ -352,7 +351,7 @@ struct Line {
 
 impl Line {
     /// What there is for a family.
-    fn of(family: Family, session: Option<&Session>, stack: Stack<'_>) -> Self {
+    fn of(family: Family, session: Option<&Session>) -> Self {
         let Some(session) = session else { return Self::default() };
         let by_ipv4 = session.ipv4.into_iter().flat_map(|ipv4| ipv4.dns).flatten().map(IpAddr::V4);
         match family {
@@ -361,11 +360,10 @@ impl Line {
                 Self { address, resolvers: by_ipv4.take(RESOLVERS_MAX).collect() }
             }
             Family::Ipv6 => {
-                let config = stack.config_v6();
-                let address = config.as_ref().map(|config| config.address.address());
-                let by_ipv6 = config.iter().flat_map(|config| &config.dns_servers).copied().map(IpAddr::V6);
+                let access = session.ipv6_access;
+                let by_ipv6 = access.into_iter().flat_map(|access| access.dns).flatten().map(IpAddr::V6);
                 Self {
-                    address: address.filter(|address| !address.is_unicast_link_local()).map(IpAddr::V6),
+                    address: access.map(|access| access.address.into()),
                     resolvers: by_ipv6.chain(by_ipv4).take(RESOLVERS_MAX).collect(),
                 }
             }

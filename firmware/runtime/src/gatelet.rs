@@ -18,12 +18,13 @@ use gatelet_proto::redial::Ledger;
 use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
 use heapless::Vec;
 use smoltcp::time::Instant;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::Ipv4Address;
 
 use crate::connectivity::PortalDesk;
 use crate::console::{ReportDesk, Tap};
 use crate::dns::DnsStatus;
 use crate::fmt::{Show, warning};
+use crate::lan::LanAddresses;
 use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
@@ -76,7 +77,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) pool: Pool<'p>,
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
-    pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    pub(crate) lan: StackQueues<'p, M, LanAddresses>,
     /// Between each WAN's connectivity, its DNS service and the router.
     pub(crate) portals: [PortalDesk<M>; WANS],
     /// Leases that are to be kept.
@@ -208,8 +209,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         Some((stack, WanRunner { runner, stack, session }))
     }
 
-    /// The router's IP stack on the LAN, and what runs it: it has the router's address there, and answers pings. `seed` is to be
-    /// random; `resources` set the number of sockets.
+    /// The router's IP stack on the LAN, and what runs it: it answers to all of the router's addresses there, of IPv4 and IPv6, the
+    /// latter under the link-local one ([`Stack::config_v6`]), and to pings. `seed` is to be random; `resources` set the number of
+    /// sockets.
     ///
     /// `None` if the pool has no frame for [`PortId::LOCAL`], or if the stack was made before.
     pub fn lan_stack<'a, const SOCKETS: usize>(
@@ -226,9 +228,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             up: false,
             mtu: LAN_MTU,
         };
-        let address = self.lan.session.dyn_receiver()?;
+        let addresses = self.lan.session.dyn_receiver()?;
         let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
-        Some((stack, LanRunner { runner, stack, address }))
+        Some((stack, LanRunner { runner, stack, addresses }))
     }
 
     /// The IP packets of a WAN as plain queues, for who has a stack of his own: a receiver of the frames that
@@ -250,8 +252,8 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
-    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if six follow it already.
-    pub(crate) fn lan_address(&self) -> Option<DynReceiver<'_, Option<Ipv4Cidr>>> {
+    /// The router's addresses on the LAN: what they are now, and a wait for the next change. `None` if six follow them already.
+    pub(crate) fn lan_addresses(&self) -> Option<DynReceiver<'_, Option<LanAddresses>>> {
         self.lan.session.dyn_receiver()
     }
 

@@ -146,6 +146,7 @@ mod lamp;
 mod lan;
 mod leases;
 mod ledger;
+mod one_address;
 mod port;
 mod queues;
 mod router;

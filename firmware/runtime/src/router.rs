@@ -20,8 +20,9 @@ use smoltcp::time::Instant;
 
 use crate::fmt::{Debug, Show, info, warning};
 use crate::gatelet::{Event, Gatelet, TimedEvent};
+use crate::lan::LanAddresses;
 use crate::queues::FrameQueue;
-use crate::{LedgerStore, Session, clock};
+use crate::{LedgerStore, Session, clock, one_address};
 
 /// How many frames of one queue are handled before the next queue's turn.
 const BURST: usize = 8;
@@ -125,7 +126,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
         for frame in burst(&queues.ingress) {
             gatelet.tap.see(now, id, frame.bytes());
             if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
-                deliver(gatelet, egress, frame);
+                deliver(gatelet, router, egress, frame);
             }
             transmit(gatelet, router, now);
         }
@@ -133,14 +134,17 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
         for frame in burst(&queues.from_stack) {
             if let Some((egress, frame)) = router.handle_stack_packet(now, wan, frame) {
-                deliver(gatelet, egress, frame);
+                deliver(gatelet, router, egress, frame);
             }
             transmit(gatelet, router, now);
         }
     }
-    for frame in burst(&gatelet.lan.from_stack) {
+    for mut frame in burst(&gatelet.lan.from_stack) {
+        if let Some((link_local, others)) = router.lan_ipv6() {
+            one_address::leave(frame.bytes_mut(), link_local, others);
+        }
         if let Some((egress, frame)) = router.handle_lan_packet(now, frame) {
-            deliver(gatelet, egress, frame);
+            deliver(gatelet, router, egress, frame);
         }
         transmit(gatelet, router, now);
     }
@@ -235,7 +239,7 @@ fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     now: Instant,
 ) {
     while let Some((egress, frame)) = router.poll_transmit(now) {
-        deliver(gatelet, egress, frame);
+        deliver(gatelet, router, egress, frame);
     }
 }
 
@@ -243,8 +247,9 @@ fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
 /// queues of this `Gatelet` is nowhere to be sent.
 fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &Router<'p>,
     egress: Egress,
-    frame: Frame<'p>,
+    mut frame: Frame<'p>,
 ) {
     match egress {
         Egress::Port(id) => {
@@ -258,7 +263,12 @@ fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 stack.to_stack.push(frame);
             }
         }
-        Egress::LanStack => gatelet.lan.to_stack.push(frame),
+        Egress::LanStack => {
+            if let Some((link_local, _)) = router.lan_ipv6() {
+                one_address::enter(frame.bytes_mut(), link_local);
+            }
+            gatelet.lan.to_stack.push(frame);
+        }
     }
 }
 
@@ -268,7 +278,7 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &Router<'_>,
 ) {
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
-        let session = router.wan(wan).and_then(|status| Session::of(&status));
+        let session = router.wan(wan).and_then(|status| Session::of(&status, router.ipv6_access(wan)));
         if let Some(portal) = gatelet.portals.get(usize::from(wan.0)) {
             // Before the session is known: who hears of that reads this.
             portal.set_captive_portal_uri(router.captive_portal_uri(wan));
@@ -279,7 +289,7 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
             changed
         });
     }
-    let lan = router.lan();
+    let lan = LanAddresses::of(router);
     gatelet.lan.session.sender().send_if_modified(|known| {
         let changed = known.flatten() != lan;
         *known = Some(lan);

@@ -62,6 +62,8 @@ pub(super) struct Control6 {
     /// The LAN's own prefix.
     local_prefix: Option<Ipv6Cidr>,
     memory: Memory,
+    /// Whom the LAN is told to ask for names; nobody: us.
+    dns_servers: Vec<Ipv6Address, { router::DNS_SERVERS }>,
 }
 
 /// A tunnel of the owner's.
@@ -123,7 +125,9 @@ impl<'p> Router<'p> {
         true
     }
 
-    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6. False without a LAN.
+    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6: three at most. If there
+    /// are none, the router itself, as DHCP does: by its address in a prefix of the LAN, which every host can use, and by the
+    /// link-local one, which stays when the prefix changes. False without a LAN.
     pub fn advertise_ipv6(&mut self, now: Instant, dns_servers: &[Ipv6Address]) -> bool {
         let Some(lan) = &self.lan else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == lan.config.port) else { return false };
@@ -133,9 +137,7 @@ impl<'p> Router<'p> {
             self.control6.lan = Some(Lan6::new(now, rng, mac));
         }
         self.control6.is_silent = false;
-        if let Some(lan) = &mut self.control6.lan {
-            lan.set_dns_servers(now, dns_servers);
-        }
+        self.control6.dns_servers = dns_servers.iter().copied().take(router::DNS_SERVERS).collect();
         self.plan6(now);
         true
     }
@@ -223,8 +225,25 @@ impl<'p> Router<'p> {
         Some(self.control6.tunnels.get(usize::from(id.0))?.as_ref()?.liveness.state())
     }
 
-    fn uplink(&self, wan: WanId) -> Option<&Uplink> {
+    pub(super) fn uplink(&self, wan: WanId) -> Option<&Uplink> {
         self.control6.uplinks.get(usize::from(wan.0))?.as_ref()
+    }
+
+    /// The tunnel to the Internet over a WAN that is up, and our address at its near end: one whose far end answers, if there is
+    /// one.
+    pub(super) fn tunnel_out(&self, wan: WanId) -> Option<(TunnelId, Ipv6Address)> {
+        let all = (0..).map(TunnelId).zip(&self.control6.tunnels);
+        let is_candidate = |tunnel: &&Watched| {
+            tunnel.wan == wan && tunnel.is_up && matches!(tunnel.settings.routed, Routed::Client { .. })
+        };
+        let mut up = all.filter_map(|(id, tunnel)| Some((id, tunnel.as_ref().filter(is_candidate)?)));
+        let first = up.next()?;
+        let (id, tunnel) = if first.1.is_way_out() {
+            first
+        } else {
+            up.find(|(_, tunnel)| tunnel.is_way_out()).unwrap_or(first)
+        };
+        Some((id, tunnel.settings.address.address()))
     }
 
     // What arrives, and time.
@@ -473,12 +492,15 @@ impl<'p> Router<'p> {
             datapath.probe_addresses6(Hop::LAN);
             control.own = addresses;
         }
+        let named = plan.preferred(now).map(|prefix| lan.address_in(prefix).address());
+        let named: Vec<Ipv6Address, 2> = named.into_iter().chain([lan.link_local()]).collect();
+        let named = if control.dns_servers.is_empty() { named.as_slice() } else { &control.dns_servers };
         if control.is_silent {
             // What hosts have still works until they have forgotten it.
             plan.lan.clear();
             plan.mtu = None;
-            lan.set_dns_servers(now, &[]);
         }
+        lan.set_dns_servers(now, if control.is_silent { &[] } else { named });
         lan.router.set_prefixes(now, &plan.lan);
         lan.router.set_default_router(now, plan.mtu.is_some());
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
@@ -501,6 +523,11 @@ impl Plan {
             // More than the LAN can have are left alone.
             let _ = self.lan.push(prefix);
         }
+    }
+
+    /// The prefix that new connections of hosts come from.
+    fn preferred(&self, now: Instant) -> Option<Ipv6Cidr> {
+        self.lan.iter().find(|known| !known.preferred.is_over(now)).map(|known| known.prefix)
     }
 
     fn leads_nowhere(&mut self, destination: Ipv6Cidr) {

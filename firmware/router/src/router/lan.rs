@@ -4,7 +4,7 @@ use gatelet_hal::Frame;
 use gatelet_proto::dhcp::server::{self, LeaseRecord};
 use gatelet_wire::ethernet::{self, Header};
 use smoltcp::time::Instant;
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use super::ingress::check_version;
 use super::ipv6::lan_link;
@@ -61,6 +61,11 @@ impl<'p> Router<'p> {
     /// The router's own address on the LAN, and the network's length.
     pub fn lan(&self) -> Option<Ipv4Cidr> {
         self.lan.as_ref().map(|lan| lan.config.address)
+    }
+
+    /// The router's own link-local address on the LAN, and those in the LAN's prefixes, the preferred one first.
+    pub fn lan_ipv6(&self) -> Option<(Ipv6Address, impl Iterator<Item = Ipv6Cidr>)> {
+        self.datapath.as_ref()?.own_ipv6(Hop::LAN)
     }
 
     /// The DHCP server of the LAN, with its leases.

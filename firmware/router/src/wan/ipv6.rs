@@ -13,6 +13,7 @@ use chacha20::ChaCha8Rng;
 use gatelet_proto::dhcpv6::client::{self, Client, Delegated, Loss, PREFIXES};
 use gatelet_proto::lifetime::Lifetime;
 use gatelet_proto::ra::host::{self, Host};
+use gatelet_proto::ra::with_interface_id;
 use gatelet_wire::dhcpv6::{ALL_SERVERS, CLIENT_PORT, SERVER_PORT};
 use gatelet_wire::ndp::network;
 use heapless::{Deque, Vec};
@@ -86,7 +87,8 @@ impl Uplink {
         self.host.mtu()
     }
 
-    /// Our addresses, each with the length of the network on the link; what is preferred first.
+    /// Our addresses, each with the length of the network on the link; what is preferred first. A line that gives a prefix and no
+    /// address gives one out of the prefix (RFC 7084 WAA-7).
     pub(crate) fn addresses(&self) -> Vec<Ipv6Cidr, MAX_IPV6_ADDRESSES> {
         let mut all = Vec::new();
         let shares = self.shared().is_some();
@@ -105,7 +107,18 @@ impl Uplink {
             // One too many is not used.
             let _ = all.push(address);
         }
+        if all.is_empty() {
+            let _ = self.address_of_prefix().map(|address| all.push(address));
+        }
         all
+    }
+
+    /// An address in the first /64 of what this session's lease delegates, where the LAN's hosts and the router itself have
+    /// others.
+    fn address_of_prefix(&self) -> Option<Ipv6Cidr> {
+        let prefix = network(self.client.lease()?.prefixes.first()?.prefix.address(), 64);
+        let interface_id = self.link?.interface_id;
+        Some(Ipv6Cidr::new(with_interface_id(prefix.address(), interface_id), 128))
     }
 
     /// Prefixes that are ours, whole.

@@ -172,7 +172,12 @@ fn ping_and_what_cannot_be_resolved() {
         for (wan, own) in [(0, 2), (1, 1)] {
             let dns = [Some(address(9)), None];
             let ipv4 = Some(Ipv4Status { address: address(own), peer: None, dns });
-            gatelet.stacks[wan].session.sender().send(Some(Session { ipv4, ipv6: None, mtu: 1492 }));
+            gatelet.stacks[wan].session.sender().send(Some(Session {
+                ipv4,
+                ipv6: None,
+                ipv6_access: None,
+                mtu: 1492,
+            }));
         }
         let side = ConsoleSide {
             settings: &desk,

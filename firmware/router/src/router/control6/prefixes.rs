@@ -37,6 +37,29 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// What was kept over a reboot comes before what is advertised already.
+    fn remember(&mut self, prefixes: &[u64]) {
+        let since = core::mem::take(&mut self.known);
+        self.known.extend(prefixes.iter().copied().take(LAN_PREFIXES));
+        self.is_to_compare = !self.known.is_empty();
+        self.is_to_keep = false;
+        for new in since {
+            self.add(new);
+        }
+    }
+
+    fn add(&mut self, new: u64) {
+        if self.known.contains(&new) {
+            return;
+        }
+        if self.known.is_full() {
+            self.known.remove(0);
+        }
+        // There is room now.
+        let _ = self.known.push(new);
+        self.is_to_keep = true;
+    }
+
     /// Takes note of what is advertised.
     fn note(&mut self, advertised: &[LanPrefix]) {
         for LanPrefix { prefix, .. } in advertised {
@@ -51,12 +74,7 @@ impl Memory {
                 gone -= usize::from(!stays);
                 stays
             });
-            if self.known.is_full() {
-                self.known.remove(0);
-            }
-            // There is room now.
-            let _ = self.known.push(new);
-            self.is_to_keep = true;
+            self.add(new);
         }
     }
 }
@@ -102,10 +120,7 @@ impl Router<'_> {
     /// What [`poll_ipv6_prefixes`](Self::poll_ipv6_prefixes) gave before a reboot: hosts are told that those are gone that are not
     /// there again, once it is known what is (RFC 9096 §3.5).
     pub fn remember_ipv6_prefixes(&mut self, prefixes: &[u64]) {
-        let memory = &mut self.control6.memory;
-        for prefix in prefixes {
-            memory.is_to_compare |= memory.known.push(*prefix).is_ok();
-        }
+        self.control6.memory.remember(prefixes);
     }
 
     /// The /64s of which hosts may have addresses, when there is one more: they are to be kept over a reboot. Of each, its first 64
@@ -177,5 +192,18 @@ mod tests {
             assert_eq!(known(&memory), kept, "{there:?}");
             assert!(core::mem::take(&mut memory.is_to_keep));
         }
+    }
+
+    #[test]
+    fn what_is_advertised_before_the_flash_is_read_is_no_reason_to_write() {
+        let mut memory = Memory::default();
+        memory.note(&advertised(&[1]));
+        memory.remember(&[high_bits(prefix(7)), high_bits(prefix(1))]);
+        assert!(memory.is_to_compare && !memory.is_to_keep);
+        assert_eq!(known(&memory), [7, 1]);
+        memory.note(&advertised(&[2]));
+        memory.remember(&[high_bits(prefix(7)), high_bits(prefix(1))]);
+        assert!(memory.is_to_keep);
+        assert_eq!(known(&memory), [7, 1, 2]);
     }
 }

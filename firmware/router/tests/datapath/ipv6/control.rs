@@ -5,7 +5,7 @@ use gatelet_proto::dhcpv6::duid_ll;
 use gatelet_proto::ra::modified_eui_64;
 use gatelet_proto::sixinfour::liveness::State;
 use gatelet_proto::sixinfour::{Routed, Tunnel};
-use gatelet_router::{TunnelId, WanId};
+use gatelet_router::{Dropped, TunnelId, Via, WanId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
 use gatelet_wire::icmpv6::{self, Echo};
@@ -19,7 +19,7 @@ use smoltcp::wire::{
 
 use crate::house::{FIBRE_MAC, House, LAN_MAC, OURS, WAN};
 use crate::house6::{FAR6, WEB6, mac6};
-use crate::packets6::{neighbour, udp6};
+use crate::packets6::{neighbour, udp6, with_hop_limit};
 
 /// The concentrator's link-local address, and what it delegates.
 const BRAS: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xB);
@@ -209,6 +209,45 @@ fn a_line_gives_a_prefix_and_the_lan_has_it() {
     house.check_tables();
 }
 
+/// The router's own stack asks somebody from the address that it has been told, and hears the answer.
+fn stack_reaches(house: &mut House, over: fn(&mut House) -> usize) -> bool {
+    let own = house.router.ipv6_access(WAN).expect("a way out").address;
+    over(house);
+    house.wan_stack_sends(&with_hop_limit(udp6((own, 6000), (WEB6, 53), b"question"), 64));
+    house.settle();
+    over(house) == 1
+}
+
+#[test]
+fn the_routers_own_stack_has_the_lines_address() {
+    let mut house = House::with_control6();
+    assert_eq!(house.router.ipv6_access(WAN), None);
+    let (_, messages) = house.asks();
+    house.hears_reply(&messages[0].1, &[FIRST]);
+    assert_eq!(house.router.ipv6_access(WAN), None, "nobody to send to");
+    house.hears_router(1800, None);
+    // The line gives a prefix and no address: one out of the prefix, with the link's interface identifier (RFC 7084 WAA-7).
+    let local = house.router.wan(WAN).and_then(|status| status.ipv6).expect("up").local;
+    let own = gatelet_proto::ra::with_interface_id(FIRST, local);
+    let access = house.router.ipv6_access(WAN).expect("a way out");
+    assert_eq!((access.address, access.via, access.dns), (own, Via::Wan(WAN), [None; 3]));
+    assert_eq!(house.router.ipv6_addresses(WAN).collect::<Vec<_>>(), [Ipv6Cidr::new(own, 128)]);
+    assert!(stack_reaches(&mut house, over_wan));
+    house.internet6_sends(&udp6((WEB6, 53), (own, 6000), b"answer"));
+    assert_eq!(house.stacks6_got().len(), 1);
+    let uninvited =
+        house.dropped_by(|house| house.internet6_sends(&udp6((WEB6, 54), (own, 6000), b"answer")));
+    assert_eq!(uninvited, [(Dropped::Uninvited, 1)]);
+    // An address of the line's own is the better one.
+    house.hears_router(1800, Some(SECOND));
+    let own = gatelet_proto::ra::with_interface_id(SECOND, local);
+    assert_eq!(house.router.ipv6_access(WAN).map(|access| access.address), Some(own));
+    assert!(stack_reaches(&mut house, over_wan));
+    house.redial(OURS);
+    assert_eq!(house.router.ipv6_access(WAN), None, "the last session's prefix is not known to be good");
+    house.check_tables();
+}
+
 #[test]
 fn a_redial_keeps_the_prefix_if_it_is_still_good() {
     let mut house = House::with_delegation();
@@ -370,6 +409,38 @@ fn hosts_that_ask_are_answered() {
 }
 
 #[test]
+fn without_servers_of_the_owners_the_router_is_named() {
+    let named = |house: &mut House| {
+        house.run_secs(60);
+        let all = std::mem::take(&mut house.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last().expect("an advertisement").1).unwrap().options();
+        let of = |option| match option {
+            NdOption::Rdnss { lifetime_seconds, servers } => {
+                servers.map(|server| (server, lifetime_seconds > 0)).collect()
+            }
+            _ => Vec::new(),
+        };
+        packet.flat_map(of).collect::<Vec<(Ipv6Address, bool)>>()
+    };
+    let own = |prefix: Ipv6Address| {
+        let low = u64::from_be_bytes(modified_eui_64(LAN_MAC));
+        Ipv6Address::from_bits(prefix.to_bits() | u128::from(low))
+    };
+    let near = own(Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0));
+    let mut house = House::with_control6();
+    house.run_secs(10);
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.count()), (near, 0));
+    let mut house = House::with_delegation();
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.collect::<Vec<_>>()), (near, vec![Ipv6Cidr::new(own(FIRST), 64)]));
+    assert_eq!(named(&mut house), [(own(FIRST), true), (near, true)]);
+    let dns = [Ipv6Address::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53)];
+    assert!(house.router.advertise_ipv6(house.now, &dns));
+    assert_eq!(named(&mut house)[0], (dns[0], true));
+}
+
+#[test]
 fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     let mut house = House::new();
     house.any_ttl = true;
@@ -396,13 +467,21 @@ fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     house.internet_sends(&crate::packets::ip(41, remote, OURS, &answer[..len]));
     house.settle();
     assert_eq!(house.router.tunnel_state(id), Some(State::Up));
+    let access = house.router.ipv6_access(WAN).expect("through the tunnel");
+    assert_eq!((access.address, access.via, access.mtu), (own, Via::Tunnel(id), 1472));
+    assert!(stack_reaches(&mut house, |house| over_tunnel(house, WEB6).len()));
+    let answer = with_hop_limit(udp6((WEB6, 53), (own, 6000), b"answer"), 60);
+    house.internet_sends(&crate::packets::ip(41, remote, OURS, &answer));
+    assert_eq!(house.stacks6_got().len(), 1);
     house.run_secs(4);
     assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
     assert!(house.reaches(FIRST, |house| over_tunnel(house, WEB6).len()));
     house.run_secs(60);
     assert_eq!(house.router.tunnel_state(id), Some(State::Down));
+    assert_eq!(house.router.ipv6_access(WAN), Some(access), "whoever looks through it finds that out");
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "hosts fall back");
     assert!(house.router.set_up_tunnel(house.now, id, WAN, None));
+    assert_eq!(house.router.ipv6_access(WAN), None);
     house.run_secs(4);
     let (_, prefixes) = house.advertised().unwrap();
     assert_eq!((prefixes[0].0, prefixes[0].1), (lan(FIRST), 0), "deprecated");
