@@ -48,16 +48,18 @@ pub enum Problem {
     NeedsProbes,
     /// The tunnel cannot be.
     Tunnel(ConfigError6),
-    /// Nobody says where this tunnel's far end is.
-    TunnelNeedsRemote(u8),
+    /// Nobody says where the far end of this tunnel is, whose client we are.
+    ClientNeedsRemote(u8),
+    /// Nobody says where the client is, and nobody can tell.
+    ServerNeedsRemote,
     /// This tunnel has the same far end: nobody could tell whose packets are whose.
     TunnelTwice(u8),
     /// This tunnel has a prefix with addresses in common.
     PrefixTwice(u8),
-    /// Updates of this tunnel are of no use without an account.
-    UpdateNeedsAccount(u8),
-    /// Updates of this tunnel would tell the key to all who listen, and nobody has said that they may.
-    UpdateInClear(u8),
+    /// Updates are of no use without an account.
+    UpdateNeedsAccount,
+    /// Updates would tell the key to all who listen, and nobody has said that they may.
+    UpdateInClear,
     /// There is no network to join.
     StationNeeds,
 }
@@ -101,22 +103,18 @@ impl fmt::Display for Conflict {
                 f.write_str("custom needs a list of your own: set connectivity.probe.1.url")
             }
             Problem::Tunnel(error) => f.write_str(error.as_str()),
-            Problem::TunnelNeedsRemote(n) => write!(
-                f,
-                "a client needs tunnel.{n}.remote, for example 198.51.100.2; a server can do with tunnel.{n}.update.id, \
-                 .user and .key, by which its client tells where it is"
-            ),
+            Problem::ClientNeedsRemote(n) => {
+                write!(f, "a client needs tunnel.{n}.remote, for example 198.51.100.2")
+            }
+            Problem::ServerNeedsRemote => {
+                f.write_str("a server needs its .remote, or .update.id, .user and .key")
+            }
             Problem::TunnelTwice(other) => write!(f, "tunnel.{other} has the same far end"),
             Problem::PrefixTwice(other) => {
                 write!(f, "it has addresses in common with the prefix of tunnel.{other}")
             }
-            Problem::UpdateNeedsAccount(n) => {
-                write!(f, "it needs tunnel.{n}.update.id, tunnel.{n}.update.user and tunnel.{n}.update.key")
-            }
-            Problem::UpdateInClear(n) => write!(
-                f,
-                "the key would go over the line in clear: set tunnel.{n}.update.plain-http on if it may"
-            ),
+            Problem::UpdateNeedsAccount => f.write_str("it needs .id, .user and .key, too"),
+            Problem::UpdateInClear => f.write_str("the key would go in clear; .plain-http on allows it"),
             Problem::StationNeeds => {
                 f.write_str("a station needs wifi.station.ssid, for example Hotel Guest")
             }

@@ -17,7 +17,9 @@ impl Settings {
             }
             let is_updated = self.serves(n) && self.has_account(n);
             if tunnel.remote.is_none() && !is_updated {
-                tell("tunnel.#.address", Problem::TunnelNeedsRemote(n));
+                let problem =
+                    if self.serves(n) { Problem::ServerNeedsRemote } else { Problem::ClientNeedsRemote(n) };
+                tell("tunnel.#.address", problem);
             }
             let earlier = || (1..n).filter_map(|n| Some((n, self.tunnel_set(n)?)));
             let is_same = |other: &(u8, Tunnel)| tunnel.remote.is_some() && other.1.remote == tunnel.remote;
@@ -32,9 +34,9 @@ impl Settings {
             }
             if !self.plain("tunnel.#.update.server", n).is_empty() && !self.serves(n) {
                 if !self.has_account(n) {
-                    tell("tunnel.#.update.server", Problem::UpdateNeedsAccount(n));
+                    tell("tunnel.#.update.server", Problem::UpdateNeedsAccount);
                 } else if !self.flag("tunnel.#.update.plain-http", n) {
-                    tell("tunnel.#.update.server", Problem::UpdateInClear(n));
+                    tell("tunnel.#.update.server", Problem::UpdateInClear);
                 }
             }
         }
@@ -109,7 +111,7 @@ mod tests {
         for (lines, told) in [
             (&[REMOTE][..], "tunnel.1.address: it is missing"),
             (&[ADDRESS], "tunnel.1.address: a client needs tunnel.1.remote"),
-            (&[ADDRESS, SERVER], "tunnel.1.address: a client needs tunnel.1.remote"),
+            (&[ADDRESS, SERVER], "tunnel.1.address: a server needs its .remote, or .update.id"),
             (&[ADDRESS, REMOTE, ("tunnel.1.peer", "2001:db8:6::12")], "tunnel.1.address: tunnel addresses"),
             (&[ADDRESS, ("tunnel.1.remote", "169.254.1.1")], "tunnel.1.remote: remote is no host's"),
             (&[ADDRESS, REMOTE, ("tunnel.1.prefix", "2001:db8:6::/48")], "tunnel.1.prefix: routed prefix"),
@@ -121,10 +123,10 @@ mod tests {
                 &[ADDRESS, REMOTE, prefix, second[0], second[1], ("tunnel.2.prefix", "2001:db8:66:9::/64")],
                 "tunnel.2.prefix: it has addresses in common with the prefix of tunnel.1",
             ),
-            (&[ADDRESS, REMOTE, BROKER], "tunnel.1.update.server: it needs tunnel.1.update.id"),
+            (&[ADDRESS, REMOTE, BROKER], "tunnel.1.update.server: it needs .id, .user and .key"),
             (
                 &[ADDRESS, REMOTE, BROKER, ACCOUNT[0], ACCOUNT[1], ACCOUNT[2]],
-                "tunnel.1.update.server: the key would go over the line in clear",
+                "tunnel.1.update.server: the key would go in clear",
             ),
             (&[("wifi.mode", "station")], "wifi.mode: a station needs wifi.station.ssid"),
         ] {

@@ -11,6 +11,7 @@
 //!
 //! Reading list: RFC 9096 §3.5 (stale prefixes); RFC 4193 (a prefix of one's own); RFC 7084 §4.3.
 
+use gatelet_proto::dhcpv6::client::Delegated;
 use gatelet_proto::lifetime::Lifetime;
 use gatelet_proto::ra::router::{self, LanPrefix};
 use gatelet_wire::ndp::network;
@@ -20,7 +21,7 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::{Control6, LAN_PREFIXES, Plan};
 use crate::router::Router;
-use crate::wan::Uplink;
+use crate::wan::{Uplink, WanId};
 
 /// Prefixes that are kept after they have gone: hosts may have addresses of them for 90 minutes.
 const GONE: usize = 2;
@@ -129,6 +130,21 @@ impl Router<'_> {
         let memory = &mut self.control6.memory;
         let is_to_keep = core::mem::take(&mut memory.is_to_keep);
         is_to_keep.then(|| memory.known.clone())
+    }
+
+    /// Whether addresses and prefixes are [acquired](Self::acquire_ipv6) on any WAN.
+    pub fn acquires_ipv6(&self) -> bool {
+        self.control6.uplinks.iter().any(Option::is_some)
+    }
+
+    /// The default router that a WAN has told: its link-local address.
+    pub fn ipv6_router(&self, wan: WanId) -> Option<Ipv6Address> {
+        self.uplink(wan).and_then(Uplink::router)
+    }
+
+    /// The /64 of a WAN's own link that the LAN shares, because nothing is delegated.
+    pub fn shared_ipv6_prefix(&self, wan: WanId) -> Option<Delegated> {
+        self.uplink(wan).and_then(Uplink::shared)
     }
 
     /// What the LAN is told of prefixes: those that are there, then those that are told to be gone.

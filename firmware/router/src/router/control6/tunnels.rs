@@ -6,7 +6,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv6Cidr};
 
 use super::{Control6, Watched};
-use crate::datapath::{Datapath, Hop, Medium, TunnelId, address};
+use crate::datapath::{Datapath, Hop, MAX_TUNNELS, Medium, TunnelId, address};
 use crate::router::Router;
 use crate::wan::WanId;
 
@@ -92,6 +92,11 @@ impl Router<'_> {
             self.plan6(now);
         }
         true
+    }
+
+    /// How each tunnel is that was [set up](Self::set_up_tunnel).
+    pub fn tunnels(&self) -> impl Iterator<Item = (TunnelId, TunnelStatus)> {
+        (0..MAX_TUNNELS as u8).map(TunnelId).filter_map(|id| Some((id, self.tunnel(id)?)))
     }
 
     /// How a tunnel is that was [set up](Self::set_up_tunnel).
