@@ -7,6 +7,8 @@
 //!    │ no address          │ └── 1 min, 2 min, … 1 h ──────────┘  │ badauth, abuse,        │ not within a minute
 //!    │                     │     no answer, 911: 30 min at least  ▼ nohost, badagent       │ of the last update
 //!    └── (from anywhere)   └──────────────────────────────────  Refused (until retry or other settings)
+//!
+//!   Done ── the far end is silent, an hour after the last update at the soonest ──► Due
 //! ```
 //!
 //! Brokers lock out who tells them too much: nothing is said twice, and a refusal is not argued with. The key goes over
@@ -26,6 +28,9 @@ pub const NAME_MAX: usize = 64;
 
 /// An address that comes and goes at once need not be told.
 const SETTLE: Duration = Duration::from_secs(2);
+/// A broker that has forgotten us, as one without a memory does when it starts anew, is told again. Not more often than this:
+/// mostly it is silent for another reason.
+const DOUBT_INTERVAL: Duration = Duration::from_secs(3600);
 /// No two updates within this.
 const LEAST_INTERVAL: Duration = Duration::from_secs(60);
 /// How long an answer is waited for, the connection's opening included.
@@ -40,8 +45,10 @@ const SERVER_ERROR: Duration = Duration::from_secs(1800);
 /// What to tell whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The broker's name.
+    /// The broker's name, or its IPv4 address.
     pub server: String<NAME_MAX>,
+    /// Where it listens: 80, or 443 where the connection is encrypted, unless it is somebody's own.
+    pub port: u16,
     /// The tunnel: its number or name with the broker.
     pub hostname: String<NAME_MAX>,
     /// Who we are.
@@ -169,6 +176,14 @@ impl Client {
         }
     }
 
+    /// The tunnel's far end does not answer: perhaps it does not know our address any more.
+    pub fn handle_silence(&mut self, now: Instant) {
+        if let (State::Done { .. }, Some(_)) = (self.state, self.address) {
+            let least = self.last_update.map_or(now, |last| last + DOUBT_INTERVAL);
+            self.state = State::Due { at: least.max(now + SETTLE) };
+        }
+    }
+
     /// Tries anew, whatever was refused.
     pub fn retry(&mut self, now: Instant) {
         self.failures = 0;
@@ -189,9 +204,10 @@ impl Client {
             self.refuse(Refusal::NotEncrypted);
             return None;
         }
-        let Config { server, hostname, account, says_address, .. } = &self.config;
+        let Config { server, port, hostname, account, says_address, .. } = &self.config;
         let update = Update {
             host: server,
+            port: *port,
             hostname,
             address: says_address.then_some(address),
             username: &account.username,
@@ -287,6 +303,7 @@ mod tests {
     fn config() -> Config {
         Config {
             server: "tunnelbroker.example".try_into().unwrap(),
+            port: 80,
             hostname: "123456".try_into().unwrap(),
             account: Account::new("alice", "s3cret").unwrap(),
             says_address: true,
@@ -341,6 +358,22 @@ mod tests {
         assert_eq!(world.now - told, LEAST_INTERVAL, "not sooner than a minute after the last");
         assert_eq!(world.hears("nochg"), Some(Event::Updated { address: NEW, is_new: false }));
         assert_eq!(world.hears("good"), None, "it was not asked");
+    }
+
+    #[test]
+    fn a_broker_that_has_forgotten_is_told_again_but_not_often() {
+        let mut world = World::with(OWN);
+        assert_eq!(world.asks(), Some(OWN));
+        let told = world.now;
+        world.client.handle_silence(world.now);
+        assert_eq!(world.hears("good"), Some(Event::Updated { address: OWN, is_new: true }), "it was asked");
+        world.now += Duration::from_secs(600);
+        world.client.handle_silence(world.now);
+        assert_eq!((world.asks(), world.now - told), (Some(OWN), DOUBT_INTERVAL));
+        assert_eq!(world.hears("nochg"), Some(Event::Updated { address: OWN, is_new: false }));
+        world.client.set_address(world.now, None);
+        world.client.handle_silence(world.now);
+        assert_eq!(world.client.poll_at(), None, "there is nothing to tell");
     }
 
     #[test]
