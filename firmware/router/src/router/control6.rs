@@ -20,7 +20,7 @@ use gatelet_wire::EthernetAddress;
 use gatelet_wire::ndp::network;
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::{MAX_WANS, Router};
 use crate::Dropped;
@@ -56,13 +56,22 @@ pub(super) struct Control6 {
 struct Watched {
     /// The WAN whose IPv4 carries it.
     wan: WanId,
+    /// As the owner has it.
     settings: Tunnel,
+    /// Where the far end has moved since, and whether that is still to be told.
+    moved: Option<Ipv4Address>,
+    is_move_told: bool,
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
     is_up: bool,
 }
 
 impl Watched {
+    /// As the datapath is to have it.
+    fn config(&self) -> Option<TunnelConfig> {
+        tunnel_config(self.wan, &Tunnel { remote: self.moved.or(self.settings.remote), ..self.settings })
+    }
+
     /// Whether hosts may be sent through it.
     fn is_way_out(&self) -> bool {
         let answers = matches!(self.liveness.state(), liveness::State::Up | liveness::State::Degraded);
@@ -135,12 +144,17 @@ impl<'p> Router<'p> {
 
     /// Sets up a tunnel over `wan` with all that belongs to it: its ends' addresses, what is routed through it, the LAN's prefix
     /// of it, and a watch over the far end. `None` takes it down. False, and nothing has changed, without tables, beyond
-    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down.
+    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down. One that is set
+    /// up anew as it was stays as it is, wherever its far end [has moved](Self::move_tunnel).
     pub fn set_up_tunnel(&mut self, now: Instant, id: TunnelId, wan: WanId, tunnel: Option<&Tunnel>) -> bool {
         let Some(place) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
         let Some(datapath) = &mut self.datapath else { return false };
         if tunnel.is_some_and(|tunnel| tunnel.check().is_err()) {
             return false;
+        }
+        let known = place.as_ref().map(|known| (known.wan, &known.settings));
+        if tunnel.is_some() && known == tunnel.map(|tunnel| (wan, tunnel)) {
+            return true;
         }
         let hop = Hop::tunnel(id);
         let config = tunnel.and_then(|tunnel| tunnel_config(wan, tunnel));
@@ -152,12 +166,29 @@ impl<'p> Router<'p> {
         *place = tunnel.map(|tunnel| Watched {
             wan,
             settings: *tunnel,
+            moved: None,
+            is_move_told: true,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
         });
         self.refresh(now);
         self.plan6(now);
         true
+    }
+
+    /// The far end of a tunnel that was [set up](Self::set_up_tunnel) has another address, as it has said and proved. False, and
+    /// nothing has changed, if there is no such tunnel, or that is no host's address.
+    pub fn move_tunnel(&mut self, now: Instant, id: TunnelId, remote: Ipv4Address) -> bool {
+        let tunnel = self.control6.tunnels.get_mut(usize::from(id.0)).and_then(Option::as_mut);
+        let (Some(datapath), Some(tunnel)) = (&mut self.datapath, tunnel) else { return false };
+        if (Tunnel { remote: Some(remote), ..tunnel.settings }).check().is_err() {
+            return false;
+        }
+        (tunnel.moved, tunnel.is_move_told) = (Some(remote), false);
+        let is_set = datapath.set_tunnel(now, id, tunnel.config());
+        self.refresh(now);
+        self.plan6(now);
+        is_set
     }
 
     /// Our global addresses on a WAN, as far as they came by Router Advertisements and DHCPv6.
@@ -328,7 +359,13 @@ impl<'p> Router<'p> {
             return Some(Ipv6Event::OtherRouter { address });
         }
         for (id, tunnel) in (0..).map(TunnelId).zip(&mut control.tunnels) {
-            if let Some(state) = tunnel.as_mut().and_then(|tunnel| tunnel.liveness.poll_event()) {
+            let Some(tunnel) = tunnel else { continue };
+            if let Some(remote) = tunnel.moved
+                && !core::mem::replace(&mut tunnel.is_move_told, true)
+            {
+                return Some(Ipv6Event::TunnelMoved { tunnel: id, remote });
+            }
+            if let Some(state) = tunnel.liveness.poll_event() {
                 return Some(Ipv6Event::Tunnel { tunnel: id, state });
             }
         }

@@ -16,6 +16,8 @@
 //!
 //! Reading list: the broker's documentation of `/nic/update`, see [`gatelet_wire::nic_update`].
 
+use core::fmt;
+
 use gatelet_wire::Ipv4Address;
 use gatelet_wire::nic_update::{Answer, Update};
 use heapless::String;
@@ -80,6 +82,35 @@ pub enum Event {
     Refused(Refusal),
 }
 
+impl Event {
+    /// Whether the broker uses our address.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Updated { .. })
+    }
+}
+
+impl fmt::Display for Event {
+    /// In a few words, without the broker's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Updated { address, is_new: true } => write!(f, "the broker uses {address} now"),
+            Self::Updated { address, is_new: false } => write!(f, "the broker uses {address}, as before"),
+            Self::OtherAddress { address } => {
+                write!(f, "the broker uses {address}, which is not ours: somebody translates it on the way")
+            }
+            Self::Failed(RetryIn { wait, is_broker }) => {
+                let who = if is_broker {
+                    "the broker cannot take our address"
+                } else {
+                    "the broker does not answer"
+                };
+                write!(f, "{who}; tried again in {} min", wait.secs().div_ceil(60))
+            }
+            Self::Refused(refusal) => f.write_str(refusal.as_str()),
+        }
+    }
+}
+
 /// When an update is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryIn {
@@ -104,6 +135,22 @@ pub enum Refusal {
     NotEncrypted,
     /// The settings cannot be written into a request.
     Settings,
+}
+
+impl Refusal {
+    /// In a few words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadAuth => "the broker does not know the account, or the key is wrong",
+            Self::Abuse => "the broker was told too often, and wants to hear no more",
+            Self::NoHost => "the broker does not know the tunnel",
+            Self::BadAgent => "the broker does not like programs like us",
+            Self::NotEncrypted => "the broker is not told: the key would be readable on the way",
+            Self::Settings => {
+                "the broker is not told: its name, ours or the key cannot be written into a request"
+            }
+        }
+    }
 }
 
 /// The client, one per tunnel.
