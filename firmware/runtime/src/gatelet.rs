@@ -15,7 +15,8 @@ use gatelet_proto::connectivity::{self, Family};
 use gatelet_proto::dhcp::HostName;
 use gatelet_proto::dhcp::server::Store;
 use gatelet_proto::redial::Ledger;
-use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
+use gatelet_proto::sixinfour::update;
+use gatelet_router::{Command, Router, RouterEvent, TunnelId, WanId, WanStatus};
 use heapless::Vec;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Address;
@@ -28,6 +29,7 @@ use crate::lan::LanAddresses;
 use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
+use crate::tunnel_update::UpdateDesk;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -67,6 +69,13 @@ pub enum Event {
         /// What.
         event: connectivity::Event,
     },
+    /// A broker was told our address, or could not be.
+    TunnelUpdate {
+        /// Of which tunnel.
+        tunnel: TunnelId,
+        /// What came of it.
+        event: update::Event,
+    },
 }
 
 /// What the tasks of a Gatelet share: bounded queues between `PORTS` ports, the router, and the IP stacks of
@@ -91,6 +100,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) status: StatusDesk<M>,
     /// The DNS service, as it was after its last turn.
     pub(crate) dns: blocking_mutex::Mutex<M, RefCell<Option<DnsStatus>>>,
+    pub(crate) updates: UpdateDesk<M>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
@@ -120,6 +130,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
             dns: blocking_mutex::Mutex::new(RefCell::new(None)),
+            updates: UpdateDesk::new(),
             reports: ReportDesk::new(),
             tap: Tap::new(),
             settings: None,

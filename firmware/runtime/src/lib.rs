@@ -155,6 +155,7 @@ pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod tunnel_update;
 mod vigil;
 mod wan;
 
@@ -169,4 +170,5 @@ pub use leases::{FlashLeases, LeaseStore, Prefixes};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
 pub use services::Services;
+pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateSpace, UpdateTransport};
 pub use wan::{Session, WanRunner};

@@ -15,7 +15,8 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{Frame, PortId};
 use gatelet_proto::redial::Ledger;
-use gatelet_router::{Egress, Router, RouterEvent, WanId};
+use gatelet_proto::sixinfour::liveness;
+use gatelet_router::{Egress, Ipv6Event, Router, RouterEvent, WanId};
 use smoltcp::time::Instant;
 
 use crate::fmt::{Debug, Show, info, warning};
@@ -151,7 +152,10 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
-    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+    if let Some(settings) = gatelet.settings
+        && settings.carry_out(router, now)
+    {
+        settings.read(|settings| gatelet.follow_tunnel_settings(settings));
         // The LAN may have another address.
         publish_sessions(gatelet, router);
     }
@@ -217,7 +221,12 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             RouterEvent::WallClock { unix_seconds } => {
                 info!("the time of day: {} s since 1970", Show(unix_seconds));
             }
-            RouterEvent::Ipv6(event) => info!("ipv6: {}", Debug(event)),
+            RouterEvent::Ipv6(event) => {
+                info!("ipv6: {}", Debug(event));
+                if let Ipv6Event::Tunnel { tunnel, state: liveness::State::Down } = event {
+                    gatelet.updates.note_silence(*tunnel);
+                }
+            }
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;

@@ -442,7 +442,8 @@ mod tests {
         };
         let wifi = settings.wifi();
         let (Radio::AccessPoint { password, .. } | Radio::Station { password, .. }) = wifi.radio;
-        [(1..=crate::TUNNELS).map(tunnel).collect(), format!("{wifi:?} {password:?}")]
+        let tunnels: Text = (1..=crate::TUNNELS).map(tunnel).collect();
+        [format!("{tunnels} {:?}", settings.tunnel_update_port()), format!("{wifi:?} {password:?}")]
     }
 
     /// Settings in which every key can make a difference.

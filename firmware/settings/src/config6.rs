@@ -112,6 +112,7 @@ impl Settings {
         let is_wanted = !server.is_empty() && !self.serves(n) && self.tunnel(n).is_some();
         let config = update::Config {
             server: bounded(server),
+            port: self.update_port(n).unwrap_or(80),
             hostname: bounded(self.plain("tunnel.#.update.id", n)),
             account: self.account(n)?,
             // Behind another NAT the broker would be told an address that nobody reaches.
@@ -126,6 +127,15 @@ impl Settings {
         let tunnel = self.tunnel(n).filter(|_| self.serves(n))?;
         let hostname = bounded(self.plain("tunnel.#.update.id", n));
         Some(server::Entry { account: self.account(n)?, hostname, remote: tunnel.remote })
+    }
+
+    /// At which port the clients of tunnels may tell where they are; `None`: at the usual one.
+    pub fn tunnel_update_port(&self) -> Option<u16> {
+        (1..=TUNNELS).filter(|n| self.serves(*n)).find_map(|n| self.update_port(n))
+    }
+
+    fn update_port(&self, n: u8) -> Option<u16> {
+        self.number("tunnel.#.update.port", n).and_then(|port| port.try_into().ok())
     }
 
     fn account(&self, n: u8) -> Option<Account> {
@@ -222,10 +232,14 @@ mod tests {
         set("tunnel.1.update.plain-http", "on");
         let config = settings.tunnel_update(1).unwrap();
         assert_eq!((config.server.as_str(), config.hostname.as_str()), ("broker.example", "42"));
-        assert!(config.allows_plain_http && config.account.key == "q8Zf3kTw");
+        assert!(config.allows_plain_http && config.account.key == "q8Zf3kTw" && config.port == 80);
+        assert_eq!(settings.tunnel_update_port(), None);
+        settings.set(find("tunnel.1.update.port").unwrap(), "8041").unwrap();
+        assert_eq!(settings.tunnel_update(1).unwrap().port, 8041);
         settings.set(find("tunnel.1.role").unwrap(), "server").unwrap();
         assert_eq!(settings.tunnel_update(1), None);
         let entry = settings.tunnel_update_entry(1).unwrap();
         assert_eq!((entry.account.username.as_str(), entry.hostname.as_str()), ("alice", "42"));
+        assert_eq!(settings.tunnel_update_port(), Some(8041));
     }
 }

@@ -45,8 +45,6 @@ pub struct Effects {
     pub lan: bool,
     /// It is about IPv6, or a tunnel that carries it.
     pub ipv6: bool,
-    /// Tunnels that are others now: the lowest bit is number 1.
-    pub tunnels: u8,
     /// The line is to be dialed anew.
     pub redial: bool,
     /// Something waits for a reboot.
@@ -55,8 +53,7 @@ pub struct Effects {
 
 impl Effects {
     /// Nothing.
-    pub const NONE: Self =
-        Self { live: false, lan: false, ipv6: false, tunnels: 0, redial: false, restart: false };
+    pub const NONE: Self = Self { live: false, lan: false, ipv6: false, redial: false, restart: false };
 
     /// Whether there is nothing.
     pub fn is_none(self) -> bool {
@@ -70,7 +67,6 @@ impl Effects {
             live: self.live || other.live,
             lan: self.lan || other.lan,
             ipv6: self.ipv6 || other.ipv6,
-            tunnels: self.tunnels | other.tunnels,
             redial: self.redial || other.redial,
             restart: self.restart || other.restart,
         }
@@ -115,9 +111,6 @@ pub(crate) fn effects(old: &Settings, new: &Settings) -> Effects {
                 effects.live = true;
                 effects.lan |= key.path.starts_with("lan.");
                 effects.ipv6 |= key.path.starts_with("ipv6.") || key.list() == Some("tunnel");
-                if key.list() == Some("tunnel") {
-                    effects.tunnels |= 1 << difference.place.number.saturating_sub(1).min(7);
-                }
             }
             Effect::Redial if is_dialed => effects.redial = true,
             // A line that is not dialed takes its settings when it is made.

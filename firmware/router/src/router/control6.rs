@@ -25,7 +25,7 @@ use gatelet_wire::EthernetAddress;
 use gatelet_wire::ndp::network;
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::{MAX_WANS, Router};
 use crate::Dropped;
@@ -37,7 +37,7 @@ use crate::lan6::{Lan6, packet_frame};
 use crate::wan::{Line, Uplink, WanId};
 
 use prefixes::Memory;
-use tunnels::Known;
+use tunnels::{Care, Known};
 
 /// How soon a packet is tried again that found no frame free.
 const FRAME_RETRY: Duration = Duration::from_millis(10);
@@ -71,21 +71,30 @@ pub(super) struct Control6 {
 struct Watched {
     /// The WAN whose IPv4 carries it.
     wan: WanId,
+    /// As the owner has it.
     settings: Tunnel,
+    /// Where the far end has moved since, and whether that is still to be told.
+    moved: Option<Ipv4Address>,
+    is_move_told: bool,
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
     is_up: bool,
-    asks_peer: bool,
-    /// We answer on the WAN for what is behind it.
-    is_proxied: bool,
+    care: Care,
     known: Known,
 }
 
 impl Watched {
+    /// As the datapath is to have it.
+    fn config(&self) -> Option<TunnelConfig> {
+        tunnel_config(self.wan, &Tunnel { remote: self.moved.or(self.settings.remote), ..self.settings })
+    }
+
     /// Whether hosts may be sent through it.
     fn is_way_out(&self) -> bool {
         let answers = matches!(self.liveness.state(), liveness::State::Up | liveness::State::Degraded);
-        self.is_up && (answers || !self.asks_peer) && matches!(self.settings.routed, Routed::Client { .. })
+        self.is_up
+            && (answers || !self.care.asks_peer)
+            && matches!(self.settings.routed, Routed::Client { .. })
     }
 
     /// The LAN's /64 of it.
@@ -171,12 +180,17 @@ impl<'p> Router<'p> {
 
     /// Sets up a tunnel over `wan` with all that belongs to it: its ends' addresses, what is routed through it, the LAN's prefix
     /// of it, and a watch over the far end. `None` takes it down. False, and nothing has changed, without tables, beyond
-    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down.
+    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down. One that is set
+    /// up anew as it was stays as it is, wherever its far end [has moved](Self::move_tunnel).
     pub fn set_up_tunnel(&mut self, now: Instant, id: TunnelId, wan: WanId, tunnel: Option<&Tunnel>) -> bool {
         let Some(place) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
         let Some(datapath) = &mut self.datapath else { return false };
         if tunnel.is_some_and(|tunnel| tunnel.check().is_err()) {
             return false;
+        }
+        let known = place.as_ref().map(|known| (known.wan, &known.settings));
+        if tunnel.is_some() && known == tunnel.map(|tunnel| (wan, tunnel)) {
+            return true;
         }
         let hop = Hop::tunnel(id);
         let config = tunnel.and_then(|tunnel| tunnel_config(wan, tunnel));
@@ -188,15 +202,31 @@ impl<'p> Router<'p> {
         *place = tunnel.map(|tunnel| Watched {
             wan,
             settings: *tunnel,
+            moved: None,
+            is_move_told: true,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
-            asks_peer: true,
-            is_proxied: false,
+            care: Care { asks_peer: true, is_proxied: false },
             known: Known { is_up: false, far_end: liveness::State::Unknown, since: now },
         });
         self.refresh(now);
         self.plan6(now);
         true
+    }
+
+    /// The far end of a tunnel that was [set up](Self::set_up_tunnel) has another address, as it has said and proved. False, and
+    /// nothing has changed, if there is no such tunnel, or that is no host's address.
+    pub fn move_tunnel(&mut self, now: Instant, id: TunnelId, remote: Ipv4Address) -> bool {
+        let tunnel = self.control6.tunnels.get_mut(usize::from(id.0)).and_then(Option::as_mut);
+        let (Some(datapath), Some(tunnel)) = (&mut self.datapath, tunnel) else { return false };
+        if (Tunnel { remote: Some(remote), ..tunnel.settings }).check().is_err() {
+            return false;
+        }
+        (tunnel.moved, tunnel.is_move_told) = (Some(remote), false);
+        let is_set = datapath.set_tunnel(now, id, tunnel.config());
+        self.refresh(now);
+        self.plan6(now);
+        is_set
     }
 
     /// Our global addresses on a WAN, as far as they came by Router Advertisements and DHCPv6.
@@ -309,7 +339,7 @@ impl<'p> Router<'p> {
             let is_up = link.is_some_and(|link| link.medium != Medium::Down);
             if core::mem::replace(&mut tunnel.is_up, is_up) != is_up {
                 is_changed = true;
-                if is_up && tunnel.asks_peer {
+                if is_up && tunnel.care.asks_peer {
                     tunnel.liveness.start(now, rng);
                 } else {
                     tunnel.liveness.stop();
@@ -367,7 +397,13 @@ impl<'p> Router<'p> {
             return Some(Ipv6Event::OtherRouter { address });
         }
         for (id, tunnel) in (0..).map(TunnelId).zip(&mut control.tunnels) {
-            if let Some(state) = tunnel.as_mut().and_then(|tunnel| tunnel.liveness.poll_event()) {
+            let Some(tunnel) = tunnel else { continue };
+            if let Some(remote) = tunnel.moved
+                && !core::mem::replace(&mut tunnel.is_move_told, true)
+            {
+                return Some(Ipv6Event::TunnelMoved { tunnel: id, remote });
+            }
+            if let Some(state) = tunnel.liveness.poll_event() {
                 return Some(Ipv6Event::Tunnel { tunnel: id, state });
             }
         }

@@ -20,7 +20,8 @@ impl<'p> Router<'p> {
     pub fn add_lan(&mut self, now: Instant, config: LanConfig) -> bool {
         let Some(datapath) = &mut self.datapath else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
-        let address = Some(word(config.address.address()));
+        let own = config.address.address();
+        let address = Some(word(own));
         let mtu =
             port.max_frame_len.saturating_sub(ethernet::HEADER_LEN).min(usize::from(ETHERNET_MTU)) as u16;
         let lan = Interface {
@@ -42,6 +43,9 @@ impl<'p> Router<'p> {
         };
         if changed.is_err() {
             return false;
+        }
+        if let Some(listening) = &mut datapath.firewall.listening {
+            listening.host = own;
         }
         datapath.set_interface(now, Hop::LAN, lan);
         datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });

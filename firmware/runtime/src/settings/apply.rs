@@ -42,7 +42,7 @@ pub fn set_up(
     }
     set_firewall(router, settings);
     let has_lan = router.add_lan(now, settings.lan(sides.lan));
-    set_ipv6(router, now, settings, sides, u8::MAX);
+    set_ipv6(router, now, settings, sides);
     wan == Some(WAN) && has_lan
 }
 
@@ -61,7 +61,7 @@ pub(super) fn apply(
         warning!("settings: the router does not take the LAN; it stays as it was");
     }
     if effects.ipv6 {
-        set_ipv6(router, now, settings, sides, effects.tunnels);
+        set_ipv6(router, now, settings, sides);
     }
     if effects.redial
         && let Wan::Pppoe(config) = settings.wan(sides.wan)

@@ -10,7 +10,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{FramePool, LinkState, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_proto::sixinfour::{Routed, Tunnel};
+use gatelet_proto::sixinfour::Routed;
 use gatelet_router::{Forward, Router, TableSpace, TunnelId, WanId};
 use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -493,8 +493,7 @@ fn tunnels_follow_the_settings_and_others_are_left_alone() {
         assert_eq!(there, expected[n], "step {n}");
         if n == 2 {
             // Its client has told where it is: nobody asks it again because of another tunnel.
-            let tunnel = Tunnel { remote: Some(moved), ..second.unwrap().tunnel };
-            assert!(router.set_up_tunnel(crate::now(), TunnelId(1), WanId(0), Some(&tunnel)));
+            assert!(router.move_tunnel(crate::now(), TunnelId(1), moved));
         }
         if (3..7).contains(&n) {
             assert_eq!(second.unwrap().tunnel.remote, Some(moved), "step {n}");

@@ -11,8 +11,6 @@ const RADIO_MODES: [&str; 2] = ["access-point", "station"];
 /// As many as the router has (`gatelet_router::MAX_TUNNELS`).
 const TUNNELS: u8 = 4;
 const TUNNEL: Key = Key { most: TUNNELS, ..LIVE };
-/// What is read once, when the tunnels' updates begin.
-const UPDATE: Key = Key { most: TUNNELS, ..BOOT };
 
 /// In the order in which they are shown.
 pub(super) const KEYS: &[Key] = &[
@@ -196,8 +194,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Name,
         unset: Unset::Means("nobody is told"),
         example: "ipv4.tunnelbroker.net",
-        help: "Whom a client tells when its IPv4 address changes (/nic/update, as tunnel brokers have it).",
-        ..UPDATE
+        help: "Whom a client tells when its IPv4 address changes: a name or an address (/nic/update, as tunnel brokers have it).",
+        ..TUNNEL
     },
     Key {
         id: 0x0B11,
@@ -206,7 +204,7 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("none"),
         example: "123456",
         help: "The tunnel's number or name in updates.",
-        ..UPDATE
+        ..TUNNEL
     },
     Key {
         id: 0x0B12,
@@ -215,7 +213,7 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("none"),
         example: "alice",
         help: "The account of updates: ours with a client, that of who may update with a server.",
-        ..UPDATE
+        ..TUNNEL
     },
     Key {
         id: 0x0B13,
@@ -225,7 +223,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "q8Zf3kTw",
         help: "Its key.",
         secret: true,
-        ..UPDATE
+        ..TUNNEL
     },
     Key {
         id: 0x0B14,
@@ -234,7 +232,16 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Value("off"),
         example: "on",
         help: "Whether a client may say the key in clear. There is no other way yet, so without this nobody is told.",
-        ..UPDATE
+        ..TUNNEL
+    },
+    Key {
+        id: 0x0B15,
+        path: "tunnel.#.update.port",
+        kind: Kind::Number { least: 1, most: 65_535 },
+        unset: Unset::Means("80 with a client, 8041 with a server"),
+        example: "8041",
+        help: "The TCP port at which updates are heard: the broker's with a client, ours with a server; of several servers, the first one's.",
+        ..TUNNEL
     },
     // The radio, on boards that have one.
     Key {

@@ -33,6 +33,15 @@ pub struct TunnelStatus {
     pub is_proxied: bool,
 }
 
+/// How a tunnel is looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Care {
+    /// Its far end is asked whether it is there.
+    pub(super) asks_peer: bool,
+    /// We answer on the WAN for what is behind it.
+    pub(super) is_proxied: bool,
+}
+
 /// How a tunnel was when its status last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
@@ -53,7 +62,7 @@ impl Watched {
     /// Networks of the client's, if we are to answer for them on a WAN.
     fn proxied(&self, wan: WanId) -> impl Iterator<Item = Ipv6Cidr> {
         let Routed::Server { prefix } = self.settings.routed else { return None.into_iter().chain(None) };
-        let is_wanted = self.is_proxied && self.wan == wan;
+        let is_wanted = self.care.is_proxied && self.wan == wan;
         let peer = is_wanted.then_some(Ipv6Cidr::new(self.settings.peer, 128));
         peer.into_iter().chain(prefix.filter(|_| is_wanted))
     }
@@ -72,7 +81,7 @@ impl Router<'_> {
     pub fn watch_tunnel(&mut self, now: Instant, id: TunnelId, is_watched: bool) -> bool {
         let rng = &mut self.rng;
         let Some(Some(tunnel)) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
-        if core::mem::replace(&mut tunnel.asks_peer, is_watched) != is_watched {
+        if core::mem::replace(&mut tunnel.care.asks_peer, is_watched) != is_watched {
             if is_watched && tunnel.is_up {
                 tunnel.liveness.start(now, rng);
             } else {
@@ -88,7 +97,7 @@ impl Router<'_> {
     /// [`acquire_ipv6`](Self::acquire_ipv6). False if there is no such tunnel.
     pub fn proxy_tunnel(&mut self, now: Instant, id: TunnelId, is_proxied: bool) -> bool {
         let Some(Some(tunnel)) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
-        if core::mem::replace(&mut tunnel.is_proxied, is_proxied) != is_proxied {
+        if core::mem::replace(&mut tunnel.care.is_proxied, is_proxied) != is_proxied {
             self.plan6(now);
         }
         true
@@ -107,14 +116,14 @@ impl Router<'_> {
         let counters = tunnel.liveness.counters();
         Some(TunnelStatus {
             wan: tunnel.wan,
-            tunnel: tunnel.settings,
+            tunnel: Tunnel { remote: tunnel.moved.or(tunnel.settings.remote), ..tunnel.settings },
             local: datapath.interface(Hop::wan(tunnel.wan)).address.map(address),
             mtu: link.map(|link| link.mtu),
-            far_end: tunnel.asks_peer.then(|| tunnel.liveness.state()),
+            far_end: tunnel.care.asks_peer.then(|| tunnel.liveness.state()),
             since: tunnel.known.since,
             round_trip: tunnel.liveness.round_trip(),
             echoes: [counters.sent, counters.answered],
-            is_proxied: tunnel.is_proxied,
+            is_proxied: tunnel.care.is_proxied,
         })
     }
 }

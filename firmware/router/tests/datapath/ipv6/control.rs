@@ -5,7 +5,7 @@ use gatelet_proto::dhcpv6::duid_ll;
 use gatelet_proto::ra::modified_eui_64;
 use gatelet_proto::sixinfour::liveness::State;
 use gatelet_proto::sixinfour::{Routed, Tunnel};
-use gatelet_router::{Dropped, TunnelId, Via, WanId};
+use gatelet_router::{Command, Dropped, Ipv6Event, RouterEvent, TunnelId, Via, WanId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
 use gatelet_wire::icmpv6::{self, Echo};
@@ -406,6 +406,54 @@ fn hosts_that_ask_are_answered() {
     let message = dhcpv6::Message::parse(&answers[0][48..]).unwrap();
     assert_eq!(message.message_type, MessageType::Reply);
     assert!(message.options().addresses(OptionCode::DNS_SERVERS).unwrap().eq(dns));
+}
+
+#[test]
+fn a_far_end_moves() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    let [first, second] = [41, 42].map(|last| Ipv4Address::new(192, 0, 2, last));
+    let (own, peer) = (
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 2),
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 1),
+    );
+    let tunnel = Tunnel {
+        routed: Routed::Server { prefix: Some(Ipv6Cidr::new(FIRST, 64)) },
+        ..Tunnel::client(first, Ipv6Cidr::new(own, 64), peer, None)
+    };
+    let id = TunnelId(1);
+    assert!(!house.router.move_tunnel(house.now, id, second), "there is none");
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    let pinged = |house: &mut House| {
+        house.internet_packets();
+        house.run_secs(20);
+        let outer = house.internet_packets().into_iter().filter(|packet| packet[9] == 41);
+        let mut to: Vec<_> = outer.map(|packet| packet[19]).collect();
+        to.dedup();
+        to
+    };
+    assert_eq!(pinged(&mut house), [41]);
+    for nobody in [Ipv4Address::UNSPECIFIED, Ipv4Address::new(224, 0, 0, 1)] {
+        assert!(!house.router.move_tunnel(house.now, id, nobody));
+    }
+    house.router.handle_command(house.now, Command::MoveTunnel { tunnel: id, remote: second });
+    let moved = RouterEvent::Ipv6(Ipv6Event::TunnelMoved { tunnel: id, remote: second });
+    assert_eq!(std::iter::from_fn(|| house.router.poll_event()).filter(|event| *event == moved).count(), 1);
+    assert_eq!(pinged(&mut house), [42]);
+    let from = |remote| {
+        let mut echo = [0; 100];
+        let asked = Echo { identifier: 1, sequence_number: 1, data: b"" };
+        let len = asked.emit(&mut echo, icmpv6::ECHO_REQUEST, peer, own, 64).unwrap();
+        crate::packets::ip(41, remote, OURS, &echo[..len])
+    };
+    let dropped = house.dropped_by(|house| house.internet_sends(&from(first)));
+    assert_eq!(dropped.len(), 1, "where it was, it is not any more");
+    house.internet_sends(&from(second));
+    // The settings are applied once more, as they were: it stays.
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    assert_eq!(pinged(&mut house), [42]);
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&Tunnel { ttl: 64, ..tunnel })));
+    assert_eq!(pinged(&mut house), [41]);
 }
 
 #[test]
