@@ -45,6 +45,8 @@ const FRAME_RETRY: Duration = Duration::from_millis(10);
 const PACKET_MOST: usize = 1280;
 /// Prefixes of the LAN: those of the WANs and of the tunnels.
 const LAN_PREFIXES: usize = router::PREFIXES;
+/// Default routes of a WAN, each for a source.
+const WAN_ROUTES: usize = crate::MAX_IPV6_ADDRESSES + client::PREFIXES + 1 + 2 * MAX_TUNNELS;
 /// Networks that are to be answered for on a WAN: what is shared with it, and two of each tunnel.
 const PROXIED: usize = 1 + 2 * MAX_TUNNELS;
 
@@ -484,7 +486,7 @@ impl<'p> Router<'p> {
             let Some(uplink) = uplink else { continue };
             let hop = Hop::wan(id);
             datapath.set_ipv6_addresses(hop, &uplink.addresses());
-            datapath.set_ipv6_routes(hop, routes_of(uplink).into_iter());
+            datapath.set_ipv6_routes(hop, routes_of(uplink, control.served()).into_iter());
             let shared = uplink.shared().map(|shared| shared.prefix);
             let mut proxied: Vec<Ipv6Cidr, PROXIED> = shared.into_iter().collect();
             // One beyond what the datapath takes is left alone.
@@ -575,15 +577,16 @@ impl Plan {
     }
 }
 
-/// The default route of a WAN, for what is the WAN's own.
-fn routes_of(uplink: &Uplink) -> Vec<Ipv6Route, { crate::MAX_IPV6_ADDRESSES + client::PREFIXES + 1 }> {
+/// The default route of a WAN, for what is the WAN's own, and for `served`, the clients of our tunnels: of their prefixes no WAN
+/// knows, where a provider just routes them to us.
+fn routes_of(uplink: &Uplink, served: impl Iterator<Item = Ipv6Cidr>) -> Vec<Ipv6Route, WAN_ROUTES> {
     let Some(router) = uplink.router() else { return Vec::new() };
     let gateway = (!uplink.is_point_to_point()).then_some(router);
     let own = uplink.addresses().into_iter().map(|own| Ipv6Cidr::new(own.address(), 128));
     let held = uplink.held().iter().map(|held| held.prefix);
     let shared = uplink.shared().map(|shared| shared.prefix);
     let route = |source| Ipv6Route { destination: ANY, source, gateway };
-    own.chain(held).chain(shared).map(route).collect()
+    own.chain(held).chain(shared).chain(served).map(route).take(WAN_ROUTES).collect()
 }
 
 /// What goes through a tunnel: to the client what is its, from the client's end everything that is ours.

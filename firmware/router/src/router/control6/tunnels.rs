@@ -59,19 +59,26 @@ impl Watched {
         }
     }
 
-    /// Networks of the client's, if we are to answer for them on a WAN.
-    fn proxied(&self, wan: WanId) -> impl Iterator<Item = Ipv6Cidr> {
-        let Routed::Server { prefix } = self.settings.routed else { return None.into_iter().chain(None) };
-        let is_wanted = self.care.is_proxied && self.wan == wan;
-        let peer = is_wanted.then_some(Ipv6Cidr::new(self.settings.peer, 128));
-        peer.into_iter().chain(prefix.filter(|_| is_wanted))
+    /// The client's address and its prefix, where we are the server.
+    fn served(&self) -> impl Iterator<Item = Ipv6Cidr> + use<> {
+        let (peer, prefix) = match self.settings.routed {
+            Routed::Server { prefix } => (Some(Ipv6Cidr::new(self.settings.peer, 128)), prefix),
+            Routed::Client { .. } => (None, None),
+        };
+        peer.into_iter().chain(prefix)
     }
 }
 
 impl Control6 {
-    /// Networks of tunnels' clients, for which we answer on a WAN.
+    /// Networks of tunnels' clients.
+    pub(super) fn served(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        self.tunnels.iter().flatten().flat_map(Watched::served)
+    }
+
+    /// Those of them for which we answer on a WAN.
     pub(super) fn proxied(&self, wan: WanId) -> impl Iterator<Item = Ipv6Cidr> {
-        self.tunnels.iter().flatten().flat_map(move |tunnel| tunnel.proxied(wan))
+        let tunnels = self.tunnels.iter().flatten();
+        tunnels.filter(move |tunnel| tunnel.care.is_proxied && tunnel.wan == wan).flat_map(Watched::served)
     }
 }
 

@@ -674,6 +674,33 @@ fn a_tunnel_that_is_not_watched_is_a_way_out_at_once() {
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "nobody has answered");
 }
 
+/// A provider that routes a prefix to us, of which neither an advertisement nor DHCPv6 tells: it is our client's.
+#[test]
+fn a_servers_client_gets_out_by_the_line() {
+    let mut house = House::with_delegation();
+    house.any_ttl = true;
+    let own = Ipv6Cidr::new(Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x10), 127);
+    let peer = Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x11);
+    let client = Ipv4Address::new(192, 0, 2, 41);
+    let prefix = Some(Ipv6Cidr::new(SECOND, 48));
+    let tunnel = Tunnel { routed: Routed::Server { prefix }, ..Tunnel::client(client, own, peer, None) };
+    assert!(house.router.set_up_tunnel(house.now, TunnelId(0), WAN, Some(&tunnel)));
+    house.settle();
+    over_wan(&mut house);
+    for source in [peer, Ipv6Address::from_bits(SECOND.to_bits() | 5 << 64 | 0x10)] {
+        let inner = udp6((source, 5000), (WEB6, 53), b"hello");
+        house.internet_sends(&crate::packets::ip(41, client, OURS, &inner));
+        house.settle();
+        assert_eq!(over_wan(&mut house), 1, "{source}");
+    }
+    let stranger = Ipv6Address::new(0x2001, 0xdb8, 0x42, 0, 0, 0, 0, 1);
+    let inner = udp6((stranger, 5000), (WEB6, 53), b"hello");
+    house.internet_sends(&crate::packets::ip(41, client, OURS, &inner));
+    house.settle();
+    assert_eq!(over_wan(&mut house), 0);
+    house.check_tables();
+}
+
 #[test]
 fn a_server_answers_on_its_line_for_a_client_if_it_is_to() {
     let mut house = House::new();
