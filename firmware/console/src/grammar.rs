@@ -527,10 +527,11 @@ static FILTERS: &[Choice] = &[
     choice("all", Text("every frame", "所有帧")),
     choice("dial", Text("PPPoE and PPP without the session's packets", "PPPoE/PPP 控制报文")),
     choice("arp", Text("ARP", "ARP")),
-    choice("icmp", Text("ICMP", "ICMP")),
+    choice("icmp", Text("ICMP and ICMPv6", "ICMP 与 ICMPv6")),
     choice("tcp", Text("TCP", "TCP")),
     choice("udp", Text("UDP", "UDP")),
-    choice("dhcp", Text("DHCP", "DHCP")),
+    choice("sit", Text("6in4: tunnels of IPv6 in IPv4", "6in4 隧道")),
+    choice("dhcp", Text("DHCP and DHCPv6", "DHCP 与 DHCPv6")),
     choice("dns", Text("DNS", "DNS")),
 ];
 
