@@ -21,7 +21,9 @@ pub use self::ipv6::{Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
+use crate::datapath::{
+    Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, Traffic, word,
+};
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
@@ -342,7 +344,9 @@ impl<'p> Router<'p> {
         for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
             if let Some(datapath) = &self.datapath {
                 // Before it decides whether the line is idle.
-                wan.note_traffic(datapath.traffic(Hop::wan(id)).last);
+                for traffic in datapath.traffic(Hop::wan(id)) {
+                    wan.note_traffic(traffic.last);
+                }
             }
             wan.handle_timeout(now, &mut self.rng);
         }
@@ -454,13 +458,21 @@ impl<'p> Router<'p> {
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
         let mut status = self.wans.get(usize::from(id.0)).map(Line::status)?;
         if let Some(datapath) = &self.datapath {
-            let traffic = datapath.traffic(Hop::wan(id));
             let counters = &mut status.counters;
-            counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
-            counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
-            counters.ip_received_bytes += traffic.received_bytes();
-            counters.ip_sent_bytes += traffic.sent_bytes();
-            status.forwarded = forwarded(datapath, id);
+            for traffic in datapath.traffic(Hop::wan(id)) {
+                counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
+                counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
+                counters.ip_received_bytes += traffic.received_bytes();
+                counters.ip_sent_bytes += traffic.sent_bytes();
+            }
+            let hops = [Hop::LAN, Hop::LAN_STACK, Hop::wan(id), Hop::stack(id)];
+            let [by_ipv4, mut by_ipv6] = [0, 1].map(|family| hops.map(|hop| datapath.traffic(hop)[family]));
+            status.forwarded = forwarded(by_ipv4);
+            if let Some(Ipv6Access { via: Via::Tunnel(_), .. }) = self.ipv6_access(id) {
+                // Outside, what is in a tunnel is IPv4.
+                by_ipv6[2] = by_ipv4[2];
+            }
+            status.forwarded_ipv6 = forwarded(by_ipv6);
         }
         Some(status)
     }
@@ -500,9 +512,7 @@ impl<'p> Router<'p> {
 }
 
 /// What passed between the LAN and a WAN, from counters that are there anyway.
-fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
-    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
-    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+fn forwarded([lan, lan_stack, wan, stack]: [Traffic; 4]) -> Forwarded {
     Forwarded {
         from_lan: lan.received.wrapping_sub(lan_stack.sent),
         to_wan: wan.sent.wrapping_sub(stack.received),
