@@ -17,7 +17,7 @@ use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 
-pub use self::ipv6::{Ipv6Access, Via};
+pub use self::ipv6::{Captive, Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
@@ -79,6 +79,13 @@ pub enum Command {
     NoTraffic {
         /// Which WAN.
         wan: WanId,
+    },
+    /// A captive portal has a WAN, or not any more ([`Router::set_captive`]).
+    Captive {
+        /// Which WAN.
+        wan: WanId,
+        /// What it has.
+        captive: Captive,
     },
     /// The time of day.
     WallClock {
@@ -317,6 +324,7 @@ impl<'p> Router<'p> {
                     wan.note_no_traffic(now, rng);
                 }
             }
+            Command::Captive { wan, captive } => self.set_captive(now, wan, captive),
             Command::WallClock { unix_seconds } => {
                 self.wall_clock = Some(unix_seconds);
                 for wan in &mut self.wans {
@@ -490,14 +498,6 @@ impl<'p> Router<'p> {
     /// Where the router has its frames from.
     pub const fn pool(&self) -> Pool<'p> {
         self.pool
-    }
-
-    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
-    pub fn captive_portal_uri(&self, id: WanId) -> &str {
-        match self.wans.get(usize::from(id.0)) {
-            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
-            _ => "",
-        }
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.
