@@ -61,7 +61,7 @@ pub fn connectivity(
             // A String takes everything.
             let _ = verdict.write(&mut why, Language::English);
             if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
-                let _ = write!(why, " The network names a portal by DHCP: {}", uri.as_str());
+                let _ = write!(why, " The network names a portal: {}", uri.as_str());
             }
             let (tag, so_far) =
                 if is_final { ("verdict", "") } else { ("verdict-so-far", ", as it looks so far") };

@@ -10,6 +10,7 @@ use gatelet_proto::ra::router::{Config, Event, Router};
 use gatelet_proto::ra::{link_local, modified_eui_64, with_interface_id};
 use gatelet_wire::dhcpv6::{CLIENT_PORT, SERVER_PORT};
 use gatelet_wire::{EthernetAddress, Ipv6Address, Ipv6Cidr};
+use heapless::String;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpProtocol;
 
@@ -51,6 +52,14 @@ impl Lan6 {
     pub(crate) fn set_dns_servers(&mut self, now: Instant, servers: &[Ipv6Address]) {
         self.router.set_dns_servers(now, servers);
         self.server.config.dns_servers = servers.iter().copied().take(server::DNS_SERVERS).collect();
+    }
+
+    /// Where a captive portal's API is; empty: there is none.
+    pub(crate) fn set_captive_portal_uri(&mut self, now: Instant, uri: &str) {
+        self.router.set_captive_portal_uri(now, uri);
+        if self.server.config.captive_portal_uri != uri {
+            self.server.config.captive_portal_uri = String::try_from(uri).unwrap_or_default();
+        }
     }
 
     /// Takes an IPv6 packet: an ICMPv6 message, or one for the DHCPv6 server, whose answer comes back as a packet.

@@ -34,7 +34,7 @@ pub use datapath::{
 };
 pub use ipv6::Ipv6Event;
 pub use lan::LanConfig;
-pub use router::{Command, Egress, Ipv6Access, MAX_WANS, Router, RouterEvent, TunnelStatus, Via};
+pub use router::{Captive, Command, Egress, Ipv6Access, MAX_WANS, Router, RouterEvent, TunnelStatus, Via};
 pub use wan::{
     AddressKind, Addressing, EthernetWanConfig, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus,
     WanConfig, WanCounters, WanEvent, WanId, WanState, WanStatus,

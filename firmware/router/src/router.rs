@@ -19,12 +19,12 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Address;
 
 pub use self::control6::TunnelStatus;
-pub use self::ipv6::{Ipv6Access, Via};
+pub use self::ipv6::{Captive, Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
 use crate::datapath::{
-    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, word,
+    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, Traffic, word,
 };
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
@@ -81,6 +81,13 @@ pub enum Command {
     NoTraffic {
         /// Which WAN.
         wan: WanId,
+    },
+    /// A captive portal has a WAN, or not any more ([`Router::set_captive`]).
+    Captive {
+        /// Which WAN.
+        wan: WanId,
+        /// What it has.
+        captive: Captive,
     },
     /// The time of day.
     WallClock {
@@ -336,6 +343,7 @@ impl<'p> Router<'p> {
                     wan.note_no_traffic(now, rng);
                 }
             }
+            Command::Captive { wan, captive } => self.set_captive(now, wan, captive),
             Command::WallClock { unix_seconds } => {
                 self.wall_clock = Some(unix_seconds);
                 for wan in &mut self.wans {
@@ -369,7 +377,9 @@ impl<'p> Router<'p> {
         for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
             if let Some(datapath) = &self.datapath {
                 // Before it decides whether the line is idle.
-                wan.note_traffic(datapath.traffic(Hop::wan(id)).last);
+                for traffic in datapath.traffic(Hop::wan(id)) {
+                    wan.note_traffic(traffic.last);
+                }
             }
             wan.handle_timeout(now, &mut self.rng);
         }
@@ -481,13 +491,21 @@ impl<'p> Router<'p> {
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
         let mut status = self.wans.get(usize::from(id.0)).map(Line::status)?;
         if let Some(datapath) = &self.datapath {
-            let traffic = datapath.traffic(Hop::wan(id));
             let counters = &mut status.counters;
-            counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
-            counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
-            counters.ip_received_bytes += traffic.received_bytes();
-            counters.ip_sent_bytes += traffic.sent_bytes();
-            status.forwarded = forwarded(datapath, id);
+            for traffic in datapath.traffic(Hop::wan(id)) {
+                counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
+                counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
+                counters.ip_received_bytes += traffic.received_bytes();
+                counters.ip_sent_bytes += traffic.sent_bytes();
+            }
+            let hops = [Hop::LAN, Hop::LAN_STACK, Hop::wan(id), Hop::stack(id)];
+            let [by_ipv4, mut by_ipv6] = [0, 1].map(|family| hops.map(|hop| datapath.traffic(hop)[family]));
+            status.forwarded = forwarded(by_ipv4);
+            if let Some(Ipv6Access { via: Via::Tunnel(_), .. }) = self.ipv6_access(id) {
+                // Outside, what is in a tunnel is IPv4.
+                by_ipv6[2] = by_ipv4[2];
+            }
+            status.forwarded_ipv6 = forwarded(by_ipv6);
         }
         Some(status)
     }
@@ -512,14 +530,6 @@ impl<'p> Router<'p> {
         self.pool
     }
 
-    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
-    pub fn captive_portal_uri(&self, id: WanId) -> &str {
-        match self.wans.get(usize::from(id.0)) {
-            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
-            _ => "",
-        }
-    }
-
     /// How full the tables between LAN and WAN are; `None` without tables.
     pub fn table_use(&self) -> Option<TableUse> {
         self.datapath.as_ref().map(Datapath::table_use)
@@ -532,9 +542,7 @@ impl<'p> Router<'p> {
 }
 
 /// What passed between the LAN and a WAN, from counters that are there anyway.
-fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
-    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
-    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+fn forwarded([lan, lan_stack, wan, stack]: [Traffic; 4]) -> Forwarded {
     Forwarded {
         from_lan: lan.received.wrapping_sub(lan_stack.sent),
         to_wan: wan.sent.wrapping_sub(stack.received),

@@ -30,14 +30,14 @@ const ANSWERS: usize = 64 * 1024;
 /// The memory of the DNS service.
 pub type Names = DnsSpace<QUERIES, ANSWERS>;
 
-/// The memory of connectivity checks.
+/// The memory of one family's connectivity checks.
 pub type Probes = ProbeSpace<8>;
 
 /// Sockets of the router's own stack in the LAN, and of the one on the line: the DNS service's, and the one that
 /// a stack opens for itself.
 pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
 /// As [`LAN_SOCKETS`].
-pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + CONSOLE_SOCKETS + Probes::SOCKETS;
+pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + CONSOLE_SOCKETS + 2 * Probes::SOCKETS;
 /// What `ping` and `traceroute` take.
 const CONSOLE_SOCKETS: usize = 2;
 

@@ -135,9 +135,12 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut lan_sockets = StackResources::<{ lan::LAN_SOCKETS }>::new();
 
     let rows: Vec<_> = args.lan.probes.iter().map(args::ProbePage::row).collect();
-    let checks = region(args, &rows)
-        .map(|region| Connectivity::new(WAN, connectivity::Config::new(region, Family::Ipv4)));
-    let mut probes = Box::new(lan::Probes::new());
+    let checks: Vec<_> = region(args, &rows)
+        .into_iter()
+        .flat_map(|region| families(args).map(move |family| connectivity::Config::new(region, family)))
+        .map(|config| Connectivity::new(WAN, config))
+        .collect();
+    let mut probes: Vec<_> = checks.iter().map(|_| Box::new(lan::Probes::new())).collect();
 
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
@@ -187,10 +190,9 @@ fn dial(args: &Args) -> Result<(), String> {
                     gatelet.run_sntp(WAN, wan_stack, &servers, rng).await
                 });
             }
-            if let Some(checks) = &checks {
+            for (checks, probes) in checks.iter().zip(&mut probes) {
                 let rng = ChaCha8Rng::from_seed(random()?);
-                let run = gatelet.run_connectivity(checks, wan_stack, &mut probes, rng);
-                executor.spawn("connectivity", run);
+                executor.spawn("connectivity", gatelet.run_connectivity(checks, wan_stack, probes, rng));
             }
             executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
         }
@@ -198,21 +200,22 @@ fn dial(args: &Args) -> Result<(), String> {
     if let (Some(place), Some(desk)) = (console, &desk) {
         let gatelet = &gatelet;
         executor.spawn("settings", console::keep(desk, settings_file));
-        let checks = checks.as_ref();
+        let checks = &checks;
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                if let Some(checks) = checks {
-                    checks.look(|engine| show(engine));
-                }
+                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
             };
-            let probe = &|| checks.map(Connectivity::check_now).is_some();
+            let probe = &|| {
+                checks.iter().for_each(Connectivity::check_now);
+                !checks.is_empty()
+            };
             let (settings, stack) = (desk, console_stack);
             let mut side = ConsoleSide { settings, stack, engines, probe, is_terminal: false };
             place.run(gatelet, &mut side).await;
         });
     }
-    executor.spawn("events", follow(&mut events, &mut session, checks.as_ref(), &output));
-    executor.spawn("signals", hang_up(&signals, commands, checks.as_ref(), &output));
+    executor.spawn("events", follow(&mut events, &mut session, &checks, &output));
+    executor.spawn("signals", hang_up(&signals, commands, &checks, &output));
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
     if let Some(past) = router.snapshot(executor.now(), WAN) {
@@ -231,11 +234,17 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
     }
 }
 
+/// What is looked at: IPv6 where there may be a way for it.
+fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
+    let has_ipv6 = args.lan.ipv6 || args.lan.sit.is_some();
+    core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
+}
+
 /// Tells what happens, and does to this machine what it means, for ever.
 async fn follow(
     events: &mut DynSubscriber<'_, TimedEvent>,
     session: &mut Option<Session>,
-    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    checks: &[Connectivity<'_, NoopRawMutex>],
     output: &Output,
 ) {
     loop {
@@ -249,11 +258,13 @@ async fn follow(
                 }
                 match &timed.event {
                     Event::Router(event) => output.event(timed.at, event),
-                    Event::Connectivity { event, .. } => {
-                        if let Some(checks) = checks {
-                            checks.look(|engine| output.connectivity(timed.at, *event, engine));
-                        }
-                    }
+                    Event::Connectivity { family, event, .. } => checks.iter().for_each(|checks| {
+                        checks.look(|engine| {
+                            if engine.config().family == *family {
+                                output.connectivity(timed.at, *event, engine);
+                            }
+                        });
+                    }),
                 }
             }
             WaitResult::Lagged(count) => {
@@ -269,14 +280,13 @@ async fn follow(
 async fn hang_up(
     signals: &Signals,
     commands: DynamicSender<'_, Command>,
-    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    checks: &[Connectivity<'_, NoopRawMutex>],
     output: &Output,
 ) {
     let signal = loop {
-        match (signals.next().await, checks) {
-            (signal, Some(checks)) if signal == Signal::SIGUSR1.as_str() => checks.check_now(),
-            (signal, None) if signal == Signal::SIGUSR1.as_str() => {}
-            (signal, _) => break signal,
+        match signals.next().await {
+            signal if signal == Signal::SIGUSR1.as_str() => checks.iter().for_each(Connectivity::check_now),
+            signal => break signal,
         }
     };
     let what = format!("{signal}: hangs up; once more to end at once");

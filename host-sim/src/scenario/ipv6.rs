@@ -38,6 +38,8 @@ pub struct Ipv6File {
     preferred: Option<Duration>,
     /// Whether who redials gets the prefixes he had.
     keeps_prefix: Option<bool>,
+    /// The captive portal that Router Advertisements name (option 37).
+    portal: Option<String>,
     /// Octets that the way beyond the concentrator takes.
     path_mtu: Option<usize>,
     /// Whether what is longer vanishes without a word.
@@ -67,6 +69,7 @@ impl Ipv6File {
             rapid_commit: self.rapid_commit.unwrap_or(usual.rapid_commit),
             preferred: self.preferred.unwrap_or(usual.preferred),
             keeps_prefix: self.keeps_prefix.unwrap_or(usual.keeps_prefix),
+            portal: self.portal.clone(),
         })
     }
 

@@ -37,6 +37,7 @@ pub const TAGS: &[Tag] = &[
     ("slaac-address-lost", "it has that address no longer"),
     ("slaac-router", "a computer heard of a way to the Internet over IPv6"),
     ("slaac-router-lost", "that way is none any more"),
+    ("slaac-portal", "a computer is told of a captive portal over IPv6, or not any more"),
     ("packet-too-big", "a sender heard that its packets are too long for the path"),
     ("fetched", "a page came whole"),
     ("fetch-failed", "a page did not come"),

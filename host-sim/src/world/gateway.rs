@@ -57,8 +57,8 @@ const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping, its own lookups, the time of day, those of the LAN, and the probes'.
-const SOCKETS: usize = 5 + Dns::WAN_SOCKETS + ProbeSpace::<PROBES>::SOCKETS;
+/// Sockets of the `wan` stack: ping, its own lookups, the time of day, those of the LAN, and both families' probes'.
+const SOCKETS: usize = 5 + Dns::WAN_SOCKETS + 2 * ProbeSpace::<PROBES>::SOCKETS;
 /// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
 const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
 /// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
@@ -256,11 +256,9 @@ impl Gateway {
                 executor.set_pacer(pacer);
             }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
-            let (checks, probes) = match &mut checks {
-                Some((checks, space, rng)) => (Some(&*checks), Some((space, rng))),
-                None => (None, None),
-            };
-            executor.spawn("events", tell_events(&gatelet, checks, network, booted));
+            let (checks, probes): (Vec<&Checks>, Vec<_>) =
+                checks.iter_mut().map(|(checks, space, rng)| (&*checks, (space, rng))).unzip();
+            executor.spawn("events", tell_events(&gatelet, checks.clone(), network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));
             if with_stack {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
@@ -278,7 +276,7 @@ impl Gateway {
                     }
                     executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
                 }
-                if let (Some(checks), Some((space, rng))) = (checks, probes) {
+                for (checks, (space, rng)) in checks.into_iter().zip(probes) {
                     executor.spawn("connectivity", gatelet.run_connectivity(checks, stack, space, rng));
                 }
                 executor.spawn("user", run_errands(stack, network));
@@ -311,11 +309,17 @@ impl Gateway {
         Ok(now)
     }
 
-    /// What looks whether the Internet is there, if anything does: the engine, its memory, its random numbers.
-    fn checks(&mut self) -> Option<(Checks, Box<ProbeSpace<PROBES>>, chacha20::ChaCha8Rng)> {
-        let config = connectivity::Config::new(self.connectivity?, Family::Ipv4);
-        let rng = chacha20::ChaCha8Rng::from_rng(&mut self.rng);
-        Some((Connectivity::new(WAN, config), Box::new(ProbeSpace::new()), rng))
+    /// What looks whether the Internet is there, if anything does: for each family that the box speaks the engine, its memory, its
+    /// random numbers.
+    fn checks(&mut self) -> Vec<(Checks, Box<ProbeSpace<PROBES>>, chacha20::ChaCha8Rng)> {
+        let Some(region) = self.connectivity else { return Vec::new() };
+        let ipv6 = self.lan.as_ref().is_some_and(|lan| lan.ipv6.is_some()).then_some(Family::Ipv6);
+        let families = core::iter::once(Family::Ipv4).chain(ipv6);
+        let engine = |family| {
+            let checks = Connectivity::new(WAN, connectivity::Config::new(region, family));
+            (checks, Box::new(ProbeSpace::new()), chacha20::ChaCha8Rng::from_rng(&mut self.rng))
+        };
+        families.map(engine).collect()
     }
 
     fn port<'n, 'w>(&self, side: Side, network: &'n RefCell<Network<'w>>) -> Port<'n, 'w> {
@@ -396,7 +400,7 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
 /// Puts what the router reports into the timeline.
 async fn tell_events(
     gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
-    checks: Option<&Checks>,
+    checks: Vec<&Checks>,
     network: &RefCell<Network<'_>>,
     booted: Instant,
 ) {
@@ -407,8 +411,11 @@ async fn tell_events(
                 let TimedEvent { at, event } = event;
                 let entry = match event {
                     Event::Router(event) => narrate::entry(&event, at, booted),
-                    Event::Connectivity { event, .. } => checks.and_then(|checks| {
-                        checks.look(|engine| narrate::connectivity(event, engine, at, booted))
+                    Event::Connectivity { family, event, .. } => checks.iter().find_map(|checks| {
+                        checks.look(|engine| {
+                            let is_it = engine.config().family == family;
+                            is_it.then(|| narrate::connectivity(event, engine, at, booted)).flatten()
+                        })
                     }),
                 };
                 if let Some(entry) = entry {

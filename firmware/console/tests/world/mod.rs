@@ -333,6 +333,7 @@ fn off_line() -> WanStatus {
         last_failure: None,
         counters: WanCounters::default(),
         forwarded: Forwarded::default(),
+        forwarded_ipv6: Forwarded::default(),
     }
 }
 

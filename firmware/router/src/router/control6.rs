@@ -4,8 +4,8 @@
 //!   uplinks ─┬─ held prefixes ──► first /64 of each: the LAN's, advertised, with an address of ours
 //!            │                └─► the rest: nowhere, so that nothing circles between us and the carrier
 //!            ├─ addresses ──────► the WAN's
-//!            └─ router ─────────► ::/0 from that WAN's own prefixes alone (RFC 8028), while it is no captive portal's
-//!   tunnels ─── prefix ─────────► the LAN's; ::/0 from it through the tunnel, while the far end answers
+//!            └─ router ─────────► ::/0 from that WAN's own prefixes alone (RFC 8028), while no captive portal has it
+//!   tunnels ─── prefix ─────────► the LAN's; ::/0 from it through the tunnel, while the far end answers and no portal has the WAN
 //!   no way out at all ──────────► a router lifetime of zero: hosts fall back to IPv4 at once
 //! ```
 
@@ -27,7 +27,7 @@ use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
-use super::{MAX_WANS, Router};
+use super::{Captive, MAX_WANS, Router};
 use crate::Dropped;
 use crate::datapath::{
     Hop, HopKind, Ipv6Route, MAX_TUNNELS, Mac, Medium, Tos, TunnelConfig, TunnelId, TunnelRole, address6,
@@ -54,6 +54,8 @@ const PROXIED: usize = 1 + 2 * MAX_TUNNELS;
 #[derive(Debug, Default)]
 pub(super) struct Control6 {
     uplinks: [Option<Uplink>; MAX_WANS],
+    /// What captive portals have of each WAN.
+    captive: [Captive; MAX_WANS],
     lan: Option<Lan6>,
     tunnels: [Option<Watched>; MAX_TUNNELS],
     frame_retry: Option<Instant>,
@@ -125,7 +127,7 @@ impl<'p> Router<'p> {
         let before = uplink.take();
         *uplink = config.map(|config| Uplink::new(wan, config));
         if let (Some(uplink), Some(before)) = (uplink, before) {
-            (uplink.is_captive, uplink.shares) = (before.is_captive, before.shares);
+            uplink.shares = before.shares;
         }
         if let Some(datapath) = &mut self.datapath {
             datapath.set_ipv6_addresses(Hop::wan(wan), &[]);
@@ -172,10 +174,11 @@ impl<'p> Router<'p> {
         }
     }
 
-    /// A captive portal has a WAN, or not any more: hosts are told that there is no way out over it.
-    pub fn set_captive(&mut self, now: Instant, wan: WanId, is_captive: bool) {
-        if let Some(Some(uplink)) = self.control6.uplinks.get_mut(usize::from(wan.0)) {
-            uplink.is_captive = is_captive;
+    /// A captive portal has a WAN, or not any more: hosts are told that there is no way out over what it has, and fall back at
+    /// once. What they send all the same is forwarded.
+    pub fn set_captive(&mut self, now: Instant, wan: WanId, captive: Captive) {
+        if let Some(known) = self.control6.captive.get_mut(usize::from(wan.0)) {
+            *known = captive;
             self.plan6(now);
         }
     }
@@ -247,9 +250,10 @@ impl<'p> Router<'p> {
         self.uplink(wan).into_iter().flat_map(Uplink::dns_servers)
     }
 
-    /// The URI of the API of a captive portal that a WAN told by IPv6 (RFC 8910); empty: none.
-    pub fn ipv6_captive_portal_uri(&self, wan: WanId) -> &str {
-        self.uplink(wan).map(Uplink::captive_portal_uri).unwrap_or_default()
+    /// Where a captive portal's API is, as the carrier of a WAN has told by DHCP, `DHCPv6` or Router Advertisements (RFC 8910 §2);
+    /// empty, if it has not.
+    pub fn captive_portal_uri(&self, id: WanId) -> &str {
+        self.wans.get(usize::from(id.0)).map(|wan| named_portal(wan, self.uplink(id))).unwrap_or_default()
     }
 
     /// How a tunnel that was [set up](Self::set_up_tunnel) is.
@@ -476,13 +480,28 @@ impl<'p> Router<'p> {
 
     // What follows.
 
+    /// Tells the LAN's hosts, by DHCP, Router Advertisements and DHCPv6, the captive portal that a WAN has named (RFC 8910): it is
+    /// one for them, too. Of several WANs' the first.
+    pub(super) fn pass_on_portal(&mut self, now: Instant) {
+        let wans = self.wans.iter().zip(&self.control6.uplinks);
+        let mut named = wans.map(|(wan, uplink)| named_portal(wan, uplink.as_ref()));
+        let uri = named.find(|uri| !uri.is_empty()).unwrap_or_default();
+        if let Some(lan) = &mut self.lan {
+            lan.set_captive_portal_uri(uri);
+        }
+        if let Some(lan) = &mut self.control6.lan {
+            lan.set_captive_portal_uri(now, uri);
+        }
+    }
+
     /// Works out anew what the datapath and the LAN are to be told. Routes to nowhere are its own: those of the owner are
     /// forgotten.
     fn plan6(&mut self, now: Instant) {
+        self.pass_on_portal(now);
         let Some(datapath) = &mut self.datapath else { return };
         let control = &mut self.control6;
         let mut plan = Plan::default();
-        for (id, uplink) in (0..).map(WanId).zip(&control.uplinks) {
+        for ((id, uplink), captive) in (0..).map(WanId).zip(&control.uplinks).zip(control.captive) {
             let Some(uplink) = uplink else { continue };
             let hop = Hop::wan(id);
             datapath.set_ipv6_addresses(hop, &uplink.addresses());
@@ -502,7 +521,7 @@ impl<'p> Router<'p> {
                 plan.leads_nowhere(held.prefix);
             }
             let has_prefix = plan.lan.len() > before;
-            if has_prefix && uplink.router().is_some() && !uplink.is_captive {
+            if has_prefix && uplink.router().is_some() && captive != Captive::All {
                 plan.leads_out(uplink.mtu());
             }
         }
@@ -516,7 +535,8 @@ impl<'p> Router<'p> {
             if let Routed::Client { prefix: Some(prefix) } = tunnel.settings.routed {
                 plan.leads_nowhere(prefix);
             }
-            if tunnel.is_way_out() {
+            let captive = control.captive.get(usize::from(tunnel.wan.0)).copied().unwrap_or_default();
+            if tunnel.is_way_out() && captive == Captive::No {
                 plan.leads_out(datapath.link6(hop).map_or(host::LEAST_MTU, |link| link.mtu));
             }
         }
@@ -544,6 +564,13 @@ impl<'p> Router<'p> {
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
         control.compare_prefixes(now, &plan);
     }
+}
+
+/// The captive portal that a WAN has named; all ways to name it should say the same (RFC 8910 §3).
+fn named_portal<'r>(wan: &'r Line<'_>, uplink: Option<&'r Uplink>) -> &'r str {
+    let lease = if let Line::Ethernet(wan) = wan { wan.lease() } else { None };
+    let by_dhcp = lease.map(|lease| lease.captive_portal_uri.as_str()).filter(|uri| !uri.is_empty());
+    by_dhcp.or(uplink.map(Uplink::captive_portal_uri)).unwrap_or_default()
 }
 
 /// What the LAN is told.

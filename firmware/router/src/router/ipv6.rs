@@ -34,6 +34,18 @@ impl Via {
     }
 }
 
+/// What a captive portal has of a WAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Captive {
+    /// Nothing.
+    #[default]
+    No,
+    /// IPv4, and with it what carries tunnels. The line's own IPv6 gets through.
+    Ipv4,
+    /// All of it.
+    All,
+}
+
 /// How the router itself gets to the Internet by IPv6, over one WAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ipv6Access {

@@ -90,13 +90,6 @@ impl<'p> Router<'p> {
         self.lan.as_mut()?.poll_store(now)
     }
 
-    /// The captive portal that a WAN named (RFC 8910), passed on to the LAN; empty: none.
-    pub fn set_captive_portal_uri(&mut self, uri: &str) {
-        if let Some(lan) = &mut self.lan {
-            lan.set_captive_portal_uri(uri);
-        }
-    }
-
     /// What the datapath and the LAN's DHCP server have to send.
     pub(super) fn poll_lan(&mut self, now: Instant) -> Option<(Egress, Frame<'p>)> {
         self.transmit6(now);

@@ -422,6 +422,7 @@ impl EthernetWan {
             last_failure: None,
             counters: self.counters,
             forwarded: Forwarded::default(),
+            forwarded_ipv6: Forwarded::default(),
         }
     }
 

@@ -41,8 +41,6 @@ pub(crate) struct Uplink {
     has_no_prefix: bool,
     /// When no answer of a DHCPv6 server counts for an answer that there is nothing.
     patience: Option<Instant>,
-    /// A captive portal has the line: nobody is to be told of a way out.
-    pub(crate) is_captive: bool,
     /// Where nothing is delegated, the LAN has the link's own /64.
     pub(crate) shares: bool,
     events: Deque<Ipv6Event, 16>,
@@ -59,7 +57,6 @@ impl Uplink {
             held: Vec::new(),
             has_no_prefix: false,
             patience: None,
-            is_captive: false,
             shares: true,
             events: Deque::new(),
             events_lost: 0,

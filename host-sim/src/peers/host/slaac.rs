@@ -42,6 +42,8 @@ pub(super) enum Change {
     Router(Ipv6Address),
     RouterLost(Ipv6Address),
     Mtu(usize),
+    /// What is said of a captive portal is not what it was.
+    Portal,
 }
 
 /// Stateless autoconfiguration.
@@ -56,6 +58,8 @@ pub(super) struct Slaac {
     router_mac: Option<EthernetAddress>,
     addresses: Vec<Address>,
     dns: Vec<(Ipv6Address, Instant)>,
+    /// What the router says of a captive portal (RFC 8910).
+    pub(super) portal: Option<String>,
     mtu: usize,
 }
 
@@ -69,6 +73,7 @@ impl Slaac {
             router_mac: None,
             addresses: Vec::new(),
             dns: Vec::new(),
+            portal: None,
             mtu,
         }
     }
@@ -164,6 +169,10 @@ impl Slaac {
         {
             self.mtu = mtu;
             changes.push(Change::Mtu(mtu));
+        }
+        if self.portal != advertisement.portal {
+            self.portal.clone_from(&advertisement.portal);
+            changes.push(Change::Portal);
         }
         changes.extend(self.expire(now));
         changes

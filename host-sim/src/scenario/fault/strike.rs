@@ -55,6 +55,7 @@ impl Fault {
                     Command::HangUp { .. } => "the user says: hang up",
                     Command::Shutdown => "the user shuts the router down",
                     Command::NoTraffic { .. } => "a connectivity check finds no traffic",
+                    Command::Captive { .. } => "a portal comes or goes",
                     Command::WallClock { .. } => "the router learns the time of day",
                     Command::Reconfigure { .. } => "new settings",
                     Command::MoveTunnel { .. } => "a tunnel's far end has moved",

@@ -34,7 +34,9 @@ impl<'p> Datapath<'p> {
             _ => return None,
         };
         let passed = self.fast6_packet(hop, tick(now), at, room, frame)?;
-        self.received6(now, hop, room)?;
+        let received = self.v6.traffic.get_mut(hop.index())?;
+        received.count_received(room);
+        received.last = now;
         Some(passed)
     }
 
@@ -60,7 +62,9 @@ impl<'p> Datapath<'p> {
             return None;
         }
         let passed = self.fast6_packet(Hop::tunnel(id), tick(now), at + IPV4_LEN, len - IPV4_LEN, frame)?;
-        self.received6(now, from, len)?;
+        let received = self.traffic.get_mut(from.index())?;
+        received.count_received(len);
+        received.last = now;
         Some(passed)
     }
 
@@ -134,17 +138,8 @@ impl<'p> Datapath<'p> {
         flow.seen = now;
         // What was checked above fits, and every frame has the headroom.
         egress.framing.replace(frame, at, len, mac)?;
-        self.traffic.get_mut(to.index())?.count_sent(len);
+        self.v6.traffic.get_mut(to.index())?.count_sent(len);
         Some(Passed { to: egress.port })
-    }
-
-    /// Counts a packet that came in a frame of `from`.
-    #[inline]
-    fn received6(&mut self, now: Instant, from: Hop, len: usize) -> Option<()> {
-        let received = self.traffic.get_mut(from.index())?;
-        received.count_received(len);
-        received.last = now;
-        Some(())
     }
 }
 

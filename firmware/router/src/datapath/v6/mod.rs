@@ -51,11 +51,11 @@ use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
-use super::Datapath;
 use super::flow::{NO_NEIGHBOUR, tick};
 use super::index::Bucket;
 use super::interface::{Framing, FramingKind, Hop, HopKind};
 use super::limit::Limiter;
+use super::{Datapath, Traffic};
 use address::{Address, Network6, UNSPECIFIED, words};
 use encapsulation::{Reassembly, Tunnel};
 use flow::FlowTable6;
@@ -101,6 +101,8 @@ pub(crate) struct V6<'p> {
     flows: FlowTable6<'p>,
     neighbours: NeighbourTable6<'p>,
     ports: [Ports; MAX_PORTS],
+    /// IPv6 as it is; what is in a tunnel counts as IPv4 of the WAN that carries it.
+    pub(super) traffic: [Traffic; Hop::COUNT],
     tunnels: [Tunnel; MAX_TUNNELS],
     links: [Link; Hop::COUNT6],
     /// Ours on each link, with their networks.
@@ -198,6 +200,7 @@ impl<'p> V6<'p> {
             flows: FlowTable6::new(flows, flow_index, rng),
             neighbours: NeighbourTable6::new(neighbours),
             ports: [Ports { ethernet: Hop::NONE, session: Hop::NONE }; MAX_PORTS],
+            traffic: [Traffic::NONE; Hop::COUNT],
             tunnels: [Tunnel::NONE; MAX_TUNNELS],
             links,
             addresses: [const { Vec::new() }; Hop::COUNT6],

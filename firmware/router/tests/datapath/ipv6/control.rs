@@ -5,7 +5,7 @@ use gatelet_proto::dhcpv6::duid_ll;
 use gatelet_proto::ra::modified_eui_64;
 use gatelet_proto::sixinfour::liveness::State;
 use gatelet_proto::sixinfour::{Routed, Tunnel};
-use gatelet_router::{Command, Dropped, Ipv6Event, RouterEvent, TunnelId, Via, WanId};
+use gatelet_router::{Captive, Command, Dropped, Ipv6Event, RouterEvent, TunnelId, Via, WanId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
 use gatelet_wire::icmpv6::{self, Echo};
@@ -84,6 +84,17 @@ impl House {
         Some((said.router_lifetime_seconds, prefixes.collect()))
     }
 
+    /// The portal's API of the newest advertisement for all.
+    fn named_portal(&mut self) -> Option<String> {
+        let all = std::mem::take(&mut self.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last()?.1).expect("well-formed");
+        let uri = packet.options().find_map(|option| match option {
+            NdOption::CaptivePortal(uri) => Some(uri.to_vec()),
+            _ => None,
+        });
+        uri.map(|uri| String::from_utf8(uri).expect("text"))
+    }
+
     /// A house whose line has delegated [`FIRST`].
     fn with_delegation() -> Self {
         let mut house = Self::with_control6();
@@ -105,8 +116,8 @@ impl House {
     }
 }
 
-fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
-    let said = RouterAdvertisement {
+const fn said(lifetime: u16) -> RouterAdvertisement {
+    RouterAdvertisement {
         hop_limit: 64,
         is_managed: true,
         has_other: true,
@@ -114,9 +125,12 @@ fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
         router_lifetime_seconds: lifetime,
         reachable_time_ms: 0,
         retrans_timer_ms: 0,
-    };
+    }
+}
+
+fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
     let mut buffer = [0; 300];
-    let message = ndp::Message::RouterAdvertisement(said);
+    let message = ndp::Message::RouterAdvertisement(said(lifetime));
     let mut writer = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &message);
     if let Some(prefix) = prefix {
         writer.prefix(&PrefixInformation {
@@ -291,12 +305,56 @@ fn a_redial_with_another_prefix_deprecates_the_old_one() {
 #[test]
 fn a_captive_portal_withdraws_the_way_out() {
     let mut house = House::with_delegation();
-    house.router.set_captive(house.now, WAN, true);
+    house.router.set_captive(house.now, WAN, Captive::All);
     house.run_secs(4);
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0));
-    house.router.set_captive(house.now, WAN, false);
+    assert!(house.reaches(FIRST, over_wan), "who sends all the same is not in the way");
+    house.router.set_captive(house.now, WAN, Captive::Ipv4);
     house.run_secs(4);
-    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800), "IPv6 gets through");
+    house.router.set_captive(house.now, WAN, Captive::No);
+    house.run_secs(4);
+    assert_eq!(house.advertised(), None, "no news");
+}
+
+/// RFC 8910 §2.2 and §2.3.
+#[test]
+fn the_portal_that_a_line_names_is_the_lans_too() {
+    let mut house = House::with_delegation();
+    house.run_secs(60);
+    house.v6.advertisements.clear();
+    let mut buffer = [0; 300];
+    let router = ndp::Message::RouterAdvertisement(said(1800));
+    let len = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &router)
+        .captive_portal(b"https://portal.example/api")
+        .finish()
+        .unwrap();
+    house.internet6_sends(&buffer[..len]);
+    house.settle();
+    assert_eq!(house.router.captive_portal_uri(WAN), "https://portal.example/api");
+    house.run_secs(4);
+    assert_eq!(house.named_portal(), Some("https://portal.example/api".into()));
+    let server = house.router.dhcp_server().expect("there is a LAN");
+    assert_eq!(server.captive_portal_uri(), "https://portal.example/api");
+    let host = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
+    house.v6.any_limit = true;
+    house.lan6_packets();
+    let len =
+        dhcpv6::Writer::new(&mut buffer, MessageType::InformationRequest, dhcpv6::TransactionId([1, 2, 3]))
+            .option_request(&[OptionCode::CAPTIVE_PORTAL])
+            .finish()
+            .unwrap();
+    house.lan6_says(host, &datagram((host, 546), (dhcpv6::ALL_SERVERS, 547), &buffer[..len]));
+    house.settle();
+    let answers = house.lan6_packets();
+    let message = dhcpv6::Message::parse(&answers[0][48..]).unwrap();
+    let uri = message.options().value(OptionCode::CAPTIVE_PORTAL).unwrap();
+    assert_eq!(uri, Some(&b"https://portal.example/api"[..]));
+    // With the line it is gone.
+    house.redial(OURS);
+    house.run_secs(4);
+    assert_eq!(house.router.captive_portal_uri(WAN), "");
+    assert_eq!(house.named_portal(), None);
 }
 
 #[test]
@@ -524,7 +582,13 @@ fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     house.run_secs(4);
     assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
     assert!(house.reaches(FIRST, |house| over_tunnel(house, WEB6).len()));
-    house.run_secs(60);
+    house.router.set_captive(house.now, WAN, Captive::Ipv4);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "up or not");
+    house.router.set_captive(house.now, WAN, Captive::No);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    house.run_secs(52);
     assert_eq!(house.router.tunnel_state(id), Some(State::Down));
     assert_eq!(house.router.ipv6_access(WAN), Some(access), "whoever looks through it finds that out");
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "hosts fall back");
