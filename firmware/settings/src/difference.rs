@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Effect, Place, Settings};
+use crate::{Effect, Key, Place, Settings};
 
 /// A setting that differs between what is in force and what is edited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Effects {
     pub lan: bool,
     /// It is about IPv6, or a tunnel that carries it.
     pub ipv6: bool,
-    /// The line is to be dialed anew.
+    /// The line is to begin anew: to be dialed, or to get its address.
     pub redial: bool,
     /// Something waits for a reboot.
     pub restart: bool,
@@ -103,7 +103,7 @@ pub(crate) fn differences<'s>(old: &'s Settings, new: &'s Settings) -> impl Iter
 /// What it takes to get from one to the other.
 pub(crate) fn effects(old: &Settings, new: &Settings) -> Effects {
     let mut effects = Effects::default();
-    let is_dialed = old.choice("wan.kind", 0) == "pppoe";
+    let kind = old.choice("wan.kind", 0);
     for difference in differences(old, new) {
         let key = difference.place.key;
         match key.effect {
@@ -112,10 +112,21 @@ pub(crate) fn effects(old: &Settings, new: &Settings) -> Effects {
                 effects.lan |= key.path.starts_with("lan.");
                 effects.ipv6 |= key.path.starts_with("ipv6.") || key.list() == Some("tunnel");
             }
-            Effect::Redial if is_dialed => effects.redial = true,
-            // A line that is not dialed takes its settings when it is made.
-            Effect::Redial | Effect::Restart => effects.restart = true,
+            Effect::Redial => effects.redial |= is_about(key, kind),
+            Effect::Restart => effects.restart = true,
         }
     }
+    // A line of another kind is made at the next boot.
+    effects.redial &= kind == new.choice("wan.kind", 0);
     effects
+}
+
+/// Whether a setting of the line is one for a line of this kind.
+fn is_about(key: &Key, kind: &str) -> bool {
+    match key.path {
+        "wan.mac" | "wan.vlan" => true,
+        "wan.address" | "wan.gateway" | "wan.dns.#" => kind == "static",
+        path if path.starts_with("wan.dhcp.") => kind == "dhcp",
+        _ => kind == "pppoe",
+    }
 }

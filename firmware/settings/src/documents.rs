@@ -31,8 +31,8 @@ All that can be set. This page is written by the test `docs_settings_md_is_the_t
   so pulling the plug takes it back too.
 - `export` prints lines that can be pasted back, secrets only as `export secrets`. An import with an error in any line
   changes nothing, and tells every error with its line. It adds to what is set, and so leaves the password as it is.
-- *Felt* says when a change is: at once, with a new dial that the commit begins, or after a reboot. What redials a dialed line waits
-  for a reboot on one that is not.\n\n";
+- *Felt* says when a change is: at once, with a new dial that the commit begins (on a line that is not dialed, the
+  address is got anew), or after a reboot. A setting for a line of another kind than `wan.kind` is not felt at all.\n\n";
 
 const FLASH: &str = "## In flash\n
 Only what was set is kept, so that a better default of newer firmware reaches everybody who did not choose otherwise. Each

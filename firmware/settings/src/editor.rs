@@ -498,12 +498,26 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_dialed_is_not_redialed() {
+    fn a_line_begins_anew_for_what_is_about_its_kind() {
+        let (restart, redial) =
+            (Effects { restart: true, ..Effects::NONE }, Effects { redial: true, ..Effects::NONE });
         let mut editor = Editor::default();
-        editor.set("wan.kind", "dhcp").unwrap();
-        assert_eq!(editor.commit(), Ok(Effects { restart: true, ..Effects::default() }));
-        editor.set("wan.vlan", "7").unwrap();
-        assert_eq!(editor.commit(), Ok(Effects { restart: true, ..Effects::default() }));
+        for (path, typed, effects) in [
+            ("wan.dhcp.host-name", "box", Effects::NONE),
+            ("wan.user", "alice", redial),
+            ("wan.kind", "dhcp", restart),
+            ("wan.user", "bob", Effects::NONE),
+            ("wan.dns.1", "203.0.113.53", Effects::NONE),
+            ("wan.dhcp.host-name", "router", redial),
+            ("wan.vlan", "7", redial),
+        ] {
+            editor.set(path, typed).unwrap();
+            assert_eq!(editor.commit(), Ok(effects), "{path}");
+        }
+        // Of both, the reboot: until then the line is what it was.
+        editor.set("wan.kind", "pppoe").unwrap();
+        editor.set("wan.vlan", "8").unwrap();
+        assert_eq!(editor.commit(), Ok(restart));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum Unset {
 pub enum Effect {
     /// Nothing: with the commit.
     Live,
-    /// The session is ended and dialed anew, which is done with the commit.
+    /// The line begins anew, which is done with the commit: the session is ended and dialed again, or the address asked for again.
     Redial,
     /// A reboot, which is left to the user.
     Restart,

@@ -63,10 +63,13 @@ pub(super) fn apply(
     if effects.ipv6 {
         set_ipv6(router, now, settings, sides);
     }
-    if effects.redial
-        && let Wan::Pppoe(config) = settings.wan(sides.wan)
-    {
-        router.handle_command(now, Command::Reconfigure { wan: WAN, config });
+    if effects.redial {
+        match settings.wan(sides.wan) {
+            Wan::Pppoe(config) => router.handle_command(now, Command::Reconfigure { wan: WAN, config }),
+            Wan::Ethernet(config) => {
+                router.reconfigure_ethernet(now, WAN, config);
+            }
+        }
     }
 }
 

@@ -198,7 +198,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("none"),
         example: "203.0.113.7/24",
         help: "Our address, if wan.kind is static.",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -208,7 +207,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("none"),
         example: "203.0.113.1",
         help: "The carrier's router, if wan.kind is static.",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -219,7 +217,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("none"),
         example: "203.0.113.53",
         help: "Name servers, if wan.kind is static.",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -229,7 +226,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("not told"),
         example: "router",
         help: "What to call ourselves, if wan.kind is dhcp (option 12).",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -239,7 +235,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Means("not told"),
         example: "IPTV_STB",
         help: "What kind of box to be, if wan.kind is dhcp (option 60).",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -249,7 +244,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Value("mac"),
         example: "00:6a:6b:6c",
         help: "Who to be, if wan.kind is dhcp (option 61): the hardware address (mac), nobody (none), or these octets.",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
@@ -259,7 +253,6 @@ pub(super) const KEYS: &[Key] = &[
         unset: Unset::Value("off"),
         example: "on",
         help: "Whether to ask the DHCP server for answers by broadcast.",
-        effect: Effect::Restart,
         ..LINE
     },
     Key {
