@@ -211,7 +211,7 @@ impl<'p> Router<'p> {
             is_move_told: true,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
-            care: Care { asks_peer: true, is_proxied: false },
+            care: Care { asks_peer: true, is_proxied: true },
             known: Known { is_up: false, far_end: liveness::State::Unknown, since: now },
         });
         self.refresh(now);

@@ -183,9 +183,9 @@ pub(super) const KEYS: &[Key] = &[
         id: 0x0B0A,
         path: "tunnel.#.ndp-proxy",
         kind: Kind::Flag,
-        unset: Unset::Value("off"),
-        example: "on",
-        help: "Whether a server answers on its line for the client's addresses, where the provider takes them to be there.",
+        unset: Unset::Value("on"),
+        example: "off",
+        help: "Whether a server answers Neighbor Solicitations for the client's addresses, where others take them to be on the link.",
         ..TUNNEL
     },
     Key {

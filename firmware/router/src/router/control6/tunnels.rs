@@ -99,9 +99,9 @@ impl Router<'_> {
         true
     }
 
-    /// Whether we answer Neighbor Solicitations on the WAN for the address and the prefix of a tunnel's client (RFC 4389), where
-    /// the provider takes them to be on that link. Nothing is answered for unless this says so, and without
-    /// [`acquire_ipv6`](Self::acquire_ipv6). False if there is no such tunnel.
+    /// Whether we answer Neighbor Solicitations for the address and the prefix of a tunnel's client (RFC 4389), for a provider that
+    /// takes them to be on the link. We do, unless this says otherwise, on a WAN where [addresses are
+    /// acquired](Self::acquire_ipv6). False if there is no such tunnel.
     pub fn proxy_tunnel(&mut self, now: Instant, id: TunnelId, is_proxied: bool) -> bool {
         let Some(Some(tunnel)) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
         if core::mem::replace(&mut tunnel.care.is_proxied, is_proxied) != is_proxied {
