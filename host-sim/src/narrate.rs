@@ -259,6 +259,9 @@ fn ipv6(event: &Ipv6Event) -> Line {
                 .because("hosts may send to it")
                 .tone(Tone::Bad)
         }
+        Ipv6Event::TunnelMoved { tunnel, remote } => {
+            Line::new("tunnel-moved", format!("tunnel {}: the far end is at {remote} now", tunnel.0))
+        }
         Ipv6Event::Tunnel { tunnel, state } => {
             let (what, tone) = match state {
                 liveness::State::Unknown => ("is not watched", Tone::Plain),

@@ -380,6 +380,9 @@ fn ipv6(event: &Ipv6Event, say: Say<'_>) {
         Ipv6Event::OtherRouter { address } => {
             say(Level::Warning, format_args!("{address} advertises on our LAN, too: hosts may send to it"));
         }
+        Ipv6Event::TunnelMoved { tunnel, remote } => {
+            say(Level::Info, format_args!("tunnel {}: the far end is at {remote} now", tunnel.0));
+        }
         Ipv6Event::Tunnel { tunnel, state } => {
             let (level, what) = match state {
                 State::Unknown => (Level::Debug, "is not watched"),

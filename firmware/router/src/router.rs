@@ -16,6 +16,7 @@ use gatelet_wire::EthernetAddress;
 use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
 pub use self::ipv6::{Captive, Ipv6Access, Via};
 
@@ -27,7 +28,7 @@ use crate::datapath::{
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
-use crate::{Counters, Dropped};
+use crate::{Counters, Dropped, TunnelId};
 
 /// The most WANs of one router: 12 KB each, spoken for or not. The second comes with the feature `second-wan`.
 pub const MAX_WANS: usize = 1 + cfg!(feature = "second-wan") as usize;
@@ -91,6 +92,18 @@ pub enum Command {
     WallClock {
         /// Unix time in seconds.
         unix_seconds: u64,
+    },
+    /// A tunnel's far end has said, and proved to be it, that its address is another now.
+    MoveTunnel {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The new address.
+        remote: Ipv4Address,
+    },
+    /// Be reached from WANs at this TCP port, or at none: see [`Router::set_listening`].
+    Listen {
+        /// The port.
+        port: Option<u16>,
     },
 }
 
@@ -330,6 +343,12 @@ impl<'p> Router<'p> {
                 for wan in &mut self.wans {
                     wan.set_wall_clock(now, rng, unix_seconds);
                 }
+            }
+            Command::MoveTunnel { tunnel, remote } => {
+                self.move_tunnel(now, tunnel, remote);
+            }
+            Command::Listen { port } => {
+                self.set_listening(port);
             }
         }
         self.refresh(now);

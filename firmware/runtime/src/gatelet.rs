@@ -14,17 +14,20 @@ use gatelet_proto::connectivity::{self, Family};
 use gatelet_proto::dhcp::HostName;
 use gatelet_proto::dhcp::server::Store;
 use gatelet_proto::redial::Ledger;
-use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
+use gatelet_proto::sixinfour::update;
+use gatelet_router::{Command, Router, RouterEvent, TunnelId, WanId, WanStatus};
 use heapless::Vec;
 use smoltcp::time::Instant;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::Ipv4Address;
 
 use crate::connectivity::PortalDesk;
 use crate::console::{ReportDesk, Tap};
 use crate::dns::DnsStatus;
 use crate::fmt::{Show, warning};
+use crate::lan::LanAddresses;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
+use crate::tunnel_update::UpdateDesk;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -64,6 +67,13 @@ pub enum Event {
         /// What.
         event: connectivity::Event,
     },
+    /// A broker was told our address, or could not be.
+    TunnelUpdate {
+        /// Of which tunnel.
+        tunnel: TunnelId,
+        /// What came of it.
+        event: update::Event,
+    },
 }
 
 /// What the tasks of a Gatelet share: bounded queues between `PORTS` ports, the router, and the IP stacks of
@@ -74,7 +84,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) pool: Pool<'p>,
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
-    pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    pub(crate) lan: StackQueues<'p, M, LanAddresses>,
     /// Between each WAN's connectivity, its DNS service and the router.
     pub(crate) portals: [PortalDesk<M>; WANS],
     /// Leases that are to be kept.
@@ -86,6 +96,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) status: StatusDesk<M>,
     /// The DNS service, as it was after its last turn.
     pub(crate) dns: blocking_mutex::Mutex<M, RefCell<Option<DnsStatus>>>,
+    pub(crate) updates: UpdateDesk<M>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
@@ -114,6 +125,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
             dns: blocking_mutex::Mutex::new(RefCell::new(None)),
+            updates: UpdateDesk::new(),
             reports: ReportDesk::new(),
             tap: Tap::new(),
             settings: None,
@@ -195,8 +207,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         Some((stack, WanRunner { runner, stack, session }))
     }
 
-    /// The router's IP stack on the LAN, and what runs it: it has the router's address there, and answers pings. `seed` is to be
-    /// random; `resources` set the number of sockets.
+    /// The router's IP stack on the LAN, and what runs it: it answers to all of the router's addresses there, of IPv4 and IPv6, the
+    /// latter under the link-local one ([`Stack::config_v6`]), and to pings. `seed` is to be random; `resources` set the number of
+    /// sockets.
     ///
     /// `None` if the pool has no frame for [`PortId::LOCAL`], or if the stack was made before.
     pub fn lan_stack<'a, const SOCKETS: usize>(
@@ -213,9 +226,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             up: false,
             mtu: LAN_MTU,
         };
-        let address = self.lan.session.dyn_receiver()?;
+        let addresses = self.lan.session.dyn_receiver()?;
         let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
-        Some((stack, LanRunner { runner, stack, address }))
+        Some((stack, LanRunner { runner, stack, addresses }))
     }
 
     /// The IP packets of a WAN as plain queues, for who has a stack of his own: a receiver of the frames that
@@ -237,8 +250,8 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
-    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if six follow it already.
-    pub(crate) fn lan_address(&self) -> Option<DynReceiver<'_, Option<Ipv4Cidr>>> {
+    /// The router's addresses on the LAN: what they are now, and a wait for the next change. `None` if six follow them already.
+    pub(crate) fn lan_addresses(&self) -> Option<DynReceiver<'_, Option<LanAddresses>>> {
         self.lan.session.dyn_receiver()
     }
 

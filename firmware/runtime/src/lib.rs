@@ -146,6 +146,7 @@ mod lamp;
 mod lan;
 mod leases;
 mod ledger;
+mod one_address;
 mod port;
 mod queues;
 mod router;
@@ -154,6 +155,7 @@ pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod tunnel_update;
 mod vigil;
 mod wan;
 
@@ -168,4 +170,5 @@ pub use leases::{FlashLeases, LeaseStore};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
 pub use services::Services;
+pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateSpace, UpdateTransport};
 pub use wan::{Session, WanRunner};

@@ -20,7 +20,7 @@ use gatelet_wire::EthernetAddress;
 use gatelet_wire::ndp::network;
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::{Captive, MAX_WANS, Router};
 use crate::Dropped;
@@ -49,6 +49,8 @@ pub(super) struct Control6 {
     frame_retry: Option<Instant>,
     /// Our addresses on the LAN, as the datapath knows them.
     own: Vec<Ipv6Cidr, LAN_PREFIXES>,
+    /// Whom the LAN is told to ask for names; nobody: us.
+    dns_servers: Vec<Ipv6Address, { router::DNS_SERVERS }>,
 }
 
 /// A tunnel of the owner's.
@@ -56,13 +58,22 @@ pub(super) struct Control6 {
 struct Watched {
     /// The WAN whose IPv4 carries it.
     wan: WanId,
+    /// As the owner has it.
     settings: Tunnel,
+    /// Where the far end has moved since, and whether that is still to be told.
+    moved: Option<Ipv4Address>,
+    is_move_told: bool,
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
     is_up: bool,
 }
 
 impl Watched {
+    /// As the datapath is to have it.
+    fn config(&self) -> Option<TunnelConfig> {
+        tunnel_config(self.wan, &Tunnel { remote: self.moved.or(self.settings.remote), ..self.settings })
+    }
+
     /// Whether hosts may be sent through it.
     fn is_way_out(&self) -> bool {
         let answers = matches!(self.liveness.state(), liveness::State::Up | liveness::State::Degraded);
@@ -101,7 +112,9 @@ impl<'p> Router<'p> {
         true
     }
 
-    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6. False without a LAN.
+    /// Advertises IPv6 on the LAN, and tells hosts these DNS servers by Router Advertisements and DHCPv6: three at most. If there
+    /// are none, the router itself, as DHCP does: by its address in a prefix of the LAN, which every host can use, and by the
+    /// link-local one, which stays when the prefix changes. False without a LAN.
     pub fn advertise_ipv6(&mut self, now: Instant, dns_servers: &[Ipv6Address]) -> bool {
         let Some(lan) = &self.lan else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == lan.config.port) else { return false };
@@ -110,9 +123,7 @@ impl<'p> Router<'p> {
         if self.control6.lan.as_ref().is_none_or(|known| known.mac() != mac) {
             self.control6.lan = Some(Lan6::new(now, rng, mac));
         }
-        if let Some(lan) = &mut self.control6.lan {
-            lan.set_dns_servers(now, dns_servers);
-        }
+        self.control6.dns_servers = dns_servers.iter().copied().take(router::DNS_SERVERS).collect();
         self.plan6(now);
         true
     }
@@ -136,12 +147,17 @@ impl<'p> Router<'p> {
 
     /// Sets up a tunnel over `wan` with all that belongs to it: its ends' addresses, what is routed through it, the LAN's prefix
     /// of it, and a watch over the far end. `None` takes it down. False, and nothing has changed, without tables, beyond
-    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down.
+    /// [`MAX_TUNNELS`], or if it [cannot be](Tunnel::check). A far end that is not known yet leaves the tunnel down. One that is set
+    /// up anew as it was stays as it is, wherever its far end [has moved](Self::move_tunnel).
     pub fn set_up_tunnel(&mut self, now: Instant, id: TunnelId, wan: WanId, tunnel: Option<&Tunnel>) -> bool {
         let Some(place) = self.control6.tunnels.get_mut(usize::from(id.0)) else { return false };
         let Some(datapath) = &mut self.datapath else { return false };
         if tunnel.is_some_and(|tunnel| tunnel.check().is_err()) {
             return false;
+        }
+        let known = place.as_ref().map(|known| (known.wan, &known.settings));
+        if tunnel.is_some() && known == tunnel.map(|tunnel| (wan, tunnel)) {
+            return true;
         }
         let hop = Hop::tunnel(id);
         let config = tunnel.and_then(|tunnel| tunnel_config(wan, tunnel));
@@ -153,12 +169,29 @@ impl<'p> Router<'p> {
         *place = tunnel.map(|tunnel| Watched {
             wan,
             settings: *tunnel,
+            moved: None,
+            is_move_told: true,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
         });
         self.refresh(now);
         self.plan6(now);
         true
+    }
+
+    /// The far end of a tunnel that was [set up](Self::set_up_tunnel) has another address, as it has said and proved. False, and
+    /// nothing has changed, if there is no such tunnel, or that is no host's address.
+    pub fn move_tunnel(&mut self, now: Instant, id: TunnelId, remote: Ipv4Address) -> bool {
+        let tunnel = self.control6.tunnels.get_mut(usize::from(id.0)).and_then(Option::as_mut);
+        let (Some(datapath), Some(tunnel)) = (&mut self.datapath, tunnel) else { return false };
+        if (Tunnel { remote: Some(remote), ..tunnel.settings }).check().is_err() {
+            return false;
+        }
+        (tunnel.moved, tunnel.is_move_told) = (Some(remote), false);
+        let is_set = datapath.set_tunnel(now, id, tunnel.config());
+        self.refresh(now);
+        self.plan6(now);
+        is_set
     }
 
     /// Our global addresses on a WAN, as far as they came by Router Advertisements and DHCPv6.
@@ -330,7 +363,13 @@ impl<'p> Router<'p> {
             return Some(Ipv6Event::OtherRouter { address });
         }
         for (id, tunnel) in (0..).map(TunnelId).zip(&mut control.tunnels) {
-            if let Some(state) = tunnel.as_mut().and_then(|tunnel| tunnel.liveness.poll_event()) {
+            let Some(tunnel) = tunnel else { continue };
+            if let Some(remote) = tunnel.moved
+                && !core::mem::replace(&mut tunnel.is_move_told, true)
+            {
+                return Some(Ipv6Event::TunnelMoved { tunnel: id, remote });
+            }
+            if let Some(state) = tunnel.liveness.poll_event() {
                 return Some(Ipv6Event::Tunnel { tunnel: id, state });
             }
         }
@@ -455,7 +494,7 @@ impl<'p> Router<'p> {
                 plan.leads_out(datapath.link6(hop).map_or(host::LEAST_MTU, |link| link.mtu));
             }
         }
-        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.into_iter());
+        datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.iter().copied());
         let Some(lan) = &mut control.lan else { return };
         let addresses: Vec<Ipv6Cidr, LAN_PREFIXES> =
             plan.lan.iter().map(|known| lan.address_in(known.prefix)).collect();
@@ -464,6 +503,10 @@ impl<'p> Router<'p> {
             datapath.probe_addresses6(Hop::LAN);
             control.own = addresses;
         }
+        let named = plan.preferred(now).map(|prefix| lan.address_in(prefix).address());
+        let named: Vec<Ipv6Address, 2> = named.into_iter().chain([lan.link_local()]).collect();
+        let are_ours = control.dns_servers.is_empty();
+        lan.set_dns_servers(now, if are_ours { &named } else { &control.dns_servers });
         lan.router.set_prefixes(now, &plan.lan);
         lan.router.set_default_router(now, plan.mtu.is_some());
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
@@ -492,6 +535,11 @@ impl Plan {
             // More than the LAN can have are left alone.
             let _ = self.lan.push(prefix);
         }
+    }
+
+    /// The prefix that new connections of hosts come from.
+    fn preferred(&self, now: Instant) -> Option<Ipv6Cidr> {
+        self.lan.iter().find(|known| !known.preferred.is_over(now)).map(|known| known.prefix)
     }
 
     fn leads_nowhere(&mut self, destination: Ipv6Cidr) {

@@ -353,7 +353,7 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let (mut flash, heard, lans) = (Nor::new(4), RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     {
         let (mut store, mut nowhere) = (open(&mut flash), Nowhere);
-        let mut lan = gatelet.lan_address().unwrap();
+        let mut lan = gatelet.lan_addresses().unwrap();
         let mut world = World::default();
         world.spawn(desk.run(&mut store));
         world.spawn(gatelet.run_router(&mut router, &mut nowhere));
@@ -365,8 +365,8 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
         });
         world.spawn(async {
             loop {
-                let address = lan.changed().await;
-                lans.borrow_mut().push(address.unwrap().to_string());
+                let addresses = lan.changed().await;
+                lans.borrow_mut().push(addresses.unwrap().ipv4.to_string());
             }
         });
         world.spawn(async {

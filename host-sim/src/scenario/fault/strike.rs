@@ -58,6 +58,8 @@ impl Fault {
                     Command::Captive { .. } => "a portal comes or goes",
                     Command::WallClock { .. } => "the router learns the time of day",
                     Command::Reconfigure { .. } => "new settings",
+                    Command::MoveTunnel { .. } => "a tunnel's far end has moved",
+                    Command::Listen { .. } => "the router listens",
                 };
                 self.tell(network, Actor::User, Tone::Plain, what);
                 network.command(Command::clone(command));

@@ -341,6 +341,16 @@ impl Datapath<'_> {
         self.v6.addresses.get(hop.index()).map_or(&[], |addresses| addresses.as_slice())
     }
 
+    /// [`addresses6`](Self::addresses6), for who is outside, and our link-local address in front of them, while the link is up.
+    pub(crate) fn own_ipv6(&self, hop: Hop) -> Option<(Ipv6Address, impl Iterator<Item = Ipv6Cidr>)> {
+        let link = self.link6(hop).filter(|link| link.is_up() && link.local != UNSPECIFIED)?;
+        let addresses = self.addresses6(hop).iter();
+        Some((
+            address6(&link.local),
+            addresses.map(|own| Ipv6Cidr::new(address6(&own.address), own.prefix_len)),
+        ))
+    }
+
     // Time.
 
     pub(super) fn handle_timeout6(&mut self, now: Instant) -> u32 {

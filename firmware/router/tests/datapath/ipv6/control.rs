@@ -3,9 +3,9 @@
 use gatelet_proto::dhcpv6::client::Config;
 use gatelet_proto::dhcpv6::duid_ll;
 use gatelet_proto::ra::modified_eui_64;
-use gatelet_proto::sixinfour::Tunnel;
 use gatelet_proto::sixinfour::liveness::State;
-use gatelet_router::{Captive, Dropped, TunnelId, Via, WanId};
+use gatelet_proto::sixinfour::{Routed, Tunnel};
+use gatelet_router::{Captive, Command, Dropped, Ipv6Event, RouterEvent, TunnelId, Via, WanId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
 use gatelet_wire::icmpv6::{self, Echo};
@@ -464,6 +464,86 @@ fn hosts_that_ask_are_answered() {
     let message = dhcpv6::Message::parse(&answers[0][48..]).unwrap();
     assert_eq!(message.message_type, MessageType::Reply);
     assert!(message.options().addresses(OptionCode::DNS_SERVERS).unwrap().eq(dns));
+}
+
+#[test]
+fn a_far_end_moves() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    let [first, second] = [41, 42].map(|last| Ipv4Address::new(192, 0, 2, last));
+    let (own, peer) = (
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 2),
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 1),
+    );
+    let tunnel = Tunnel {
+        routed: Routed::Server { prefix: Some(Ipv6Cidr::new(FIRST, 64)) },
+        ..Tunnel::client(first, Ipv6Cidr::new(own, 64), peer, None)
+    };
+    let id = TunnelId(1);
+    assert!(!house.router.move_tunnel(house.now, id, second), "there is none");
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    let pinged = |house: &mut House| {
+        house.internet_packets();
+        house.run_secs(20);
+        let outer = house.internet_packets().into_iter().filter(|packet| packet[9] == 41);
+        let mut to: Vec<_> = outer.map(|packet| packet[19]).collect();
+        to.dedup();
+        to
+    };
+    assert_eq!(pinged(&mut house), [41]);
+    for nobody in [Ipv4Address::UNSPECIFIED, Ipv4Address::new(224, 0, 0, 1)] {
+        assert!(!house.router.move_tunnel(house.now, id, nobody));
+    }
+    house.router.handle_command(house.now, Command::MoveTunnel { tunnel: id, remote: second });
+    let moved = RouterEvent::Ipv6(Ipv6Event::TunnelMoved { tunnel: id, remote: second });
+    assert_eq!(std::iter::from_fn(|| house.router.poll_event()).filter(|event| *event == moved).count(), 1);
+    assert_eq!(pinged(&mut house), [42]);
+    let from = |remote| {
+        let mut echo = [0; 100];
+        let asked = Echo { identifier: 1, sequence_number: 1, data: b"" };
+        let len = asked.emit(&mut echo, icmpv6::ECHO_REQUEST, peer, own, 64).unwrap();
+        crate::packets::ip(41, remote, OURS, &echo[..len])
+    };
+    let dropped = house.dropped_by(|house| house.internet_sends(&from(first)));
+    assert_eq!(dropped.len(), 1, "where it was, it is not any more");
+    house.internet_sends(&from(second));
+    // The settings are applied once more, as they were: it stays.
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    assert_eq!(pinged(&mut house), [42]);
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&Tunnel { ttl: 64, ..tunnel })));
+    assert_eq!(pinged(&mut house), [41]);
+}
+
+#[test]
+fn without_servers_of_the_owners_the_router_is_named() {
+    let named = |house: &mut House| {
+        house.run_secs(60);
+        let all = std::mem::take(&mut house.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last().expect("an advertisement").1).unwrap().options();
+        let of = |option| match option {
+            NdOption::Rdnss { lifetime_seconds, servers } => {
+                servers.map(|server| (server, lifetime_seconds > 0)).collect()
+            }
+            _ => Vec::new(),
+        };
+        packet.flat_map(of).collect::<Vec<(Ipv6Address, bool)>>()
+    };
+    let own = |prefix: Ipv6Address| {
+        let low = u64::from_be_bytes(modified_eui_64(LAN_MAC));
+        Ipv6Address::from_bits(prefix.to_bits() | u128::from(low))
+    };
+    let near = own(Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0));
+    let mut house = House::with_control6();
+    house.run_secs(10);
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.count()), (near, 0));
+    let mut house = House::with_delegation();
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.collect::<Vec<_>>()), (near, vec![Ipv6Cidr::new(own(FIRST), 64)]));
+    assert_eq!(named(&mut house), [(own(FIRST), true), (near, true)]);
+    let dns = [Ipv6Address::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53)];
+    assert!(house.router.advertise_ipv6(house.now, &dns));
+    assert_eq!(named(&mut house)[0], (dns[0], true));
 }
 
 #[test]
