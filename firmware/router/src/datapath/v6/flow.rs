@@ -321,10 +321,11 @@ impl<'a> FlowTable6<'a> {
         None
     }
 
-    /// A flow on `account` that was never answered, or is over: the most expendable of those that the hand finds among the next 64.
-    pub(crate) fn unanswered_of(&mut self, account: u8, now: u32) -> Option<u16> {
+    /// A flow on an account for which `is_theirs` that was never answered, or is over: the most expendable of those that the hand
+    /// finds among the next 64.
+    pub(crate) fn unanswered_of(&mut self, is_theirs: impl Fn(u8) -> bool, now: u32) -> Option<u16> {
         let places = self.at_hand(LOOKED_AT_FOR_ONE);
-        let own = places.filter(|place| self.flow(*place).is_some_and(|flow| flow.account == account));
+        let own = places.filter(|place| self.flow(*place).is_some_and(|flow| is_theirs(flow.account)));
         let victim = self.most_expendable(own, now);
         self.advance_hand(LOOKED_AT_FOR_ONE);
         let victim = victim?;
