@@ -228,7 +228,7 @@ impl ProbePage {
             path: &self.path,
             expect: self.answer.as_deref().map_or(Expect::NoContent, Expect::Body),
             tls: Tls::Unknown,
-            ipv6: Ipv6::Unknown,
+            ipv6: Ipv6::Yes,
             china: ChinaClass::Unknown,
             sets: Sets::NONE,
             source: "the command line",
