@@ -257,11 +257,6 @@ impl<'p> Router<'p> {
         {
             return Some((Egress::Port(passed.to), frame));
         }
-        if let Some(datapath) = &mut self.datapath
-            && let Some(passed) = datapath.fast6(now, port, &mut frame)
-        {
-            return Some((Egress::Port(passed.to), frame));
-        }
         self.handle_other_frame(now, port, frame)
     }
 

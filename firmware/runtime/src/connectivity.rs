@@ -497,7 +497,10 @@ impl<'a, M: RawMutex, R: Rng, const SLOTS: usize> Desk<'_, 'a, M, R, SLOTS> {
             let task = slot.task.wait().await;
             let id = task.id;
             let report = |octets: u32, outcome: Outcome<'_>| {
-                slot.busy.set(None);
+                // What was given up may end before it hears of that, and the slot has its next task already.
+                if slot.busy.get() == Some(id) {
+                    slot.busy.set(None);
+                }
                 // What it ignores, it counts.
                 let _ =
                     self.connectivity.touch(|engine| engine.handle_result(clock::now(), id, octets, outcome));

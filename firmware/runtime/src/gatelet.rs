@@ -255,7 +255,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         (queues.to_stack.channel.dyn_receiver(), queues.from_stack.channel.dyn_sender())
     }
 
-    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if six follow it already.
+    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if seven follow it already.
     ///
     /// # Panics
     /// If `wan` is not below `WANS`.
@@ -263,7 +263,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
-    /// The router's addresses on the LAN: what they are now, and a wait for the next change. `None` if six follow them already.
+    /// The router's addresses on the LAN: what they are now, and a wait for the next change. `None` if seven follow them already.
     pub(crate) fn lan_addresses(&self) -> Option<DynReceiver<'_, Option<LanAddresses>>> {
         self.lan.session.dyn_receiver()
     }

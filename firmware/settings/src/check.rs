@@ -60,6 +60,8 @@ pub enum Problem {
     UpdateNeedsAccount,
     /// Updates would tell the key to all who listen, and nobody has said that they may.
     UpdateInClear,
+    /// What HTTP takes for a user name has no colon (RFC 7617 §2).
+    Colon,
     /// There is no network to join.
     StationNeeds,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Conflict {
             }
             Problem::UpdateNeedsAccount => f.write_str("it needs .id, .user and .key, too"),
             Problem::UpdateInClear => f.write_str("the key would go in clear; .plain-http on allows it"),
+            Problem::Colon => f.write_str("it has a colon, which no user name of HTTP has"),
             Problem::StationNeeds => {
                 f.write_str("a station needs wifi.station.ssid, for example Hotel Guest")
             }

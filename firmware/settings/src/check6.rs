@@ -32,6 +32,9 @@ impl Settings {
             {
                 tell("tunnel.#.prefix", Problem::PrefixTwice(other));
             }
+            if self.plain("tunnel.#.update.user", n).contains(':') {
+                tell("tunnel.#.update.user", Problem::Colon);
+            }
             if !self.plain("tunnel.#.update.server", n).is_empty() && !self.serves(n) {
                 if !self.has_account(n) {
                     tell("tunnel.#.update.server", Problem::UpdateNeedsAccount);
@@ -128,6 +131,7 @@ mod tests {
                 &[ADDRESS, REMOTE, BROKER, ACCOUNT[0], ACCOUNT[1], ACCOUNT[2]],
                 "tunnel.1.update.server: the key would go in clear",
             ),
+            (&[ADDRESS, REMOTE, ("tunnel.1.update.user", "a:b")], "tunnel.1.update.user: it has a colon"),
             (&[("wifi.mode", "station")], "wifi.mode: a station needs wifi.station.ssid"),
         ] {
             let all: Vec<_> = conflicts(lines);

@@ -107,7 +107,7 @@ async fn listen(gatelet: &Shared<'_>, heard: &Heard) {
             }
             embassy_futures::select::Either::Second(WaitResult::Message(timed)) => match timed.event {
                 Event::TunnelUpdate { tunnel, event } => {
-                    heard.note(std::format!("tunnel {}: {event}", tunnel.0))
+                    heard.note(std::format!("tunnel {}: {event}", tunnel.0));
                 }
                 other => panic!("{other:?}"),
             },

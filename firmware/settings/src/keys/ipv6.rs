@@ -200,7 +200,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         id: 0x0B11,
         path: "tunnel.#.update.id",
-        kind: Kind::Text { most: 64 },
+        kind: Kind::Name,
         unset: Unset::Means("none"),
         example: "123456",
         help: "The tunnel's number or name in updates.",

@@ -230,11 +230,12 @@ impl<'p> V6<'p> {
         charge(&mut self.neighbours, &mut self.tunnels, account, flows);
     }
 
-    /// Flows on an account; `None` if nobody counts them.
+    /// Flows on an account, and on those of the same host's other addresses, of which it may have ever new ones (RFC 8981);
+    /// `None` if nobody counts them.
     fn flows_of(&self, account: u8) -> Option<u16> {
         match account.checked_sub(TUNNEL_ACCOUNTS) {
             Some(tunnel) => self.tunnels.get(usize::from(tunnel)).map(|tunnel| tunnel.flows),
-            None => self.neighbours.neighbour(account).map(|neighbour| neighbour.flows),
+            None => self.neighbours.flows_of_host(account),
         }
     }
 }
