@@ -18,12 +18,13 @@ use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Address;
 
+pub use self::control6::TunnelStatus;
 pub use self::ipv6::{Captive, Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
 use crate::datapath::{
-    Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, Traffic, word,
+    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, Traffic, word,
 };
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
@@ -205,6 +206,11 @@ impl<'p> Router<'p> {
             return true;
         }
         self.ports.push(Port { id, mac, max_frame_len, link: LinkState::Down }).is_ok()
+    }
+
+    /// A port's own hardware address.
+    pub fn hardware_address(&self, id: PortId) -> Option<EthernetAddress> {
+        self.ports.iter().find(|port| port.id == id).map(|port| port.mac)
     }
 
     /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has
@@ -502,6 +508,11 @@ impl<'p> Router<'p> {
     /// Flows from a place on, each with its place: for who shows them piece by piece.
     pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
         self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// Flows of IPv6 from a place on, each with its place.
+    pub fn flows6(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus6)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status6(now, from))
     }
 
     /// NAT mappings from a place on, each with its place.

@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 
+use embassy_futures::select::{Either, select};
 use embassy_net::{Config, Stack, StackResources};
 use embassy_sync::blocking_mutex::{self, raw::RawMutex};
 use embassy_sync::channel::{Channel, DynamicReceiver, DynamicSender};
@@ -25,6 +26,7 @@ use crate::console::{ReportDesk, Tap};
 use crate::dns::DnsStatus;
 use crate::fmt::{Show, warning};
 use crate::lan::LanAddresses;
+use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
 use crate::tunnel_update::UpdateDesk;
@@ -89,6 +91,8 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) portals: [PortalDesk<M>; WANS],
     /// Leases that are to be kept.
     pub(crate) leases: Channel<M, Store, LEASES>,
+    /// Prefixes of the LAN that are to be kept; the newest are all.
+    pub(crate) prefixes: Signal<M, Prefixes>,
     /// The LAN's hosts that have told DHCP their names.
     pub(crate) names: blocking_mutex::Mutex<M, RefCell<Vec<(HostName, Ipv4Address), NAMES>>>,
     pub(crate) commands: Channel<M, Command, COMMANDS>,
@@ -120,6 +124,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             lan: StackQueues::new(),
             portals: [const { PortalDesk::new() }; WANS],
             leases: Channel::new(),
+            prefixes: Signal::new(),
             names: blocking_mutex::Mutex::new(RefCell::new(Vec::new())),
             commands: Channel::new(),
             events: PubSubChannel::new(),
@@ -159,13 +164,21 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         router::run(self, router, store, Some(retain)).await;
     }
 
-    /// Keeps the leases of the LAN, for ever: a task of its own, since nobody waits for them. What was kept before this boot is
-    /// given to the router ([`Router::restore_leases`]) before it runs.
+    /// Keeps the leases of the LAN and its IPv6 prefixes, for ever: a task of its own, since nobody waits for them. What was kept
+    /// before this boot is given to the router ([`Router::restore_leases`], [`Router::remember_ipv6_prefixes`]) before it runs.
     pub async fn run_leases(&self, store: &mut impl LeaseStore) -> ! {
         loop {
-            let lease = self.leases.receive().await;
-            if let Err(error) = store.store(&lease).await {
-                warning!("lease {}: {}", Show(lease.place), Show(error));
+            match select(self.leases.receive(), self.prefixes.wait()).await {
+                Either::First(lease) => {
+                    if let Err(error) = store.store(&lease).await {
+                        warning!("lease {}: {}", Show(lease.place), Show(error));
+                    }
+                }
+                Either::Second(prefixes) => {
+                    if let Err(error) = store.store_prefixes(&prefixes).await {
+                        warning!("prefixes of the LAN: {}", Show(error));
+                    }
+                }
             }
         }
     }

@@ -166,7 +166,7 @@ pub use dns::DnsSpace;
 pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
 pub use lan::LanRunner;
-pub use leases::{FlashLeases, LeaseStore};
+pub use leases::{FlashLeases, LeaseStore, Prefixes};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
 pub use services::Services;

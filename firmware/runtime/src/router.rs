@@ -152,7 +152,10 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
-    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+    if let Some(settings) = gatelet.settings
+        && settings.carry_out(router, now)
+    {
+        settings.read(|settings| gatelet.follow_tunnel_settings(settings));
         // The LAN may have another address.
         publish_sessions(gatelet, router);
     }
@@ -202,6 +205,9 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     while !gatelet.leases.is_full() {
         let Some(lease) = router.poll_lease(now) else { break };
         let _ = gatelet.leases.try_send(lease);
+    }
+    if let Some(prefixes) = router.poll_ipv6_prefixes() {
+        gatelet.prefixes.signal(prefixes);
     }
     let mut told = Told::default();
     while let Some(event) = router.poll_event() {

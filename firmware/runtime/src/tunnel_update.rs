@@ -435,7 +435,7 @@ async fn write_all(socket: &mut TcpSocket<'_>, mut octets: &[u8]) -> bool {
 }
 
 /// Where far ends speak, if nothing else is said: of the ports that IANA leaves to anybody's use, one with 41 in it.
-const PORT: u16 = 8041;
+pub(crate) const PORT: u16 = 8041;
 /// Far ends that may speak at once: one that dawdles keeps out no other.
 const HEARERS: usize = 2;
 /// The longest request that is written ([`Client::write_request`]), and the longest response ([`Server::handle_request`]).

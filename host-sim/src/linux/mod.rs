@@ -173,6 +173,7 @@ fn dial(args: &Args) -> Result<(), String> {
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
             tunnels::set_up(&mut router, start, WAN, wan_mac, (&args.lan.ipv6, &tunnels))?;
             router.restore_leases(start, leases.leases());
+            router.remember_ipv6_prefixes(&leases.prefixes());
             let keeper = &gatelet;
             executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));

@@ -298,9 +298,7 @@ impl Gateway {
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
                 let Some(lan) = lan else { return gatelet.run_router(router, &mut store).await };
                 lan.apply(&gatelet, router);
-                let mut kept = Vec::new();
-                leases.load(&mut |place, record| kept.push((place, record))).await;
-                router.restore_leases(gatelet_runtime::now(), kept);
+                recall(router, &mut leases).await;
                 select(gatelet.run_router(router, &mut store), gatelet.run_leases(&mut leases)).await;
             });
             executor.run_until(drive(network, director, end))?;
@@ -367,6 +365,14 @@ impl Ipv6Settings {
             gatelet.set_tunnel_update(id, update);
         }
     }
+}
+
+/// Tells the router what hosts of the LAN had before it was booted.
+async fn recall(router: &mut Router<'_>, leases: &mut impl LeaseStore) {
+    let mut kept = Vec::new();
+    leases.load(&mut |place, record| kept.push((place, record))).await;
+    router.restore_leases(gatelet_runtime::now(), kept);
+    router.remember_ipv6_prefixes(&leases.load_prefixes().await);
 }
 
 fn pacer<'a>(network: &'a RefCell<Network<'_>>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {

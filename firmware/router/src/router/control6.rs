@@ -9,6 +9,11 @@
 //!   no way out at all ──────────► a router lifetime of zero: hosts fall back to IPv4 at once
 //! ```
 
+mod prefixes;
+mod tunnels;
+
+pub use tunnels::TunnelStatus;
+
 use gatelet_hal::Frame;
 use gatelet_proto::dhcpv6::client;
 use gatelet_proto::lifetime::Lifetime;
@@ -31,12 +36,19 @@ use crate::ipv6::Ipv6Event;
 use crate::lan6::{Lan6, packet_frame};
 use crate::wan::{Line, Uplink, WanId};
 
+use prefixes::Memory;
+use tunnels::{Care, Known};
+
 /// How soon a packet is tried again that found no frame free.
 const FRAME_RETRY: Duration = Duration::from_millis(10);
 /// The longest packet of our machines.
 const PACKET_MOST: usize = 1280;
 /// Prefixes of the LAN: those of the WANs and of the tunnels.
 const LAN_PREFIXES: usize = router::PREFIXES;
+/// Default routes of a WAN, each for a source.
+const WAN_ROUTES: usize = crate::MAX_IPV6_ADDRESSES + client::PREFIXES + 1 + 2 * MAX_TUNNELS;
+/// Networks that are to be answered for on a WAN: what is shared with it, and two of each tunnel.
+const PROXIED: usize = 1 + 2 * MAX_TUNNELS;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -49,6 +61,11 @@ pub(super) struct Control6 {
     frame_retry: Option<Instant>,
     /// Our addresses on the LAN, as the datapath knows them.
     own: Vec<Ipv6Cidr, LAN_PREFIXES>,
+    /// The owner wants nothing more to be advertised.
+    is_silent: bool,
+    /// The LAN's own prefix.
+    local_prefix: Option<Ipv6Cidr>,
+    memory: Memory,
     /// Whom the LAN is told to ask for names; nobody: us.
     dns_servers: Vec<Ipv6Address, { router::DNS_SERVERS }>,
 }
@@ -66,6 +83,8 @@ struct Watched {
     liveness: Liveness,
     /// Whether there is a tunnel to be watched: its WAN has an address.
     is_up: bool,
+    care: Care,
+    known: Known,
 }
 
 impl Watched {
@@ -77,7 +96,9 @@ impl Watched {
     /// Whether hosts may be sent through it.
     fn is_way_out(&self) -> bool {
         let answers = matches!(self.liveness.state(), liveness::State::Up | liveness::State::Degraded);
-        self.is_up && answers && matches!(self.settings.routed, Routed::Client { .. })
+        self.is_up
+            && (answers || !self.care.asks_peer)
+            && matches!(self.settings.routed, Routed::Client { .. })
     }
 
     /// The LAN's /64 of it.
@@ -93,15 +114,20 @@ impl<'p> Router<'p> {
     // What the owner wants.
 
     /// Gets addresses and prefixes on a WAN by Router Advertisements and DHCPv6, as `config` has it, whenever its link carries
-    /// IPv6; `None`: not any more. False without tables, or if there is no such WAN.
+    /// IPv6; `None`: not any more. What it has stays while `config` does, and is asked for anew with another one. False without
+    /// tables, or if there is no such WAN.
     pub fn acquire_ipv6(&mut self, now: Instant, wan: WanId, config: Option<client::Config>) -> bool {
         let is_there = self.datapath.is_some() && usize::from(wan.0) < self.wans.len();
         let Some(uplink) = self.control6.uplinks.get_mut(usize::from(wan.0)).filter(|_| is_there) else {
             return false;
         };
-        match (uplink, config) {
-            (Some(uplink), Some(config)) => uplink.set_config(config),
-            (uplink, config) => *uplink = config.map(|config| Uplink::new(wan, config)),
+        if uplink.as_ref().map(Uplink::config) == config.as_ref() {
+            return true;
+        }
+        let before = uplink.take();
+        *uplink = config.map(|config| Uplink::new(wan, config));
+        if let (Some(uplink), Some(before)) = (uplink, before) {
+            uplink.shares = before.shares;
         }
         if let Some(datapath) = &mut self.datapath {
             datapath.set_ipv6_addresses(Hop::wan(wan), &[]);
@@ -123,8 +149,20 @@ impl<'p> Router<'p> {
         if self.control6.lan.as_ref().is_none_or(|known| known.mac() != mac) {
             self.control6.lan = Some(Lan6::new(now, rng, mac));
         }
+        self.control6.is_silent = false;
         self.control6.dns_servers = dns_servers.iter().copied().take(router::DNS_SERVERS).collect();
         self.plan6(now);
+        true
+    }
+
+    /// Whether the LAN shares a WAN's own /64 where nothing is delegated (RFC 4389); it does, unless this says otherwise. False
+    /// unless addresses are [acquired](Self::acquire_ipv6) there.
+    pub fn share_ipv6_prefix(&mut self, now: Instant, wan: WanId, shares: bool) -> bool {
+        let uplink = self.control6.uplinks.get_mut(usize::from(wan.0)).and_then(Option::as_mut);
+        let Some(uplink) = uplink else { return false };
+        if core::mem::replace(&mut uplink.shares, shares) != shares {
+            self.plan6(now);
+        }
         true
     }
 
@@ -173,6 +211,8 @@ impl<'p> Router<'p> {
             is_move_told: true,
             liveness: Liveness::new(tunnel.address.address(), tunnel.peer),
             is_up: false,
+            care: Care { asks_peer: true, is_proxied: true },
+            known: Known { is_up: false, far_end: liveness::State::Unknown, since: now },
         });
         self.refresh(now);
         self.plan6(now);
@@ -305,7 +345,7 @@ impl<'p> Router<'p> {
             let is_up = link.is_some_and(|link| link.medium != Medium::Down);
             if core::mem::replace(&mut tunnel.is_up, is_up) != is_up {
                 is_changed = true;
-                if is_up {
+                if is_up && tunnel.care.asks_peer {
                     tunnel.liveness.start(now, rng);
                 } else {
                     tunnel.liveness.stop();
@@ -465,9 +505,14 @@ impl<'p> Router<'p> {
             let Some(uplink) = uplink else { continue };
             let hop = Hop::wan(id);
             datapath.set_ipv6_addresses(hop, &uplink.addresses());
-            datapath.set_ipv6_routes(hop, routes_of(uplink).into_iter());
-            let shared = uplink.shared().filter(|_| !uplink.is_point_to_point());
-            datapath.set_ndp_proxy(hop, shared.map(|shared| shared.prefix).as_slice());
+            datapath.set_ipv6_routes(hop, routes_of(uplink, control.served()).into_iter());
+            let shared = uplink.shared().map(|shared| shared.prefix);
+            let mut proxied: Vec<Ipv6Cidr, PROXIED> = shared.into_iter().collect();
+            // One beyond what the datapath takes is left alone.
+            proxied.extend(control.proxied(id).take(PROXIED - 1));
+            // Nobody looks for neighbours where there is but one.
+            let proxied = if uplink.is_point_to_point() { &[] } else { proxied.as_slice() };
+            datapath.set_ndp_proxy(hop, proxied);
             let before = plan.lan.len();
             for client::Delegated { prefix, preferred, valid } in uplink.lan_prefixes() {
                 plan.add(LanPrefix { prefix, preferred, valid });
@@ -480,8 +525,9 @@ impl<'p> Router<'p> {
                 plan.leads_out(uplink.mtu());
             }
         }
-        for (id, tunnel) in (0..).map(TunnelId).zip(&control.tunnels) {
+        for (id, tunnel) in (0..).map(TunnelId).zip(&mut control.tunnels) {
             let Some(tunnel) = tunnel else { continue };
+            tunnel.note(now);
             let hop = Hop::tunnel(id);
             datapath.set_ipv6_routes(hop, tunnel_routes(&tunnel.settings).into_iter());
             let Some(prefix) = tunnel.lan_prefix() else { continue };
@@ -494,6 +540,7 @@ impl<'p> Router<'p> {
                 plan.leads_out(datapath.link6(hop).map_or(host::LEAST_MTU, |link| link.mtu));
             }
         }
+        control.plan_local_prefix(&mut plan);
         datapath.set_ipv6_routes(Hop::NONE, plan.nowhere.iter().copied());
         let Some(lan) = &mut control.lan else { return };
         let addresses: Vec<Ipv6Cidr, LAN_PREFIXES> =
@@ -505,11 +552,17 @@ impl<'p> Router<'p> {
         }
         let named = plan.preferred(now).map(|prefix| lan.address_in(prefix).address());
         let named: Vec<Ipv6Address, 2> = named.into_iter().chain([lan.link_local()]).collect();
-        let are_ours = control.dns_servers.is_empty();
-        lan.set_dns_servers(now, if are_ours { &named } else { &control.dns_servers });
+        let named = if control.dns_servers.is_empty() { named.as_slice() } else { &control.dns_servers };
+        if control.is_silent {
+            // What hosts have still works until they have forgotten it.
+            plan.lan.clear();
+            plan.mtu = None;
+        }
+        lan.set_dns_servers(now, if control.is_silent { &[] } else { named });
         lan.router.set_prefixes(now, &plan.lan);
         lan.router.set_default_router(now, plan.mtu.is_some());
         lan.router.set_mtu(now, plan.mtu.filter(|mtu| *mtu < super::ETHERNET_MTU));
+        control.compare_prefixes(now, &plan);
     }
 }
 
@@ -551,15 +604,16 @@ impl Plan {
     }
 }
 
-/// The default route of a WAN, for what is the WAN's own.
-fn routes_of(uplink: &Uplink) -> Vec<Ipv6Route, { crate::MAX_IPV6_ADDRESSES + client::PREFIXES + 1 }> {
+/// The default route of a WAN, for what is the WAN's own, and for `served`, the clients of our tunnels: of their prefixes no WAN
+/// knows, where a provider just routes them to us.
+fn routes_of(uplink: &Uplink, served: impl Iterator<Item = Ipv6Cidr>) -> Vec<Ipv6Route, WAN_ROUTES> {
     let Some(router) = uplink.router() else { return Vec::new() };
     let gateway = (!uplink.is_point_to_point()).then_some(router);
     let own = uplink.addresses().into_iter().map(|own| Ipv6Cidr::new(own.address(), 128));
     let held = uplink.held().iter().map(|held| held.prefix);
     let shared = uplink.shared().map(|shared| shared.prefix);
     let route = |source| Ipv6Route { destination: ANY, source, gateway };
-    own.chain(held).chain(shared).map(route).collect()
+    own.chain(held).chain(shared).chain(served).map(route).take(WAN_ROUTES).collect()
 }
 
 /// What goes through a tunnel: to the client what is its, from the client's end everything that is ours.

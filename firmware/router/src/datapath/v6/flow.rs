@@ -193,9 +193,14 @@ impl<'a> FlowTable6<'a> {
         self.flows.get_mut(usize::from(place))
     }
 
+    /// Those from a place on that are there, with their places.
+    pub(crate) fn iter_from(&self, from: u16) -> impl Iterator<Item = (u16, &Flow6)> {
+        (0..).zip(self.flows.iter()).skip(usize::from(from)).filter(|(_, flow)| flow.protocol != 0)
+    }
+
     /// Those that are there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow6> {
-        self.flows.iter().filter(|flow| flow.protocol != 0)
+        self.iter_from(0).map(|(_, flow)| flow)
     }
 
     #[inline(never)]

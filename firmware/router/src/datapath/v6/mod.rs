@@ -217,6 +217,10 @@ impl<'p> V6<'p> {
         }
     }
 
+    pub(super) fn flows_from(&self, from: u16) -> impl Iterator<Item = (u16, &Flow6)> {
+        self.flows.iter_from(from)
+    }
+
     pub(super) fn forget_epochs(&mut self) {
         self.flows.forget_epochs();
     }
