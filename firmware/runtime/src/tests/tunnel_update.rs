@@ -18,7 +18,7 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use super::world::World;
 use crate::lan::LanAddresses;
-use crate::{Event, Gatelet, PlainHttp, Session, TunnelUpdate, UpdateSpace};
+use crate::{Event, Gatelet, PlainHttp, Session, TunnelUpdate, UpdateDesk, UpdateSpace};
 
 const WAN: WanId = WanId(0);
 const FIRST: Ipv4Address = Ipv4Address::new(203, 0, 113, 5);
@@ -119,10 +119,14 @@ async fn listen(gatelet: &Shared<'_>, heard: &Heard) {
 /// The stacks, the tasks between them, and what `test` does.
 fn in_world(test: impl for<'a, 'p> FnOnce(&mut World<'a>, &'a Shared<'p>, Stack<'a>, &'a Heard)) {
     let frames = FramePool::<NoopRawMutex, 64>::new();
-    let gatelet: Shared<'_> = Gatelet::new(frames.pool());
+    let desk = UpdateDesk::new();
+    let mut gatelet: Shared<'_> = Gatelet::new(frames.pool());
+    gatelet.lend_tunnel_updates(&desk);
+    let gatelet = gatelet;
     let (mut first, mut second) = (StackResources::<2>::new(), StackResources::<5>::new());
     let mut third = StackResources::<{ 1 + UpdateSpace::LAN_SOCKETS }>::new();
     let mut space = UpdateSpace::new();
+    assert!(size_of_val(&space) <= 7 * 1024 && size_of_val(&desk) <= 1331, "as is said");
     let heard = Heard::default();
     let (wan, wan_runner) = gatelet.wan_stack(WAN, &mut first, 1).unwrap();
     let (stranger, stranger_runner) = gatelet.wan_stack(WanId(1), &mut second, 2).unwrap();
@@ -178,7 +182,7 @@ fn both_ends_ours() {
         gatelet.set_tunnel_update(HEARD, Some(hear()));
         world.run_for(SECOND_US);
         assert_eq!(heard.take(), ["listen None", "listen Some(8041)"]);
-        gatelet.updates.note_silence(TOLD);
+        gatelet.updates.unwrap().note_silence(TOLD);
         world.run_for(3500 * SECOND_US);
         assert_eq!(heard.take(), [""; 0], "not within the hour");
         world.run_for(200 * SECOND_US);
