@@ -370,6 +370,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 port = open.changed().await;
                 continue;
             };
+            // From the first SYN on: who never answers ours holds nothing up for longer than who never asks.
+            socket.set_timeout(Some(PATIENCE));
             match select(socket.accept(at), open.changed()).await {
                 Either::First(Ok(())) => {
                     let _ = self.answer(server, &mut socket, request).with_timeout(PATIENCE).await;
