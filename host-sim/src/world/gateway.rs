@@ -27,7 +27,7 @@ use gatelet_router::{
 };
 use gatelet_runtime::{
     Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, PlainHttp,
-    ProbeSpace, TimedEvent, TunnelUpdate, UpdateSpace,
+    ProbeSpace, TimedEvent, TunnelUpdate, UpdateDesk, UpdateSpace,
 };
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
@@ -212,6 +212,7 @@ impl Gateway {
         run: &mut Run<'_>,
         booted: Instant,
     ) -> Result<Instant, Stuck> {
+        let update_desk = UpdateDesk::new();
         let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
         let more_frames = self.lan.is_some().then(|| Box::new(FramePool::<NoopRawMutex, LAN_FRAMES>::new()));
         let pool = more_frames.as_ref().map_or(frames.pool(), |frames| frames.pool());
@@ -222,7 +223,8 @@ impl Gateway {
             pool.reserve(LAN_PORT, RESERVED).expect("the pool has as many frames");
         }
         let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
-        let gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
+        let mut gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
+        gatelet.lend_tunnel_updates(&update_desk);
         let mut resources = StackResources::<SOCKETS>::new();
         let mut lan_resources = StackResources::<LAN_SOCKETS>::new();
         let mut dns = self.lan.is_some().then(|| Box::new(Dns::new()));
