@@ -125,6 +125,7 @@ scenarios! {
     portal_quiet_day "portal-quiet-day"
     portal_named "portal-named"
     ipv6_native "ipv6-native"
+    ipv6_dns "ipv6-dns"
     ipv6_redial "ipv6-redial"
     ipv6_redial_same_prefix "ipv6-redial-same-prefix"
     ipv6_renumber "ipv6-renumber"
@@ -144,6 +145,8 @@ scenarios! {
     sit_endpoint "sit-endpoint"
     sit_spoofed "sit-spoofed"
     sit_server "sit-server"
+    sit_update "sit-update"
+    sit_update_server "sit-update-server"
 }
 
 #[test]

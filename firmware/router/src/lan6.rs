@@ -39,6 +39,10 @@ impl Lan6 {
         self.mac
     }
 
+    pub(crate) fn link_local(&self) -> Ipv6Address {
+        link_local(modified_eui_64(self.mac))
+    }
+
     /// Our address in a /64 of the LAN.
     pub(crate) fn address_in(&self, prefix: Ipv6Cidr) -> Ipv6Cidr {
         Ipv6Cidr::new(with_interface_id(prefix.address(), modified_eui_64(self.mac)), prefix.prefix_len())
@@ -81,7 +85,7 @@ impl Lan6 {
         let room = frame.push_back(HEADERS_LEN + DHCPV6_MOST).ok_or(Dropped::OutOfFrames)?;
         let message = room.get_mut(HEADERS_LEN..).ok_or(Dropped::OutOfFrames)?;
         let len = self.server.handle_message(payload, message).map_err(|_| Dropped::ControlRefused)?;
-        let ends = (link_local(modified_eui_64(self.mac)), client);
+        let ends = (self.link_local(), client);
         let len = wrap_udp(room, ends, (SERVER_PORT, CLIENT_PORT), len).ok_or(Dropped::ControlRefused)?;
         frame.truncate(len);
         Ok(Some(frame))

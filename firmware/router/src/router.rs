@@ -16,18 +16,20 @@ use gatelet_wire::EthernetAddress;
 use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
+pub use self::control6::TunnelStatus;
 pub use self::ipv6::{Captive, Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
 use crate::datapath::{
-    Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, Traffic, word,
+    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, Traffic, word,
 };
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
-use crate::{Counters, Dropped};
+use crate::{Counters, Dropped, TunnelId};
 
 /// The most WANs of one router: 12 KB each, spoken for or not. The second comes with the feature `second-wan`.
 pub const MAX_WANS: usize = 1 + cfg!(feature = "second-wan") as usize;
@@ -91,6 +93,18 @@ pub enum Command {
     WallClock {
         /// Unix time in seconds.
         unix_seconds: u64,
+    },
+    /// A tunnel's far end has said, and proved to be it, that its address is another now.
+    MoveTunnel {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The new address.
+        remote: Ipv4Address,
+    },
+    /// Be reached from WANs at this TCP port, or at none: see [`Router::set_listening`].
+    Listen {
+        /// The port.
+        port: Option<u16>,
     },
 }
 
@@ -194,6 +208,11 @@ impl<'p> Router<'p> {
         self.ports.push(Port { id, mac, max_frame_len, link: LinkState::Down }).is_ok()
     }
 
+    /// A port's own hardware address.
+    pub fn hardware_address(&self, id: PortId) -> Option<EthernetAddress> {
+        self.ports.iter().find(|port| port.id == id).map(|port| port.mac)
+    }
+
     /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has
     /// carrier. `ledger` is what [`poll_store`](Self::poll_store) gave last before this boot, `None`
     /// if nothing was ever stored.
@@ -235,11 +254,6 @@ impl<'p> Router<'p> {
     ) -> Option<(Egress, Frame<'p>)> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
-        {
-            return Some((Egress::Port(passed.to), frame));
-        }
-        if let Some(datapath) = &mut self.datapath
-            && let Some(passed) = datapath.fast6(now, port, &mut frame)
         {
             return Some((Egress::Port(passed.to), frame));
         }
@@ -330,6 +344,12 @@ impl<'p> Router<'p> {
                 for wan in &mut self.wans {
                     wan.set_wall_clock(now, rng, unix_seconds);
                 }
+            }
+            Command::MoveTunnel { tunnel, remote } => {
+                self.move_tunnel(now, tunnel, remote);
+            }
+            Command::Listen { port } => {
+                self.set_listening(port);
             }
         }
         self.refresh(now);
@@ -488,6 +508,11 @@ impl<'p> Router<'p> {
     /// Flows from a place on, each with its place: for who shows them piece by piece.
     pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
         self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// Flows of IPv6 from a place on, each with its place.
+    pub fn flows6(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus6)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status6(now, from))
     }
 
     /// NAT mappings from a place on, each with its place.

@@ -28,9 +28,9 @@ use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
-use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
+use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, TunnelId, WanConfig, WanId};
 use gatelet_runtime::settings::Sides;
-use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, TimedEvent};
+use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, PlainHttp, TimedEvent, UpdateSpace};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -53,6 +53,7 @@ pub mod packet_socket;
 pub mod port;
 pub mod session;
 pub mod settings_file;
+pub mod tunnels;
 pub mod tuntap;
 
 pub use args::{Args, Attach};
@@ -102,6 +103,7 @@ fn dial(args: &Args) -> Result<(), String> {
     )?;
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
     let inside = Inside::open(args)?;
+    let tunnels = args.lan.ipv6.tunnels()?;
     let mut session = match &inside {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
@@ -131,6 +133,7 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
     let mut names = Box::new(lan::Names::new());
+    let mut updates = Box::new(UpdateSpace::new());
     let mut wan_sockets = StackResources::<{ lan::WAN_SOCKETS }>::new();
     let mut lan_sockets = StackResources::<{ lan::LAN_SOCKETS }>::new();
 
@@ -168,8 +171,9 @@ fn dial(args: &Args) -> Result<(), String> {
             output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
-            lan::set_up_ipv6(&mut router, start, WAN, wan_mac, &args.lan)?;
+            tunnels::set_up(&mut router, start, WAN, wan_mac, (&args.lan.ipv6, &tunnels))?;
             router.restore_leases(start, leases.leases());
+            router.remember_ipv6_prefixes(&leases.prefixes());
             let keeper = &gatelet;
             executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
@@ -193,7 +197,14 @@ fn dial(args: &Args) -> Result<(), String> {
                 let rng = ChaCha8Rng::from_seed(random()?);
                 executor.spawn("connectivity", gatelet.run_connectivity(checks, wan_stack, probes, rng));
             }
-            executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
+            let stacks = (lan_stack, wan_stack);
+            executor.spawn("DNS", gatelet.run_dns(WAN, stacks, config, &mut names, rng));
+            gatelet.set_tunnel_update_port(args.lan.ipv6.sit_update_port);
+            for (number, (_, update)) in (0..).zip(tunnels) {
+                gatelet.set_tunnel_update(TunnelId(number), update);
+            }
+            let run = gatelet.run_tunnel_updates(WAN, stacks, PlainHttp, &mut updates);
+            executor.spawn("tunnel updates", run);
         }
     }
     if let (Some(place), Some(desk)) = (console, &desk) {
@@ -235,7 +246,7 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
 
 /// What is looked at: IPv6 where there may be a way for it.
 fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
-    let has_ipv6 = args.lan.ipv6 || args.lan.sit.is_some();
+    let has_ipv6 = args.lan.ipv6.leads_out();
     core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
 }
 
@@ -257,6 +268,7 @@ async fn follow(
                 }
                 match &timed.event {
                     Event::Router(event) => output.event(timed.at, event),
+                    Event::TunnelUpdate { tunnel, event } => output.tunnel_update(timed.at, *tunnel, *event),
                     Event::Connectivity { family, event, .. } => checks.iter().for_each(|checks| {
                         checks.look(|engine| {
                             if engine.config().family == *family {

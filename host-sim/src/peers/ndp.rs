@@ -53,6 +53,8 @@ pub struct Advertisement {
     pub dns: Vec<Ipv6Address>,
     /// For how long they may be asked.
     pub dns_lifetime: Duration,
+    /// DNS servers that may not be asked any more.
+    pub old_dns: Vec<Ipv6Address>,
     /// Where a captive portal's API is.
     pub portal: Option<String>,
 }
@@ -137,11 +139,17 @@ impl Advertisement {
                 });
             }
             RDNSS => {
-                self.dns_lifetime = seconds(4).ok_or("RDNSS is cut short")?;
+                let lifetime = seconds(4).ok_or("RDNSS is cut short")?;
                 if option.len() < 24 || option.len() % 16 != 8 {
                     return Err("RDNSS is of an odd length");
                 }
-                self.dns.extend((8..option.len()).step_by(16).filter_map(|at| address_at(option, at)));
+                let servers = if lifetime == Duration::ZERO {
+                    &mut self.old_dns
+                } else {
+                    self.dns_lifetime = lifetime;
+                    &mut self.dns
+                };
+                servers.extend((8..option.len()).step_by(16).filter_map(|at| address_at(option, at)));
             }
             CAPTIVE_PORTAL => {
                 let uri = option[2..].split(|octet| *octet == 0).next().unwrap_or_default();
@@ -177,10 +185,12 @@ impl Advertisement {
             body.extend_from_slice(&[0; 4]);
             body.extend_from_slice(&prefix.cidr.address().octets());
         }
-        if !self.dns.is_empty() {
-            body.extend_from_slice(&[RDNSS, 1 + 2 * self.dns.len() as u8, 0, 0]);
-            body.extend_from_slice(&seconds(self.dns_lifetime));
-            self.dns.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+        for (servers, lifetime) in [(&self.dns, self.dns_lifetime), (&self.old_dns, Duration::ZERO)] {
+            if !servers.is_empty() {
+                body.extend_from_slice(&[RDNSS, 1 + 2 * servers.len() as u8, 0, 0]);
+                body.extend_from_slice(&seconds(lifetime));
+                servers.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+            }
         }
         if let Some(uri) = &self.portal {
             let units = (2 + uri.len()).div_ceil(8);
@@ -290,6 +300,7 @@ mod tests {
             }],
             dns: vec!["2001:db8:53::53".parse().unwrap(), "2001:db8:53::54".parse().unwrap()],
             dns_lifetime: Duration::from_secs(3600),
+            old_dns: vec!["2001:db8:53::52".parse().unwrap()],
             portal: Some("https://p.example/ap".into()),
         }
     }

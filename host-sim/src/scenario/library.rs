@@ -114,6 +114,7 @@ library! {
     "portal-quiet-day"
     "portal-named"
     "ipv6-native"
+    "ipv6-dns"
     "ipv6-redial"
     "ipv6-redial-same-prefix"
     "ipv6-renumber"
@@ -133,6 +134,8 @@ library! {
     "sit-endpoint"
     "sit-spoofed"
     "sit-server"
+    "sit-update"
+    "sit-update-server"
 }
 
 /// All of them.

@@ -129,6 +129,9 @@ pub const TAGS: &[Tag] = &[
     ("ipv6-settings", "the DNS servers, the MTU or the portal of a WAN over IPv6 have changed"),
     ("ipv6-other-router", "somebody else advertises on the LAN"),
     ("tunnel", "a tunnel's far end answers, or does not"),
+    ("tunnel-moved", "a tunnel's far end has said where it is now"),
+    ("broker-told", "a tunnel's broker uses our address"),
+    ("broker-not-told", "it does not, or says that it is another"),
     ("tunnel-behind-nat", "a WAN's address cannot carry tunnels"),
     ("tunnel-path-mtu", "the way to a tunnel's far end takes less than was thought"),
     // The router: whether the Internet is there.

@@ -49,7 +49,7 @@ pub use tables::{TableSpace, Tables};
 pub use v6::{
     Ipv6Policy, Ipv6Route, MAX_IPV6_ADDRESSES, MAX_TUNNELS, Tos, TunnelConfig, TunnelId, TunnelRole,
 };
-pub use view::{FlowStatus, MappingStatus};
+pub use view::{FlowStatus, FlowStatus6, MappingStatus};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Mac, Network, address, word};

@@ -41,6 +41,8 @@ pub(crate) struct Uplink {
     has_no_prefix: bool,
     /// When no answer of a DHCPv6 server counts for an answer that there is nothing.
     patience: Option<Instant>,
+    /// Where nothing is delegated, the LAN has the link's own /64.
+    pub(crate) shares: bool,
     events: Deque<Ipv6Event, 16>,
     events_lost: u32,
 }
@@ -55,13 +57,14 @@ impl Uplink {
             held: Vec::new(),
             has_no_prefix: false,
             patience: None,
+            shares: true,
             events: Deque::new(),
             events_lost: 0,
         }
     }
 
-    pub(crate) fn set_config(&mut self, config: client::Config) {
-        self.client.set_config(config);
+    pub(crate) const fn config(&self) -> &client::Config {
+        self.client.config()
     }
 
     // What the datapath and the LAN are told.
@@ -122,12 +125,17 @@ impl Uplink {
 
     /// The /64 of the link itself, for the LAN to share where nothing is delegated (RFC 4389, RFC 7278).
     pub(crate) fn shared(&self) -> Option<Delegated> {
-        if !self.has_no_prefix || !self.held.is_empty() {
+        if !self.shares || !self.has_no_prefix || !self.held.is_empty() {
             return None;
         }
         let is_good = |known: &&host::OnLink| known.address.is_some() && !known.is_deprecated;
         let host::OnLink { prefix, preferred, valid, .. } = *self.host.prefixes().iter().find(is_good)?;
         Some(Delegated { prefix, preferred, valid })
+    }
+
+    /// Whether it is known what the line gives: prefixes, or none.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.has_no_prefix || !self.held.is_empty()
     }
 
     /// The first /64 of each prefix, for the LAN.

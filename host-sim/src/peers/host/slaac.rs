@@ -159,6 +159,7 @@ impl Slaac {
         for prefix in advertisement.prefixes.iter().filter(|prefix| prefix.autonomous) {
             self.take_prefix(now, prefix, &mut changes);
         }
+        self.dns.retain(|(known, _)| !advertisement.old_dns.contains(known));
         for &server in &advertisement.dns {
             self.dns.retain(|(known, _)| *known != server);
             self.dns.push((server, now + advertisement.dns_lifetime));
@@ -314,5 +315,10 @@ mod tests {
         assert_eq!(slaac.handle(Instant::from_secs(1), ROUTER, &advertisement), []);
         slaac.expire(Instant::from_secs(61));
         assert_eq!(slaac.dns().count(), 0);
+        let other: Ipv6Address = "2001:db8:53::54".parse().unwrap();
+        slaac.handle(Instant::from_secs(62), ROUTER, &advertisement);
+        (advertisement.dns, advertisement.old_dns) = (vec![other], vec![server]);
+        slaac.handle(Instant::from_secs(63), ROUTER, &advertisement);
+        assert_eq!(slaac.dns().collect::<Vec<_>>(), [other]);
     }
 }

@@ -265,9 +265,8 @@ impl<'a> Internet<'a> {
         if nobody(to) || to == ATTACKER {
             return;
         }
-        if let Some(far) = self.far.as_mut().filter(|_| to == FAR)
-            && far.handle(now, bytes)
-        {
+        if let Some(far) = self.far.as_mut().filter(|_| to == FAR) {
+            far.handle(now, bytes);
             return;
         }
         if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {

@@ -163,6 +163,7 @@ impl Routes {
             prefixes: line.into_iter().chain(former).collect(),
             dns: if self.access.rdnss { DNS6.to_vec() } else { Vec::new() },
             dns_lifetime: self.access.router_lifetime,
+            old_dns: Vec::new(),
             portal: self.access.portal.clone(),
         };
         advertisement.emit(router, ndp::ALL_NODES)
