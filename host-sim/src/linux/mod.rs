@@ -213,7 +213,9 @@ fn dial(args: &Args) -> Result<(), String> {
         let checks = &checks;
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
+                for checks in checks {
+                    checks.look(|engine| show(engine));
+                }
             };
             let probe = &|| {
                 checks.iter().for_each(Connectivity::check_now);
@@ -246,7 +248,8 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
 
 /// What is looked at: IPv6 where there may be a way for it.
 fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
-    let has_ipv6 = args.lan.ipv6.leads_out();
+    // The console may turn it on.
+    let has_ipv6 = args.lan.ipv6.leads_out() || args.host.console.is_some();
     core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
 }
 
