@@ -252,7 +252,8 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
 
 /// What is looked at: IPv6 where there may be a way for it.
 fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
-    let has_ipv6 = args.lan.ipv6.leads_out();
+    // The console may turn it on.
+    let has_ipv6 = args.lan.ipv6.leads_out() || args.host.console.is_some();
     core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
 }
 

@@ -205,6 +205,7 @@ impl Gateway {
     }
 
     /// From power-on to power-off.
+    #[expect(clippy::too_many_lines, reason = "the house, part by part")]
     fn live(
         &mut self,
         network: &RefCell<Network<'_>>,
@@ -216,11 +217,8 @@ impl Gateway {
         let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
         let more_frames = self.lan.is_some().then(|| Box::new(FramePool::<NoopRawMutex, LAN_FRAMES>::new()));
         let pool = more_frames.as_ref().map_or(frames.pool(), |frames| frames.pool());
-        for port in [WAN_PORT, PortId::LOCAL] {
+        for port in [WAN_PORT, PortId::LOCAL].into_iter().chain(self.lan.is_some().then_some(LAN_PORT)) {
             pool.reserve(port, RESERVED).expect("the pool has as many frames");
-        }
-        if self.lan.is_some() {
-            pool.reserve(LAN_PORT, RESERVED).expect("the pool has as many frames");
         }
         let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
         let mut gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
