@@ -205,7 +205,6 @@ impl Gateway {
     }
 
     /// From power-on to power-off.
-    #[expect(clippy::too_many_lines, reason = "the house, part by part")]
     fn live(
         &mut self,
         network: &RefCell<Network<'_>>,
