@@ -69,6 +69,16 @@ impl Watched {
         self.is_up && answers && matches!(self.settings.routed, Routed::Client { .. })
     }
 
+    /// The networks behind it, if we serve it. A carrier that has them on its link asks there for each of their addresses.
+    fn served(&self) -> impl Iterator<Item = Ipv6Cidr> + use<> {
+        let prefix = match self.settings.routed {
+            Routed::Server { prefix } => Some(prefix),
+            Routed::Client { .. } => None,
+        };
+        let address = prefix.map(|_| self.settings.address);
+        address.into_iter().chain(prefix.flatten())
+    }
+
     /// The LAN's /64 of it.
     fn lan_prefix(&self) -> Option<Ipv6Cidr> {
         let Routed::Client { prefix } = self.settings.routed else { return None };
@@ -428,7 +438,12 @@ impl<'p> Router<'p> {
             datapath.set_ipv6_addresses(hop, &uplink.addresses());
             datapath.set_ipv6_routes(hop, routes_of(uplink).into_iter());
             let shared = uplink.shared().filter(|_| !uplink.is_point_to_point());
-            datapath.set_ndp_proxy(hop, shared.map(|shared| shared.prefix).as_slice());
+            let mut proxied: Vec<Ipv6Cidr, { 1 + 2 * MAX_TUNNELS }> =
+                shared.map(|shared| shared.prefix).into_iter().collect();
+            if !uplink.is_point_to_point() {
+                proxied.extend(control.tunnels.iter().flatten().flat_map(Watched::served));
+            }
+            datapath.set_ndp_proxy(hop, &proxied);
             let before = plan.lan.len();
             for client::Delegated { prefix, preferred, valid } in uplink.lan_prefixes() {
                 plan.add(LanPrefix { prefix, preferred, valid });
