@@ -80,14 +80,14 @@ impl Datapath<'_> {
         if self.v6.neighbours.neighbour(place).is_some_and(|known| known.reachable().is_some()) {
             return Ok(true);
         }
-        let asked = Asked { place, target: *target, asker };
-        let is_known = |known: &Asked| known.target == asked.target && known.asker.to == asker.to;
+        let question = Asked { place, target: *target, asker };
+        let is_known = |known: &Asked| known.target == *target && known.asker.to == asker.to;
         self.v6.asked.retain(|known| !is_known(known));
         if self.v6.asked.is_full() {
             self.v6.asked.remove(0);
         }
         // There is a place now.
-        let _ = self.v6.asked.push(asked);
+        let _ = self.v6.asked.push(question);
         Ok(false)
     }
 
