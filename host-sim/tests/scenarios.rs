@@ -135,6 +135,8 @@ scenarios! {
     ipv6_scan "ipv6-scan"
     ipv6_spoofed "ipv6-spoofed"
     ipv6_icmp_forgery "ipv6-icmp-forgery"
+    ipv6_ethernet "ipv6-ethernet"
+    ipv6_relay "ipv6-relay"
     sit_client "sit-client"
     sit_lossy "sit-lossy"
     sit_pmtu "sit-pmtu"
@@ -144,6 +146,7 @@ scenarios! {
     sit_endpoint "sit-endpoint"
     sit_spoofed "sit-spoofed"
     sit_server "sit-server"
+    sit_both_ends "sit-both-ends"
 }
 
 #[test]

@@ -202,7 +202,9 @@ fn dial(args: &Args) -> Result<(), String> {
         let checks = &checks;
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
+                for checks in checks {
+                    checks.look(|engine| show(engine));
+                }
             };
             let probe = &|| {
                 checks.iter().for_each(Connectivity::check_now);

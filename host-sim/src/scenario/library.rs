@@ -124,6 +124,8 @@ library! {
     "ipv6-scan"
     "ipv6-spoofed"
     "ipv6-icmp-forgery"
+    "ipv6-ethernet"
+    "ipv6-relay"
     "sit-client"
     "sit-lossy"
     "sit-pmtu"
@@ -133,6 +135,7 @@ library! {
     "sit-endpoint"
     "sit-spoofed"
     "sit-server"
+    "sit-both-ends"
 }
 
 /// All of them.
