@@ -5,6 +5,7 @@
 //! in retained memory.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -128,6 +129,8 @@ pub struct Gateway {
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
+    /// What the router dropped, of each reason, in all its lives.
+    dropped: BTreeMap<&'static str, u64>,
     rng: chacha20::ChaCha8Rng,
 }
 
@@ -156,6 +159,7 @@ impl Gateway {
             connectivity: None,
             flash: Flash::new(),
             retained: None,
+            dropped: BTreeMap::new(),
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
         }
     }
@@ -163,6 +167,11 @@ impl Gateway {
     /// Its flash.
     pub fn flash(&self) -> &Flash {
         &self.flash
+    }
+
+    /// What its router dropped since it was new, by the names of the counters.
+    pub fn dropped(&self) -> &BTreeMap<&'static str, u64> {
+        &self.dropped
     }
 
     /// Runs the box in `network` until the end.
@@ -303,12 +312,19 @@ impl Gateway {
             executor.run_until(drive(network, director, end))?;
             executor.now()
         };
+        self.note_dropped(&router);
         let mut network = network.borrow_mut();
         network.drop_received();
         if network.power() == Power::Reset {
             self.retained = router.snapshot(Instant::ZERO + (now - booted), WAN);
         }
         Ok(now)
+    }
+
+    fn note_dropped(&mut self, router: &Router<'_>) {
+        for (reason, count) in router.counters().iter() {
+            *self.dropped.entry(reason.name()).or_default() += u64::from(count);
+        }
     }
 
     /// What looks whether the Internet is there, if anything does: for each family that the box speaks the engine, its memory, its
