@@ -40,6 +40,7 @@ const FLOWS: usize = 4096;
 const HOSTS: usize = 128;
 const QUERIES: usize = 16;
 const ANSWERS: usize = 16 * 1024;
+const MESSAGE: usize = 4 * 1024;
 
 /// What the last panic said.
 #[unsafe(link_section = ".uninit.last_words")]
@@ -50,7 +51,7 @@ static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
-type Names = DnsSpace<QUERIES, ANSWERS>;
+type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
@@ -147,7 +148,7 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await

@@ -49,8 +49,10 @@ const HOSTS: usize = 24;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 2;
-const ANSWERS: usize = 2 * 1024;
+const QUERIES: usize = 4;
+const ANSWERS: usize = 4 * 1024;
+/// Four of them: no server sends longer answers by UDP, and very few by TCP.
+const MESSAGE: usize = 1280;
 /// Fed every half second (`Gatelet::run_vigil`); 8.3 s is the most that the chip can do.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -63,7 +65,7 @@ static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
-type Names = DnsSpace<QUERIES, ANSWERS>;
+type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
@@ -186,7 +188,7 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
