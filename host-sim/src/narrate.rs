@@ -8,8 +8,8 @@ use gatelet_proto::dhcp::server as dhcp;
 use gatelet_proto::ppp::{LinkEvent, PeerMessage, RepeatCause};
 use gatelet_proto::pppoe::RefusalKind;
 use gatelet_proto::redial::{Advice, Doing, Failure, HangUpReason, Language, Note};
-use gatelet_proto::sixinfour::liveness;
-use gatelet_router::{AddressKind, DatapathEvent, Ipv6Event, PadtReason, RouterEvent, WanEvent};
+use gatelet_proto::sixinfour::{liveness, update};
+use gatelet_router::{AddressKind, DatapathEvent, Ipv6Event, PadtReason, RouterEvent, TunnelId, WanEvent};
 use gatelet_wire::ppp::Protocol;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -34,6 +34,13 @@ pub fn entry(event: &RouterEvent, at: Instant, booted: Instant) -> Option<Entry>
         RouterEvent::Ipv6(event) => ipv6(event),
     };
     Some(line.entry(at, booted))
+}
+
+/// A line of the timeline for what came of telling a tunnel's broker our address.
+pub fn tunnel_update(tunnel: TunnelId, event: update::Event, at: Instant, booted: Instant) -> Entry {
+    let (tag, tone) =
+        if event.is_good() { ("broker-told", Tone::Good) } else { ("broker-not-told", Tone::Bad) };
+    Line::new(tag, format!("tunnel {}: {event}", tunnel.0)).tone(tone).entry(at, booted)
 }
 
 /// A line of the timeline for `event` of `engine`, as it stands now.
@@ -61,7 +68,7 @@ pub fn connectivity(
             // A String takes everything.
             let _ = verdict.write(&mut why, Language::English);
             if let Some(CaptivePortalUri::Api(uri)) = engine.captive_portal_uri() {
-                let _ = write!(why, " The network names a portal by DHCP: {}", uri.as_str());
+                let _ = write!(why, " The network names a portal: {}", uri.as_str());
             }
             let (tag, so_far) =
                 if is_final { ("verdict", "") } else { ("verdict-so-far", ", as it looks so far") };
@@ -258,6 +265,9 @@ fn ipv6(event: &Ipv6Event) -> Line {
             Line::new("ipv6-other-router", format!("{address} advertises on our LAN, too"))
                 .because("hosts may send to it")
                 .tone(Tone::Bad)
+        }
+        Ipv6Event::TunnelMoved { tunnel, remote } => {
+            Line::new("tunnel-moved", format!("tunnel {}: the far end is at {remote} now", tunnel.0))
         }
         Ipv6Event::Tunnel { tunnel, state } => {
             let (what, tone) = match state {

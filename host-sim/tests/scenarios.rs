@@ -103,6 +103,10 @@ scenarios! {
     portal_307_https "portal-307-https"
     portal_200 "portal-200"
     portal_511 "portal-511"
+    portal_ipv6_dead "portal-ipv6-dead"
+    portal_ipv6_named "portal-ipv6-named"
+    portal_ipv6_passes "portal-ipv6-passes"
+    portal_ipv6_tunnel "portal-ipv6-tunnel"
     portal_meta_refresh "portal-meta-refresh"
     portal_reset "portal-reset"
     portal_blackhole "portal-blackhole"
@@ -121,6 +125,7 @@ scenarios! {
     portal_quiet_day "portal-quiet-day"
     portal_named "portal-named"
     ipv6_native "ipv6-native"
+    ipv6_dns "ipv6-dns"
     ipv6_redial "ipv6-redial"
     ipv6_redial_same_prefix "ipv6-redial-same-prefix"
     ipv6_renumber "ipv6-renumber"
@@ -140,6 +145,8 @@ scenarios! {
     sit_endpoint "sit-endpoint"
     sit_spoofed "sit-spoofed"
     sit_server "sit-server"
+    sit_update "sit-update"
+    sit_update_server "sit-update-server"
 }
 
 #[test]

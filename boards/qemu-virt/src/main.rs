@@ -109,6 +109,7 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
     }
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
+    router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
     let board = BOARD.init_with(|| Gatelet::new(pool));
     board.lend_settings(desk);

@@ -1,7 +1,7 @@
 //! What a line says, as a value.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use gatelet_settings::TRIAL_MINUTES_MAX;
 
@@ -141,12 +141,16 @@ pub enum Filter {
     Dial,
     /// ARP.
     Arp,
-    /// An IPv4 protocol, also within a session.
+    /// ICMP of either family, also within a session.
+    Icmp,
+    /// A protocol of IP, also within a session.
     Protocol(u8),
-    /// UDP or TCP with one of these two ports, also within a session.
-    Ports(u16, u16),
+    /// UDP or TCP with one of these ports, also within a session.
+    Ports(&'static [u16]),
     /// IPv4 from or to this address, also within a session.
     Host(Ipv4Addr),
+    /// IPv6 from or to this address, also within a session.
+    Host6(Ipv6Addr),
 }
 
 /// Why a line is no command.
@@ -383,11 +387,14 @@ pub(crate) fn filter(word: &str) -> Option<Filter> {
         "all" => Filter::All,
         "dial" => Filter::Dial,
         "arp" => Filter::Arp,
-        "icmp" => Filter::Protocol(1),
+        "icmp" => Filter::Icmp,
         "tcp" => Filter::Protocol(6),
         "udp" => Filter::Protocol(17),
-        "dhcp" => Filter::Ports(67, 68),
-        "dns" => Filter::Ports(53, 53),
+        "sit" => Filter::Protocol(41),
+        // DHCPv6, too.
+        "dhcp" => Filter::Ports(&[67, 68, 546, 547]),
+        "dns" => Filter::Ports(&[53]),
+        word if word.contains(':') => Filter::Host6(word.parse().ok()?),
         _ => Filter::Host(word.parse().ok()?),
     })
 }
@@ -452,7 +459,11 @@ mod tests {
             ("hangup", "Some(HangUp { wan: 0 })"),
             ("ping 192.0.2.1 10", "Some(Ping { host: \"192.0.2.1\", count: 10 })"),
             ("capture wan", "Some(Capture { port: Wan, filter: All, count: 100 })"),
-            ("capture lan dns 5", "Some(Capture { port: Lan, filter: Ports(53, 53), count: 5 })"),
+            ("capture lan dns 5", "Some(Capture { port: Lan, filter: Ports([53]), count: 5 })"),
+            (
+                "capture wan 2001:db8::1",
+                "Some(Capture { port: Wan, filter: Host6(2001:db8::1), count: 100 })",
+            ),
             ("capture wan 7", "Some(Capture { port: Wan, filter: All, count: 7 })"),
             ("capture wan 192.0.2.9", "Some(Capture { port: Wan, filter: Host(192.0.2.9), count: 100 })"),
             ("log warning", "Some(Log(Some(Warning)))"),

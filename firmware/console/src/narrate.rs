@@ -332,7 +332,7 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
             say(Level::Info, format_args!("rule {number}: {action:?} {source} to {destination}"));
         }
         DatapathEvent::TunnelBehindNat { tunnel, address, kind } => {
-            let number = tunnel.0;
+            let number = tunnel.0 + 1;
             say(
                 Level::Error,
                 format_args!(
@@ -341,7 +341,7 @@ fn datapath(event: &DatapathEvent, say: Say<'_>) {
             );
         }
         DatapathEvent::TunnelPathMtu { tunnel, mtu } => {
-            say(Level::Info, format_args!("tunnel {} carries {mtu} bytes at once", tunnel.0));
+            say(Level::Info, format_args!("tunnel {} carries {mtu} bytes at once", tunnel.0 + 1));
         }
         DatapathEvent::FlowsCut { flows } => {
             say(
@@ -380,6 +380,9 @@ fn ipv6(event: &Ipv6Event, say: Say<'_>) {
         Ipv6Event::OtherRouter { address } => {
             say(Level::Warning, format_args!("{address} advertises on our LAN, too: hosts may send to it"));
         }
+        Ipv6Event::TunnelMoved { tunnel, remote } => {
+            say(Level::Info, format_args!("tunnel {}: the far end is at {remote} now", tunnel.0));
+        }
         Ipv6Event::Tunnel { tunnel, state } => {
             let (level, what) = match state {
                 State::Unknown => (Level::Debug, "is not watched"),
@@ -387,7 +390,7 @@ fn ipv6(event: &Ipv6Event, say: Say<'_>) {
                 State::Degraded => (Level::Warning, "loses packets"),
                 State::Down => (Level::Error, "is down"),
             };
-            say(level, format_args!("tunnel {} {what}", tunnel.0));
+            say(level, format_args!("tunnel {} {what}", tunnel.0 + 1));
         }
     }
 }

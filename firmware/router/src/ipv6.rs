@@ -8,7 +8,9 @@
 
 use gatelet_proto::lifetime::Lifetime;
 use gatelet_proto::sixinfour::liveness;
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv6Address, Ipv6Cidr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr};
+use smoltcp::wire::{
+    IpAddress, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Cidr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
+};
 
 use crate::{TunnelId, WanId};
 
@@ -80,6 +82,13 @@ pub enum Ipv6Event {
     OtherRouter {
         /// Its link-local address.
         address: Ipv6Address,
+    },
+    /// A tunnel's far end has another address.
+    TunnelMoved {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The address.
+        remote: Ipv4Address,
     },
     /// A tunnel's far end answers, or does not.
     Tunnel {

@@ -10,6 +10,7 @@ use gatelet_proto::ra::router::{Config, Event, Router};
 use gatelet_proto::ra::{link_local, modified_eui_64, with_interface_id};
 use gatelet_wire::dhcpv6::{CLIENT_PORT, SERVER_PORT};
 use gatelet_wire::{EthernetAddress, Ipv6Address, Ipv6Cidr};
+use heapless::String;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpProtocol;
 
@@ -38,6 +39,10 @@ impl Lan6 {
         self.mac
     }
 
+    pub(crate) fn link_local(&self) -> Ipv6Address {
+        link_local(modified_eui_64(self.mac))
+    }
+
     /// Our address in a /64 of the LAN.
     pub(crate) fn address_in(&self, prefix: Ipv6Cidr) -> Ipv6Cidr {
         Ipv6Cidr::new(with_interface_id(prefix.address(), modified_eui_64(self.mac)), prefix.prefix_len())
@@ -47,6 +52,14 @@ impl Lan6 {
     pub(crate) fn set_dns_servers(&mut self, now: Instant, servers: &[Ipv6Address]) {
         self.router.set_dns_servers(now, servers);
         self.server.config.dns_servers = servers.iter().copied().take(server::DNS_SERVERS).collect();
+    }
+
+    /// Where a captive portal's API is; empty: there is none.
+    pub(crate) fn set_captive_portal_uri(&mut self, now: Instant, uri: &str) {
+        self.router.set_captive_portal_uri(now, uri);
+        if self.server.config.captive_portal_uri != uri {
+            self.server.config.captive_portal_uri = String::try_from(uri).unwrap_or_default();
+        }
     }
 
     /// Takes an IPv6 packet: an ICMPv6 message, or one for the DHCPv6 server, whose answer comes back as a packet.
@@ -72,7 +85,7 @@ impl Lan6 {
         let room = frame.push_back(HEADERS_LEN + DHCPV6_MOST).ok_or(Dropped::OutOfFrames)?;
         let message = room.get_mut(HEADERS_LEN..).ok_or(Dropped::OutOfFrames)?;
         let len = self.server.handle_message(payload, message).map_err(|_| Dropped::ControlRefused)?;
-        let ends = (link_local(modified_eui_64(self.mac)), client);
+        let ends = (self.link_local(), client);
         let len = wrap_udp(room, ends, (SERVER_PORT, CLIENT_PORT), len).ok_or(Dropped::ControlRefused)?;
         frame.truncate(len);
         Ok(Some(frame))

@@ -28,13 +28,13 @@ mod wan;
 
 pub use counters::{Counters, Dropped};
 pub use datapath::{
-    Action, DatapathEvent, Filtering, FlowStatus, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
+    Action, DatapathEvent, Filtering, FlowStatus, FlowStatus6, Forward, Ipv6Policy, Ipv6Route, MAX_FORWARDS,
     MAX_IPV6_ADDRESSES, MAX_RULES, MAX_TUNNELS, MappingStatus, PingPolicy, PortRange, Prefix, Protocol, Rule,
     TableSpace, TableUse, Tables, Tos, TunnelConfig, TunnelId, TunnelRole, Zone,
 };
 pub use ipv6::Ipv6Event;
 pub use lan::LanConfig;
-pub use router::{Command, Egress, MAX_WANS, Router, RouterEvent, Via};
+pub use router::{Captive, Command, Egress, Ipv6Access, MAX_WANS, Router, RouterEvent, TunnelStatus, Via};
 pub use wan::{
     AddressKind, Addressing, EthernetWanConfig, Forwarded, Ipv4Status, Ipv6Status, PadtReason, SessionStatus,
     WanConfig, WanCounters, WanEvent, WanId, WanState, WanStatus,

@@ -16,16 +16,20 @@ use gatelet_wire::EthernetAddress;
 use heapless::{Deque, Vec};
 use rand_core::SeedableRng;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Address;
 
-pub use self::ipv6::Via;
+pub use self::control6::TunnelStatus;
+pub use self::ipv6::{Captive, Ipv6Access, Via};
 
 use self::control6::Control6;
 use self::faces::Faces;
-use crate::datapath::{Datapath, DatapathEvent, FlowStatus, Hop, MappingStatus, TableUse, Tables, word};
+use crate::datapath::{
+    Datapath, DatapathEvent, FlowStatus, FlowStatus6, Hop, MappingStatus, TableUse, Tables, Traffic, word,
+};
 use crate::ipv6::Ipv6Event;
 use crate::lan::Lan;
 use crate::wan::{Forwarded, Line, Outgoing, Wan, WanConfig, WanEvent, WanId, WanStatus};
-use crate::{Counters, Dropped};
+use crate::{Counters, Dropped, TunnelId};
 
 /// The most WANs of one router: 12 KB each, spoken for or not. The second comes with the feature `second-wan`.
 pub const MAX_WANS: usize = 1 + cfg!(feature = "second-wan") as usize;
@@ -78,10 +82,29 @@ pub enum Command {
         /// Which WAN.
         wan: WanId,
     },
+    /// A captive portal has a WAN, or not any more ([`Router::set_captive`]).
+    Captive {
+        /// Which WAN.
+        wan: WanId,
+        /// What it has.
+        captive: Captive,
+    },
     /// The time of day.
     WallClock {
         /// Unix time in seconds.
         unix_seconds: u64,
+    },
+    /// A tunnel's far end has said, and proved to be it, that its address is another now.
+    MoveTunnel {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The new address.
+        remote: Ipv4Address,
+    },
+    /// Be reached from WANs at this TCP port, or at none: see [`Router::set_listening`].
+    Listen {
+        /// The port.
+        port: Option<u16>,
     },
 }
 
@@ -185,6 +208,11 @@ impl<'p> Router<'p> {
         self.ports.push(Port { id, mac, max_frame_len, link: LinkState::Down }).is_ok()
     }
 
+    /// A port's own hardware address.
+    pub fn hardware_address(&self, id: PortId) -> Option<EthernetAddress> {
+        self.ports.iter().find(|port| port.id == id).map(|port| port.mac)
+    }
+
     /// Adds a WAN and answers its number; `None` beyond [`MAX_WANS`]. It dials once its port has
     /// carrier. `ledger` is what [`poll_store`](Self::poll_store) gave last before this boot, `None`
     /// if nothing was ever stored.
@@ -226,11 +254,6 @@ impl<'p> Router<'p> {
     ) -> Option<(Egress, Frame<'p>)> {
         if let Some(datapath) = &mut self.datapath
             && let Some(passed) = datapath.fast(now, port, &mut frame)
-        {
-            return Some((Egress::Port(passed.to), frame));
-        }
-        if let Some(datapath) = &mut self.datapath
-            && let Some(passed) = datapath.fast6(now, port, &mut frame)
         {
             return Some((Egress::Port(passed.to), frame));
         }
@@ -315,11 +338,18 @@ impl<'p> Router<'p> {
                     wan.note_no_traffic(now, rng);
                 }
             }
+            Command::Captive { wan, captive } => self.set_captive(now, wan, captive),
             Command::WallClock { unix_seconds } => {
                 self.wall_clock = Some(unix_seconds);
                 for wan in &mut self.wans {
                     wan.set_wall_clock(now, rng, unix_seconds);
                 }
+            }
+            Command::MoveTunnel { tunnel, remote } => {
+                self.move_tunnel(now, tunnel, remote);
+            }
+            Command::Listen { port } => {
+                self.set_listening(port);
             }
         }
         self.refresh(now);
@@ -342,7 +372,9 @@ impl<'p> Router<'p> {
         for (id, wan) in (0..).map(WanId).zip(&mut self.wans) {
             if let Some(datapath) = &self.datapath {
                 // Before it decides whether the line is idle.
-                wan.note_traffic(datapath.traffic(Hop::wan(id)).last);
+                for traffic in datapath.traffic(Hop::wan(id)) {
+                    wan.note_traffic(traffic.last);
+                }
             }
             wan.handle_timeout(now, &mut self.rng);
         }
@@ -454,13 +486,21 @@ impl<'p> Router<'p> {
     pub fn wan(&self, id: WanId) -> Option<WanStatus> {
         let mut status = self.wans.get(usize::from(id.0)).map(Line::status)?;
         if let Some(datapath) = &self.datapath {
-            let traffic = datapath.traffic(Hop::wan(id));
             let counters = &mut status.counters;
-            counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
-            counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
-            counters.ip_received_bytes += traffic.received_bytes();
-            counters.ip_sent_bytes += traffic.sent_bytes();
-            status.forwarded = forwarded(datapath, id);
+            for traffic in datapath.traffic(Hop::wan(id)) {
+                counters.ip_received = counters.ip_received.wrapping_add(traffic.received);
+                counters.ip_sent = counters.ip_sent.wrapping_add(traffic.sent);
+                counters.ip_received_bytes += traffic.received_bytes();
+                counters.ip_sent_bytes += traffic.sent_bytes();
+            }
+            let hops = [Hop::LAN, Hop::LAN_STACK, Hop::wan(id), Hop::stack(id)];
+            let [by_ipv4, mut by_ipv6] = [0, 1].map(|family| hops.map(|hop| datapath.traffic(hop)[family]));
+            status.forwarded = forwarded(by_ipv4);
+            if let Some(Ipv6Access { via: Via::Tunnel(_), .. }) = self.ipv6_access(id) {
+                // Outside, what is in a tunnel is IPv4.
+                by_ipv6[2] = by_ipv4[2];
+            }
+            status.forwarded_ipv6 = forwarded(by_ipv6);
         }
         Some(status)
     }
@@ -468,6 +508,11 @@ impl<'p> Router<'p> {
     /// Flows from a place on, each with its place: for who shows them piece by piece.
     pub fn flows(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus)> {
         self.datapath.iter().flat_map(move |datapath| datapath.flow_status(now, from))
+    }
+
+    /// Flows of IPv6 from a place on, each with its place.
+    pub fn flows6(&self, now: Instant, from: u16) -> impl Iterator<Item = (u16, FlowStatus6)> {
+        self.datapath.iter().flat_map(move |datapath| datapath.flow_status6(now, from))
     }
 
     /// NAT mappings from a place on, each with its place.
@@ -478,14 +523,6 @@ impl<'p> Router<'p> {
     /// Where the router has its frames from.
     pub const fn pool(&self) -> Pool<'p> {
         self.pool
-    }
-
-    /// Where a captive portal's API is, as the carrier of a WAN has told (RFC 8910 §2.1); empty, if it has not.
-    pub fn captive_portal_uri(&self, id: WanId) -> &str {
-        match self.wans.get(usize::from(id.0)) {
-            Some(Line::Ethernet(wan)) => wan.lease().map_or("", |lease| &lease.captive_portal_uri),
-            _ => "",
-        }
     }
 
     /// How full the tables between LAN and WAN are; `None` without tables.
@@ -500,9 +537,7 @@ impl<'p> Router<'p> {
 }
 
 /// What passed between the LAN and a WAN, from counters that are there anyway.
-fn forwarded(datapath: &Datapath<'_>, id: WanId) -> Forwarded {
-    let [lan, lan_stack] = [Hop::LAN, Hop::LAN_STACK].map(|hop| datapath.traffic(hop));
-    let [wan, stack] = [Hop::wan(id), Hop::stack(id)].map(|hop| datapath.traffic(hop));
+fn forwarded([lan, lan_stack, wan, stack]: [Traffic; 4]) -> Forwarded {
     Forwarded {
         from_lan: lan.received.wrapping_sub(lan_stack.sent),
         to_wan: wan.sent.wrapping_sub(stack.received),

@@ -18,7 +18,7 @@ use core::cell::{Cell, RefCell};
 use core::net::IpAddr;
 
 use embassy_futures::join::{join_array, join3};
-use embassy_futures::select::{Either3, select, select3};
+use embassy_futures::select::{Either4, select, select4};
 use embassy_net::Stack;
 use embassy_net::udp::PacketMetadata;
 use embassy_sync::blocking_mutex::Mutex;
@@ -27,11 +27,11 @@ use embassy_sync::signal::Signal;
 use embassy_sync::watch::{DynReceiver, Watch};
 use embassy_time::Timer;
 use gatelet_proto::connectivity::{
-    self, Activity, Config, Engine, Family, Outcome, RESOLVERS_MAX, Task, TaskId, Verdict,
+    self, Config, Engine, Family, Outcome, RESOLVERS_MAX, Task, TaskId, Verdict,
 };
 use gatelet_proto::dhcp::client::URI_MAX;
 use gatelet_proto::redial::Language;
-use gatelet_router::{Command, WanId};
+use gatelet_router::{Captive, Command, WanId};
 use gatelet_wire::dns::NameBuf;
 use heapless::{String, Vec};
 use rand_core::Rng;
@@ -125,8 +125,44 @@ impl SlotSpace {
 pub(crate) struct PortalDesk<M: RawMutex> {
     /// For the WAN's DNS service.
     pub(crate) dns: Watch<M, DnsPolicy, 1>,
-    /// What DHCP says of a captive portal (RFC 8910 §2.1); empty: nothing.
+    /// What the line says of a captive portal (RFC 8910 §2); empty: nothing.
     uri: Mutex<M, RefCell<String<URI_MAX>>>,
+    /// What each family's engine says; `None`: nobody looks.
+    standings: Mutex<M, Cell<[Option<Standing>; 2]>>,
+    /// Each family is to be looked at, because a portal has come or gone in the other.
+    look: [Signal<M, ()>; 2],
+}
+
+/// A verdict, as far as the other family and the LAN's IPv6 depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Unknown,
+    Online,
+    Portal,
+    Other,
+}
+
+impl Standing {
+    const fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Unknown => Self::Unknown,
+            Verdict::Online => Self::Online,
+            Verdict::Portal { .. } => Self::Portal,
+            Verdict::Partial { .. } | Verdict::Hijacked | Verdict::Offline { .. } => Self::Other,
+        }
+    }
+}
+
+/// What a captive portal has of a WAN where IPv4 and IPv6 stand so. One that IPv4 has met may have shut off IPv6 without a word;
+/// that IPv6 gets through all the same must have been seen, or be still being looked at.
+fn captive([ipv4, ipv6]: [Option<Standing>; 2]) -> Captive {
+    let is_portal = |standing| standing == Some(Standing::Portal);
+    match ipv6 {
+        _ if is_portal(ipv6) => Captive::All,
+        _ if !is_portal(ipv4) => Captive::No,
+        Some(Standing::Online | Standing::Unknown) => Captive::Ipv4,
+        _ => Captive::All,
+    }
 }
 
 /// How the DNS service of a WAN is to go about.
@@ -140,7 +176,39 @@ pub(crate) struct DnsPolicy {
 
 impl<M: RawMutex> PortalDesk<M> {
     pub(crate) const fn new() -> Self {
-        Self { dns: Watch::new(), uri: Mutex::new(RefCell::new(String::new())) }
+        Self {
+            dns: Watch::new(),
+            uri: Mutex::new(RefCell::new(String::new())),
+            standings: Mutex::new(Cell::new([None; 2])),
+            look: [const { Signal::new() }; 2],
+        }
+    }
+
+    /// Takes note of a family's verdict, and has the other looked at if a portal has come or gone that it has not noticed. Answers
+    /// what a portal has of the WAN, if that is not what it was.
+    fn note(&self, engine: &Engine<'_>) -> Option<Captive> {
+        self.take(engine.config().family, Standing::of(engine.verdict()))
+    }
+
+    fn take(&self, family: Family, standing: Standing) -> Option<Captive> {
+        let other = match family {
+            Family::Ipv4 => Family::Ipv6,
+            Family::Ipv6 => Family::Ipv4,
+        } as usize;
+        let [before, after] = self.standings.lock(|standings| {
+            let before = standings.get();
+            let mut after = before;
+            after[family as usize] = Some(standing);
+            standings.set(after);
+            [before, after]
+        });
+        let was = before[family as usize];
+        let (is_portal, was_portal) = (standing == Standing::Portal, was == Some(Standing::Portal));
+        let is_news = is_portal && !was_portal || was_portal && standing == Standing::Online;
+        if is_news && after[other] != Some(standing) {
+            self.look[other].signal(());
+        }
+        (captive(before) != captive(after)).then(|| captive(after))
     }
 
     /// What one family's engine wants of DNS.
@@ -157,7 +225,7 @@ impl<M: RawMutex> PortalDesk<M> {
         });
     }
 
-    /// DHCP says so, or nothing any more.
+    /// The line says so, or nothing any more.
     pub(crate) fn set_captive_portal_uri(&self, uri: &str) {
         self.uri.lock(|known| {
             if known.borrow().as_str() != uri {
@@ -167,7 +235,7 @@ impl<M: RawMutex> PortalDesk<M> {
         });
     }
 
-    /// Tells the engine what DHCP says, if it is not what it said before.
+    /// Tells the engine what the line says, if it is not what it said before.
     fn follow_uri(&self, engine: &mut Engine<'_>, told: &mut String<URI_MAX>) {
         self.uri.lock(|uri| {
             let uri = uri.borrow();
@@ -210,7 +278,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// ([`run_dns`](Self::run_dns)) that neither keeps what a portal says nor withholds the portal's own address. `rng` is to
     /// be one that nobody can guess.
     ///
-    /// The line is up for IPv4 while the session has an address; for IPv6 while `stack` has one that is not link-local.
+    /// The line is up for IPv4 while the session has an address; for IPv6 while it has a way to the Internet
+    /// ([`Session::ipv6_access`]), over the line or through a tunnel.
     /// `stack` needs room for [`SOCKETS`](ProbeSpace::SOCKETS) sockets. Does nothing, for ever, if the session has more
     /// followers than there is room for.
     ///
@@ -237,7 +306,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         });
         let drive = async {
             match self.session(wan) {
-                Some(session) => self.drive(&desk, stack, session).await,
+                Some(session) => self.drive(&desk, session).await,
                 None => core::future::pending().await,
             }
         };
@@ -248,10 +317,12 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     async fn drive<R: Rng, const SLOTS: usize>(
         &self,
         desk: &Desk<'_, '_, M, R, SLOTS>,
-        stack: Stack<'_>,
         mut session: DynReceiver<'_, Option<Session>>,
     ) -> ! {
         let wan = desk.connectivity.wan;
+        let family = desk.connectivity.look(|engine| engine.config().family);
+        // From now on somebody looks.
+        let _ = desk.connectivity.look(|engine| self.portals[usize::from(wan.0)].note(engine));
         let (mut line, mut given, mut uri) = (Line::default(), None, String::new());
         loop {
             desk.give_out();
@@ -265,14 +336,17 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     None => core::future::pending().await,
                 }
             };
-            match select3(session.changed(), desk.connectivity.touched.wait(), timeout).await {
-                Either3::First(session) => given = session,
-                Either3::Second(()) | Either3::Third(()) => {}
-            }
+            let look = self.portals[usize::from(wan.0)].look[family as usize].wait();
+            let woken = select4(session.changed(), look, desk.connectivity.touched.wait(), timeout).await;
             let now = clock::now();
             desk.connectivity.engine.lock(|engine| {
                 let engine = &mut *engine.borrow_mut();
-                let new = Line::of(engine.config().family, given.as_ref(), stack);
+                match woken {
+                    Either4::First(session) => given = session,
+                    Either4::Second(()) => engine.check_now(now),
+                    Either4::Third(()) | Either4::Fourth(()) => {}
+                }
+                let new = Line::of(engine.config().family, given.as_ref());
                 if new != line {
                     new.tell(now, engine);
                     if !new.is_up() {
@@ -299,8 +373,9 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         event: connectivity::Event,
     ) {
         let wan = connectivity.wan;
-        connectivity.look(|engine| {
-            self.portals[usize::from(wan.0)].set_dns(engine);
+        let portal = &self.portals[usize::from(wan.0)];
+        let captive = connectivity.look(|engine| {
+            portal.set_dns(engine);
             if let connectivity::Event::VerdictChanged { is_final } = event {
                 let provisionally = if is_final { "" } else { " (provisional)" };
                 info!(
@@ -311,31 +386,39 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     Show(Sentence(engine.verdict()))
                 );
             }
+            portal.note(engine)
         });
         let told = TimedEvent { at: clock::now(), event: Event::Connectivity { wan, family, event } };
         self.events.immediate_publisher().publish_immediate(told);
         if event == connectivity::Event::NoTraffic {
             self.commands.send(Command::NoTraffic { wan }).await;
         }
+        if let Some(captive) = captive {
+            self.commands.send(Command::Captive { wan, captive }).await;
+        }
     }
 
     /// Tells the engine what LAN hosts experience.
     async fn watch_traffic(&self, connectivity: &Connectivity<'_, M>) -> ! {
-        let mut watch = traffic::Watch::default();
+        // Of IPv4 and of IPv6.
+        let mut watches = [const { traffic::Watch::NEW }; 2];
         loop {
             Timer::after(traffic::INTERVAL).await;
             let (family, is_up) =
                 connectivity.look(|engine| (engine.config().family, engine.poll_at().is_some()));
-            let seen = if is_up { self.wan_status(connectivity.wan).await } else { None };
-            let seen = seen.map(|status| watch.see(clock::now(), status.forwarded));
-            if family == Family::Ipv6 || seen.is_some_and(|seen| seen != [None; 2]) {
-                // The loop also looks whether the stack has an IPv6 address by now: nobody tells.
+            let Some(status) = (if is_up { self.wan_status(connectivity.wan).await } else { None }) else {
+                continue;
+            };
+            let now = clock::now();
+            let [watch, watch_ipv6] = &mut watches;
+            let seen = [watch.see(now, status.forwarded), watch_ipv6.see(now, status.forwarded_ipv6)];
+            // Somebody who is there is there for both: a portal takes away the one, and he tries the other.
+            let active = seen.iter().find_map(|seen| seen[0]);
+            let answer = seen[family as usize][1];
+            if active.is_some() || answer.is_some() {
                 connectivity.touch(|engine| {
-                    // What is counted is IPv4; that somebody is there is all the same.
-                    let counts =
-                        |activity: &Activity| family == Family::Ipv4 || *activity == Activity::LanActive;
-                    for activity in seen.into_iter().flatten().flatten().filter(counts) {
-                        engine.handle_activity(clock::now(), activity);
+                    for activity in active.into_iter().chain(answer) {
+                        engine.handle_activity(now, activity);
                     }
                 });
             }
@@ -352,7 +435,7 @@ struct Line {
 
 impl Line {
     /// What there is for a family.
-    fn of(family: Family, session: Option<&Session>, stack: Stack<'_>) -> Self {
+    fn of(family: Family, session: Option<&Session>) -> Self {
         let Some(session) = session else { return Self::default() };
         let by_ipv4 = session.ipv4.into_iter().flat_map(|ipv4| ipv4.dns).flatten().map(IpAddr::V4);
         match family {
@@ -361,11 +444,10 @@ impl Line {
                 Self { address, resolvers: by_ipv4.take(RESOLVERS_MAX).collect() }
             }
             Family::Ipv6 => {
-                let config = stack.config_v6();
-                let address = config.as_ref().map(|config| config.address.address());
-                let by_ipv6 = config.iter().flat_map(|config| &config.dns_servers).copied().map(IpAddr::V6);
+                let access = session.ipv6_access;
+                let by_ipv6 = access.into_iter().flat_map(|access| access.dns).flatten().map(IpAddr::V6);
                 Self {
-                    address: address.filter(|address| !address.is_unicast_link_local()).map(IpAddr::V6),
+                    address: access.map(|access| access.address.into()),
                     resolvers: by_ipv6.chain(by_ipv4).take(RESOLVERS_MAX).collect(),
                 }
             }
@@ -415,7 +497,10 @@ impl<'a, M: RawMutex, R: Rng, const SLOTS: usize> Desk<'_, 'a, M, R, SLOTS> {
             let task = slot.task.wait().await;
             let id = task.id;
             let report = |octets: u32, outcome: Outcome<'_>| {
-                slot.busy.set(None);
+                // What was given up may end before it hears of that, and the slot has its next task already.
+                if slot.busy.get() == Some(id) {
+                    slot.busy.set(None);
+                }
                 // What it ignores, it counts.
                 let _ =
                     self.connectivity.touch(|engine| engine.handle_result(clock::now(), id, octets, outcome));
@@ -432,5 +517,52 @@ struct Sentence<'v>(&'v Verdict);
 impl core::fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.write(f, Language::English)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_portal_has_of_a_wan() {
+        use Standing::{Online, Other, Portal, Unknown};
+        let of = |ipv4, ipv6: Option<Standing>| captive([Some(ipv4), ipv6]);
+        for ipv6 in [None, Some(Unknown), Some(Online), Some(Other)] {
+            assert_eq!(of(Online, ipv6), Captive::No);
+            assert_eq!(of(Other, ipv6), Captive::No, "dead is not captive");
+        }
+        assert_eq!(of(Portal, Some(Online)), Captive::Ipv4);
+        assert_eq!(of(Portal, Some(Unknown)), Captive::Ipv4, "it is being looked at");
+        assert_eq!(of(Portal, Some(Other)), Captive::All);
+        assert_eq!(of(Portal, None), Captive::All, "nobody looks");
+        for ipv4 in [Unknown, Online, Portal, Other] {
+            assert_eq!(of(ipv4, Some(Portal)), Captive::All);
+        }
+    }
+
+    #[test]
+    fn a_portal_that_comes_or_goes_has_the_other_family_looked_at() {
+        use connectivity::Region;
+        let desk = PortalDesk::<NoopRawMutex>::new();
+        let engine = |family| Engine::new(Config::new(Region::Cn, family));
+        for family in [Family::Ipv4, Family::Ipv6] {
+            assert_eq!(desk.note(&engine(family)), None);
+        }
+        let portal = |known: Standing, new: Standing| {
+            desk.standings.lock(|standings| standings.set([Some(known), Some(Standing::Other)]));
+            desk.look[1].reset();
+            let told = desk.take(Family::Ipv4, new);
+            (told, desk.look[1].signaled())
+        };
+        assert_eq!(portal(Standing::Online, Standing::Portal), (Some(Captive::All), true));
+        assert_eq!(portal(Standing::Portal, Standing::Portal), (None, false));
+        assert_eq!(portal(Standing::Portal, Standing::Online), (Some(Captive::No), true));
+        assert_eq!(
+            portal(Standing::Portal, Standing::Unknown),
+            (Some(Captive::No), false),
+            "the line is down"
+        );
+        assert_eq!(portal(Standing::Online, Standing::Other), (None, false));
     }
 }

@@ -199,6 +199,10 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                         });
                     }
                     Event::Connectivity { .. } => {}
+                    Event::TunnelUpdate { tunnel, event } => {
+                        let level = if event.is_good() { Level::Info } else { Level::Warning };
+                        console.log(timed.at, level, format_args!("tunnel {}: {event}", tunnel.0));
+                    }
                 },
                 Either4::Third(WaitResult::Lagged(count)) => {
                     console.log(

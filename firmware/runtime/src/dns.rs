@@ -32,11 +32,12 @@ use gatelet_settings::UPSTREAMS;
 use gatelet_wire::dns::tcp_prefix;
 use heapless::{String, Vec};
 use rand_core::Rng;
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use crate::connectivity::DnsPolicy;
 use crate::fmt::{Debug, info};
 use crate::gatelet::Names;
+use crate::lan::LanAddresses;
 use crate::{Gatelet, Session, clock};
 
 /// The memory of the DNS service: `QUERIES` that may be under way at once, `ARENA` bytes of answers kept (at least 2,048, and
@@ -227,7 +228,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             upstream_tcp,
             message,
         } = space;
-        let followers = self.session(wan).zip(self.lan_address());
+        let followers = self.session(wan).zip(self.lan_addresses());
         // What is borrowed in a block of its own does not stay in this task's memory a second time.
         let (forwarder, own_upstreams) = {
             let (entries, waiters) = (entries.as_flattened_mut(), waiters.as_flattened_mut());
@@ -267,7 +268,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         };
         let udp = async {
             match (followers, policy) {
-                (Some((session, address)), Some(policy)) => desk.serve(session, address, policy).await,
+                (Some((session, addresses)), Some(policy)) => desk.serve(session, addresses, policy).await,
                 _ => pending_for_ever().await,
             }
         };
@@ -287,7 +288,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     async fn serve(
         &self,
         mut session: DynReceiver<'_, Option<Session>>,
-        mut address: DynReceiver<'_, Option<Ipv4Cidr>>,
+        mut addresses: DynReceiver<'_, Option<LanAddresses>>,
         mut policy: DynReceiver<'_, DnsPolicy>,
     ) -> ! {
         loop {
@@ -300,10 +301,10 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
                     self.follow(session);
                     ready = true;
                 }
-                while let Poll::Ready(address) = pin!(address.changed()).poll(cx) {
-                    if let Some(address) = address {
+                while let Poll::Ready(addresses) = pin!(addresses.changed()).poll(cx) {
+                    if let Some(LanAddresses { ipv4: lan, ipv6: lan_ipv6, .. }) = addresses {
                         let mut forwarder = self.forwarder.borrow_mut();
-                        let config = Config { lan: address, ..forwarder.config().clone() };
+                        let config = Config { lan, lan_ipv6, ..forwarder.config().clone() };
                         forwarder.set_config(config);
                     }
                     ready = true;
@@ -341,17 +342,23 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         }
     }
 
-    /// The session gives other servers, or none.
+    /// The session gives other servers, or none: those of both families in turns, since one family may be out of order.
     fn follow(&self, session: Option<Session>) {
         let ipv4 = session.and_then(|session| session.ipv4);
-        let given: Vec<Ipv4Address, UPSTREAMS> = ipv4.iter().flat_map(|ipv4| ipv4.dns).flatten().collect();
-        let chosen = if self.own_upstreams.is_empty() { &given } else { &self.own_upstreams };
-        let servers: Vec<IpAddress, UPSTREAMS> = chosen.iter().copied().map(IpAddress::Ipv4).collect();
+        let ipv6 = session.and_then(|session| session.ipv6_access);
+        let own: Vec<IpAddress, UPSTREAMS> =
+            self.own_upstreams.iter().copied().map(IpAddress::Ipv4).collect();
+        let ipv4_server = |turn| Some(IpAddress::Ipv4((*ipv4?.dns.get(turn)?)?));
+        let ipv6_server = |turn| Some(IpAddress::Ipv6((*ipv6?.dns.get(turn)?)?));
+        let in_turns = (0..MAX_UPSTREAMS).flat_map(|turn| [ipv4_server(turn), ipv6_server(turn)]);
+        let given: Vec<IpAddress, MAX_UPSTREAMS> = in_turns.flatten().take(MAX_UPSTREAMS).collect();
+        let servers: &[IpAddress] = if own.is_empty() { &given } else { &own };
+        let is_up = ipv4.is_some() || ipv6.is_some();
         let (now, mut forwarder) = (clock::now(), self.forwarder.borrow_mut());
-        if ipv4.is_some() {
-            forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), &servers);
+        if is_up {
+            forwarder.set_upstreams(now, &mut *self.rng.borrow_mut(), servers);
         }
-        forwarder.set_wan_up(now, ipv4.is_some());
+        forwarder.set_wan_up(now, is_up);
     }
 
     fn take_query(&self, client: Client, message: &[u8]) {

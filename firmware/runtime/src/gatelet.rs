@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 
+use embassy_futures::select::{Either, select};
 use embassy_net::{Config, Stack, StackResources};
 use embassy_sync::blocking_mutex::{self, raw::RawMutex};
 use embassy_sync::channel::{Channel, DynamicReceiver, DynamicSender};
@@ -14,17 +15,21 @@ use gatelet_proto::connectivity::{self, Family};
 use gatelet_proto::dhcp::HostName;
 use gatelet_proto::dhcp::server::Store;
 use gatelet_proto::redial::Ledger;
-use gatelet_router::{Command, Router, RouterEvent, WanId, WanStatus};
+use gatelet_proto::sixinfour::update;
+use gatelet_router::{Command, Router, RouterEvent, TunnelId, WanId, WanStatus};
 use heapless::Vec;
 use smoltcp::time::Instant;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::Ipv4Address;
 
 use crate::connectivity::PortalDesk;
 use crate::console::{ReportDesk, Tap};
 use crate::dns::DnsStatus;
 use crate::fmt::{Show, warning};
+use crate::lan::LanAddresses;
+use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
+use crate::tunnel_update::UpdateDesk;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -64,6 +69,13 @@ pub enum Event {
         /// What.
         event: connectivity::Event,
     },
+    /// A broker was told our address, or could not be.
+    TunnelUpdate {
+        /// Of which tunnel.
+        tunnel: TunnelId,
+        /// What came of it.
+        event: update::Event,
+    },
 }
 
 /// What the tasks of a Gatelet share: bounded queues between `PORTS` ports, the router, and the IP stacks of
@@ -74,11 +86,13 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) pool: Pool<'p>,
     pub(crate) ports: [PortQueues<'p, M>; PORTS],
     pub(crate) stacks: [StackQueues<'p, M, Session>; WANS],
-    pub(crate) lan: StackQueues<'p, M, Ipv4Cidr>,
+    pub(crate) lan: StackQueues<'p, M, LanAddresses>,
     /// Between each WAN's connectivity, its DNS service and the router.
     pub(crate) portals: [PortalDesk<M>; WANS],
     /// Leases that are to be kept.
     pub(crate) leases: Channel<M, Store, LEASES>,
+    /// Prefixes of the LAN that are to be kept; the newest are all.
+    pub(crate) prefixes: Signal<M, Prefixes>,
     /// The LAN's hosts that have told DHCP their names.
     pub(crate) names: blocking_mutex::Mutex<M, RefCell<Vec<(HostName, Ipv4Address), NAMES>>>,
     pub(crate) commands: Channel<M, Command, COMMANDS>,
@@ -86,6 +100,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) status: StatusDesk<M>,
     /// The DNS service, as it was after its last turn.
     pub(crate) dns: blocking_mutex::Mutex<M, RefCell<Option<DnsStatus>>>,
+    pub(crate) updates: UpdateDesk<M>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
@@ -109,11 +124,13 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             lan: StackQueues::new(),
             portals: [const { PortalDesk::new() }; WANS],
             leases: Channel::new(),
+            prefixes: Signal::new(),
             names: blocking_mutex::Mutex::new(RefCell::new(Vec::new())),
             commands: Channel::new(),
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
             dns: blocking_mutex::Mutex::new(RefCell::new(None)),
+            updates: UpdateDesk::new(),
             reports: ReportDesk::new(),
             tap: Tap::new(),
             settings: None,
@@ -147,13 +164,21 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         router::run(self, router, store, Some(retain)).await;
     }
 
-    /// Keeps the leases of the LAN, for ever: a task of its own, since nobody waits for them. What was kept before this boot is
-    /// given to the router ([`Router::restore_leases`]) before it runs.
+    /// Keeps the leases of the LAN and its IPv6 prefixes, for ever: a task of its own, since nobody waits for them. What was kept
+    /// before this boot is given to the router ([`Router::restore_leases`], [`Router::remember_ipv6_prefixes`]) before it runs.
     pub async fn run_leases(&self, store: &mut impl LeaseStore) -> ! {
         loop {
-            let lease = self.leases.receive().await;
-            if let Err(error) = store.store(&lease).await {
-                warning!("lease {}: {}", Show(lease.place), Show(error));
+            match select(self.leases.receive(), self.prefixes.wait()).await {
+                Either::First(lease) => {
+                    if let Err(error) = store.store(&lease).await {
+                        warning!("lease {}: {}", Show(lease.place), Show(error));
+                    }
+                }
+                Either::Second(prefixes) => {
+                    if let Err(error) = store.store_prefixes(&prefixes).await {
+                        warning!("prefixes of the LAN: {}", Show(error));
+                    }
+                }
             }
         }
     }
@@ -195,8 +220,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         Some((stack, WanRunner { runner, stack, session }))
     }
 
-    /// The router's IP stack on the LAN, and what runs it: it has the router's address there, and answers pings. `seed` is to be
-    /// random; `resources` set the number of sockets.
+    /// The router's IP stack on the LAN, and what runs it: it answers to all of the router's addresses there, of IPv4 and IPv6, the
+    /// latter under the link-local one ([`Stack::config_v6`]), and to pings. `seed` is to be random; `resources` set the number of
+    /// sockets.
     ///
     /// `None` if the pool has no frame for [`PortId::LOCAL`], or if the stack was made before.
     pub fn lan_stack<'a, const SOCKETS: usize>(
@@ -213,9 +239,9 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             up: false,
             mtu: LAN_MTU,
         };
-        let address = self.lan.session.dyn_receiver()?;
+        let addresses = self.lan.session.dyn_receiver()?;
         let (stack, runner) = embassy_net::new(device, Config::default(), resources, seed);
-        Some((stack, LanRunner { runner, stack, address }))
+        Some((stack, LanRunner { runner, stack, addresses }))
     }
 
     /// The IP packets of a WAN as plain queues, for who has a stack of his own: a receiver of the frames that
@@ -229,7 +255,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         (queues.to_stack.channel.dyn_receiver(), queues.from_stack.channel.dyn_sender())
     }
 
-    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if six follow it already.
+    /// The session of a WAN: what it gives now, and a wait for the next change. `None` if seven follow it already.
     ///
     /// # Panics
     /// If `wan` is not below `WANS`.
@@ -237,8 +263,8 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
         self.stacks[usize::from(wan.0)].session.dyn_receiver()
     }
 
-    /// The router's address on the LAN: what it is now, and a wait for the next change. `None` if six follow it already.
-    pub(crate) fn lan_address(&self) -> Option<DynReceiver<'_, Option<Ipv4Cidr>>> {
+    /// The router's addresses on the LAN: what they are now, and a wait for the next change. `None` if seven follow them already.
+    pub(crate) fn lan_addresses(&self) -> Option<DynReceiver<'_, Option<LanAddresses>>> {
         self.lan.session.dyn_receiver()
     }
 

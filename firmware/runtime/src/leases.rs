@@ -1,10 +1,13 @@
-//! The DHCP server's leases in flash, one keyed record for each place of its table.
+//! What hosts of the LAN have been given, in flash: the DHCP server's leases, one keyed record for each place of its table, and
+//! in one more the prefixes of IPv6 that were advertised last.
 //!
 //! Unlike the [ledger](crate::FlashLedger), a lease may come back older than it was: its client renews it, or asks for another.
 //! So a general map does: [`sequential-storage`](sequential_storage).
 
 use embedded_storage_async::nor_flash::NorFlash;
 use gatelet_proto::dhcp::server::{LeaseRecord, Store};
+use gatelet_proto::ra::router;
+use heapless::Vec;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 
@@ -22,7 +25,22 @@ pub trait LeaseStore {
     /// # Errors
     /// [`StoreError`], if it could not be kept; the one before may be lost with it.
     async fn store(&mut self, store: &Store) -> Result<(), StoreError>;
+
+    /// The prefixes that were advertised before this boot: for [`Router::remember_ipv6_prefixes`]. None, if that cannot
+    /// be read.
+    ///
+    /// [`Router::remember_ipv6_prefixes`]: gatelet_router::Router::remember_ipv6_prefixes
+    async fn load_prefixes(&mut self) -> Prefixes;
+
+    /// Keeps the prefixes that are advertised now.
+    ///
+    /// # Errors
+    /// [`StoreError`], if they could not be kept; those of before may be lost with them.
+    async fn store_prefixes(&mut self, prefixes: &Prefixes) -> Result<(), StoreError>;
 }
+
+/// The first 64 bits of each prefix of the LAN: the rest is its hosts'. As many as are advertised at a time.
+pub type Prefixes = Vec<u64, { router::PREFIXES }>;
 
 /// Reading 255 places takes 255 walks over the pages, once a boot: not worth memory.
 type NoCache = Cache<Uncached, Uncached, Uncached, u16>;
@@ -72,6 +90,20 @@ impl<F: NorFlash> LeaseStore for FlashLeases<F> {
         let mut buffer = Buffer::new();
         self.map.store_item(&mut buffer.0, &place, &bytes).await.map_err(|_| StoreError)
     }
+
+    async fn load_prefixes(&mut self) -> Prefixes {
+        let mut buffer = Buffer::new();
+        let kept = self.map.fetch_item::<&[u8]>(&mut buffer.0, &PREFIXES_KEY).await;
+        let (prefixes, _) = kept.ok().flatten().unwrap_or_default().as_chunks::<8>();
+        prefixes.iter().take(router::PREFIXES).map(|octets| u64::from_be_bytes(*octets)).collect()
+    }
+
+    async fn store_prefixes(&mut self, prefixes: &Prefixes) -> Result<(), StoreError> {
+        let octets: Vec<u8, { 8 * router::PREFIXES }> =
+            prefixes.iter().flat_map(|prefix| prefix.to_be_bytes()).collect();
+        let mut buffer = Buffer::new();
+        self.map.store_item(&mut buffer.0, &PREFIXES_KEY, &octets.as_slice()).await.map_err(|_| StoreError)
+    }
 }
 
 /// Flash is read and written in words, and some drivers want them aligned.
@@ -86,6 +118,8 @@ impl Buffer {
 
 /// Places of a table of leases that are kept: as many as there can be neighbours.
 const PLACES: u16 = 255;
+/// Behind them, for the prefixes. Older firmware does not look there.
+const PREFIXES_KEY: u16 = 0x100;
 
 #[cfg(test)]
 mod tests {
@@ -153,6 +187,40 @@ mod tests {
         assert_eq!(all, expected);
     }
 
+    fn prefixes(n: u16) -> Prefixes {
+        let prefix = |n| 0x2001_0DB8_0000_0000 | u64::from(n) << 16;
+        (n..n + 1 + n % router::PREFIXES as u16).map(prefix).collect()
+    }
+
+    /// A carrier that gives another prefix with each session, two sessions a day.
+    #[test]
+    fn a_year_of_new_prefixes_wears_no_flash_out() {
+        let pages = 2;
+        let mut store = FlashLeases::new(Nor::new(pages), 0..pages as u32 * 1024).unwrap();
+        for n in 0..730 {
+            block_on(store.store_prefixes(&prefixes(n))).unwrap();
+            assert_eq!(block_on(store.load_prefixes()), prefixes(n));
+        }
+        let flash = store.into_flash();
+        // Pages here have 1 KiB, those of boards 4: theirs last four times as long. At 100 000 cycles that is 5000 years.
+        let most = flash.erases.iter().max().unwrap();
+        assert!((10..=20).contains(most), "{most} erases of a page");
+        let mut store = FlashLeases::new(flash, 0..pages as u32 * 1024).unwrap();
+        assert_eq!(block_on(store.load_prefixes()), prefixes(729));
+    }
+
+    #[test]
+    fn prefixes_and_leases_are_beside_each_other() {
+        let mut store = FlashLeases::new(Nor::new(4), 0..4096).unwrap();
+        assert_eq!(block_on(store.load_prefixes()), Prefixes::new());
+        block_on(store.store_prefixes(&prefixes(5))).unwrap();
+        block_on(store.store(&Store { place: 3, record: Some(record(10)) })).unwrap();
+        let (all, flash) = loaded(store.into_flash(), 4);
+        assert_eq!(all, [(3, record(10))]);
+        let mut store = FlashLeases::new(flash, 0..4096).unwrap();
+        assert_eq!(block_on(store.load_prefixes()), prefixes(5));
+    }
+
     #[test]
     fn garbage_is_no_lease_and_no_panic() {
         let mut flash = Nor::new(4);
@@ -162,6 +230,7 @@ mod tests {
         let mut store = FlashLeases::new(flash, 0..4096).unwrap();
         // Whether it can be kept or not: the store goes on.
         let _ = block_on(store.store(&Store { place: 0, record: Some(record(20)) }));
+        let _ = block_on(store.load_prefixes());
     }
 
     #[test]

@@ -146,6 +146,7 @@ mod lamp;
 mod lan;
 mod leases;
 mod ledger;
+mod one_address;
 mod port;
 mod queues;
 mod router;
@@ -154,6 +155,7 @@ pub mod settings;
 mod sntp;
 #[cfg(test)]
 mod tests;
+mod tunnel_update;
 mod vigil;
 mod wan;
 
@@ -164,8 +166,9 @@ pub use dns::DnsSpace;
 pub use gatelet::{Event, Gatelet, PortCounters, TimedEvent};
 pub use ip_device::{IpDevice, Received, Room};
 pub use lan::LanRunner;
-pub use leases::{FlashLeases, LeaseStore};
+pub use leases::{FlashLeases, LeaseStore, Prefixes};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
 pub use services::Services;
+pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateSpace, UpdateTransport};
 pub use wan::{Session, WanRunner};

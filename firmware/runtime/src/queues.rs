@@ -14,9 +14,9 @@ use gatelet_hal::{Frame, LinkState};
 /// the pool, whose quota a port cannot exceed however long the queues are.
 pub const QUEUE_DEPTH: usize = 32;
 
-/// How many may follow the same session: the stack's device, its configuration, the connectivity of two families, and two of
-/// the firmware's.
-pub(crate) const SESSION_FOLLOWERS: usize = 6;
+/// How many may follow the same session: the stack's device, its configuration, the connectivity of two families, DNS, the time
+/// of day, and who tells a tunnel's broker.
+pub(crate) const SESSION_FOLLOWERS: usize = 7;
 
 /// Between one port's pump and the router.
 pub(crate) struct PortQueues<'p, M: RawMutex> {

@@ -15,13 +15,15 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{Frame, PortId};
 use gatelet_proto::redial::Ledger;
-use gatelet_router::{Egress, Router, RouterEvent, WanId};
+use gatelet_proto::sixinfour::liveness;
+use gatelet_router::{Egress, Ipv6Event, Router, RouterEvent, WanId};
 use smoltcp::time::Instant;
 
 use crate::fmt::{Debug, Show, info, warning};
 use crate::gatelet::{Event, Gatelet, TimedEvent};
+use crate::lan::LanAddresses;
 use crate::queues::FrameQueue;
-use crate::{LedgerStore, Session, clock};
+use crate::{LedgerStore, Session, clock, one_address};
 
 /// How many frames of one queue are handled before the next queue's turn.
 const BURST: usize = 8;
@@ -125,7 +127,7 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
         for frame in burst(&queues.ingress) {
             gatelet.tap.see(now, id, frame.bytes());
             if let Some((egress, frame)) = router.handle_frame(now, id, frame) {
-                deliver(gatelet, egress, frame);
+                deliver(gatelet, router, egress, frame);
             }
             transmit(gatelet, router, now);
         }
@@ -133,21 +135,27 @@ fn take_inputs<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
         for frame in burst(&queues.from_stack) {
             if let Some((egress, frame)) = router.handle_stack_packet(now, wan, frame) {
-                deliver(gatelet, egress, frame);
+                deliver(gatelet, router, egress, frame);
             }
             transmit(gatelet, router, now);
         }
     }
-    for frame in burst(&gatelet.lan.from_stack) {
+    for mut frame in burst(&gatelet.lan.from_stack) {
+        if let Some((link_local, others)) = router.lan_ipv6() {
+            one_address::leave(frame.bytes_mut(), link_local, others);
+        }
         if let Some((egress, frame)) = router.handle_lan_packet(now, frame) {
-            deliver(gatelet, egress, frame);
+            deliver(gatelet, router, egress, frame);
         }
         transmit(gatelet, router, now);
     }
     while let Ok(command) = gatelet.commands.try_receive() {
         router.handle_command(now, command);
     }
-    if gatelet.settings.is_some_and(|settings| settings.carry_out(router, now)) {
+    if let Some(settings) = gatelet.settings
+        && settings.carry_out(router, now)
+    {
+        settings.read(|settings| gatelet.follow_tunnel_settings(settings));
         // The LAN may have another address.
         publish_sessions(gatelet, router);
     }
@@ -198,6 +206,9 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
         let Some(lease) = router.poll_lease(now) else { break };
         let _ = gatelet.leases.try_send(lease);
     }
+    if let Some(prefixes) = router.poll_ipv6_prefixes() {
+        gatelet.prefixes.signal(prefixes);
+    }
     let mut told = Told::default();
     while let Some(event) = router.poll_event() {
         match &event {
@@ -210,7 +221,12 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             RouterEvent::WallClock { unix_seconds } => {
                 info!("the time of day: {} s since 1970", Show(unix_seconds));
             }
-            RouterEvent::Ipv6(event) => info!("ipv6: {}", Debug(event)),
+            RouterEvent::Ipv6(event) => {
+                info!("ipv6: {}", Debug(event));
+                if let Ipv6Event::Tunnel { tunnel, state: liveness::State::Down } = event {
+                    gatelet.updates.note_silence(*tunnel);
+                }
+            }
             RouterEvent::ShutDown => told.shut_down = true,
         }
         told.anything = true;
@@ -232,7 +248,7 @@ fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     now: Instant,
 ) {
     while let Some((egress, frame)) = router.poll_transmit(now) {
-        deliver(gatelet, egress, frame);
+        deliver(gatelet, router, egress, frame);
     }
 }
 
@@ -240,8 +256,9 @@ fn transmit<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
 /// queues of this `Gatelet` is nowhere to be sent.
 fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
     gatelet: &Gatelet<'p, M, PORTS, WANS>,
+    router: &Router<'p>,
     egress: Egress,
-    frame: Frame<'p>,
+    mut frame: Frame<'p>,
 ) {
     match egress {
         Egress::Port(id) => {
@@ -255,7 +272,12 @@ fn deliver<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
                 stack.to_stack.push(frame);
             }
         }
-        Egress::LanStack => gatelet.lan.to_stack.push(frame),
+        Egress::LanStack => {
+            if let Some((link_local, _)) = router.lan_ipv6() {
+                one_address::enter(frame.bytes_mut(), link_local);
+            }
+            gatelet.lan.to_stack.push(frame);
+        }
     }
 }
 
@@ -265,7 +287,7 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
     router: &Router<'_>,
 ) {
     for (wan, queues) in (0..).map(WanId).zip(&gatelet.stacks) {
-        let session = router.wan(wan).and_then(|status| Session::of(&status));
+        let session = router.wan(wan).and_then(|status| Session::of(&status, router.ipv6_access(wan)));
         if let Some(portal) = gatelet.portals.get(usize::from(wan.0)) {
             // Before the session is known: who hears of that reads this.
             portal.set_captive_portal_uri(router.captive_portal_uri(wan));
@@ -276,7 +298,7 @@ fn publish_sessions<M: RawMutex, const PORTS: usize, const WANS: usize>(
             changed
         });
     }
-    let lan = router.lan();
+    let lan = LanAddresses::of(router);
     gatelet.lan.session.sender().send_if_modified(|known| {
         let changed = known.flatten() != lan;
         *known = Some(lan);

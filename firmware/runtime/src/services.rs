@@ -44,7 +44,10 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     ) -> ! {
         let Services { wan, wan_stack, lan_stack, names, mut leases, mut settings } = services;
         let (dns, time_servers) = match self.settings {
-            Some(desk) => desk.read(|settings| (settings.dns(), time_servers(settings))),
+            Some(desk) => desk.read(|settings| {
+                self.follow_tunnel_settings(settings);
+                (settings.dns(), time_servers(settings))
+            }),
             None => Default::default(),
         };
         let time_servers: Vec<&str, TIME_SERVERS> = time_servers.iter().map(String::as_str).collect();

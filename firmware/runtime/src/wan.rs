@@ -4,7 +4,7 @@
 use embassy_futures::join::join;
 use embassy_net::{ConfigV4, ConfigV6, Ipv4Cidr, Ipv6Cidr, Runner, Stack, StaticConfigV4, StaticConfigV6};
 use embassy_sync::watch::DynReceiver;
-use gatelet_router::{Ipv4Status, Ipv6Status, WanStatus};
+use gatelet_router::{Ipv4Status, Ipv6Access, Ipv6Status, WanStatus};
 use smoltcp::wire::Ipv6Address;
 
 use crate::IpDevice;
@@ -16,15 +16,18 @@ pub struct Session {
     pub ipv4: Option<Ipv4Status>,
     /// What IPV6CP agreed on, if it did.
     pub ipv6: Option<Ipv6Status>,
+    /// The way to the Internet by IPv6, if there is one: over the line, or through a tunnel over it.
+    pub ipv6_access: Option<Ipv6Access>,
     /// The longest IP packet, in bytes.
     pub mtu: u16,
 }
 
 impl Session {
     /// `None`, if nothing of the session is up.
-    pub(crate) fn of(status: &WanStatus) -> Option<Self> {
+    pub(crate) fn of(status: &WanStatus, ipv6_access: Option<Ipv6Access>) -> Option<Self> {
         let &WanStatus { ipv4, ipv6, mtu, .. } = status;
-        (ipv4.is_some() || ipv6.is_some()).then_some(Self { ipv4, ipv6, mtu })
+        let is_up = ipv4.is_some() || ipv6.is_some() || ipv6_access.is_some();
+        is_up.then_some(Self { ipv4, ipv6, ipv6_access, mtu })
     }
 }
 
@@ -59,15 +62,28 @@ fn configure(stack: Stack<'_>, session: Option<Session>) {
             dns_servers: ipv4.dns.into_iter().flatten().collect(),
         })
     }));
-    let ipv6 = session.and_then(|session| session.ipv6);
-    stack.set_config_v6(ipv6.map_or(ConfigV6::None, |ipv6| {
-        let local = link_local(ipv6.local);
-        ConfigV6::Static(StaticConfigV6 {
-            address: Ipv6Cidr::new(local, 64),
-            gateway: Some(ipv6.peer.map_or(local, link_local)),
-            dns_servers: heapless::Vec::new(),
-        })
-    }));
+    stack.set_config_v6(
+        session.and_then(|session| ipv6_of(&session)).map_or(ConfigV6::None, ConfigV6::Static),
+    );
+}
+
+/// What IPv6 there is: the way to the Internet, else the link.
+fn ipv6_of(session: &Session) -> Option<StaticConfigV6> {
+    if let Some(Ipv6Access { address, dns, .. }) = session.ipv6_access {
+        return Some(StaticConfigV6 {
+            address: Ipv6Cidr::new(address, 128),
+            // As for IPv4; where it goes from here, the router knows.
+            gateway: Some(address),
+            dns_servers: dns.into_iter().flatten().collect(),
+        });
+    }
+    let ipv6 = session.ipv6?;
+    let local = link_local(ipv6.local);
+    Some(StaticConfigV6 {
+        address: Ipv6Cidr::new(local, 64),
+        gateway: Some(ipv6.peer.map_or(local, link_local)),
+        dns_servers: heapless::Vec::new(),
+    })
 }
 
 /// The link-local prefix and the interface identifier (RFC 5072, section 5).

@@ -4,6 +4,7 @@ use core::fmt;
 
 use gatelet_hal::PortId;
 use gatelet_proto::dhcp::server::ConfigError;
+use gatelet_proto::sixinfour::ConfigError as ConfigError6;
 use gatelet_router::{Forward, MAX_FORWARDS, Protocol};
 use gatelet_wire::{Ipv4Address, Ipv4Cidr};
 
@@ -45,6 +46,24 @@ pub enum Problem {
     NeedsClock,
     /// There is no list.
     NeedsProbes,
+    /// The tunnel cannot be.
+    Tunnel(ConfigError6),
+    /// Nobody says where the far end of this tunnel is, whose client we are.
+    ClientNeedsRemote(u8),
+    /// Nobody says where the client is, and nobody can tell.
+    ServerNeedsRemote,
+    /// This tunnel has the same far end: nobody could tell whose packets are whose.
+    TunnelTwice(u8),
+    /// This tunnel has a prefix with addresses in common.
+    PrefixTwice(u8),
+    /// Updates are of no use without an account.
+    UpdateNeedsAccount,
+    /// Updates would tell the key to all who listen, and nobody has said that they may.
+    UpdateInClear,
+    /// What HTTP takes for a user name has no colon (RFC 7617 §2).
+    Colon,
+    /// There is no network to join.
+    StationNeeds,
 }
 
 impl fmt::Display for Conflict {
@@ -85,6 +104,23 @@ impl fmt::Display for Conflict {
             Problem::NeedsProbes => {
                 f.write_str("custom needs a list of your own: set connectivity.probe.1.url")
             }
+            Problem::Tunnel(error) => f.write_str(error.as_str()),
+            Problem::ClientNeedsRemote(n) => {
+                write!(f, "a client needs tunnel.{n}.remote, for example 198.51.100.2")
+            }
+            Problem::ServerNeedsRemote => {
+                f.write_str("a server needs its .remote, or .update.id, .user and .key")
+            }
+            Problem::TunnelTwice(other) => write!(f, "tunnel.{other} has the same far end"),
+            Problem::PrefixTwice(other) => {
+                write!(f, "it has addresses in common with the prefix of tunnel.{other}")
+            }
+            Problem::UpdateNeedsAccount => f.write_str("it needs .id, .user and .key, too"),
+            Problem::UpdateInClear => f.write_str("the key would go in clear; .plain-http on allows it"),
+            Problem::Colon => f.write_str("it has a colon, which no user name of HTTP has"),
+            Problem::StationNeeds => {
+                f.write_str("a station needs wifi.station.ssid, for example Hotel Guest")
+            }
         }
     }
 }
@@ -98,6 +134,8 @@ impl Settings {
         self.line_conflicts(tell);
         self.dhcp_conflicts(tell);
         self.forward_conflicts(tell);
+        self.tunnel_conflicts(tell);
+        self.radio_conflicts(tell);
         let mut tell = |path, problem| tell(conflict(path, 0, problem));
         if let Some(host) = self.dmz()
             && let Some(problem) = self.not_a_host_of_the_lan(host)
@@ -218,7 +256,7 @@ impl Settings {
     }
 }
 
-fn conflict(path: &str, number: u8, problem: Problem) -> Conflict {
+pub(crate) fn conflict(path: &str, number: u8, problem: Problem) -> Conflict {
     // Every path here is one of the table: a test goes through all of them.
     let key = KEYS.iter().find(|key| key.path == path).unwrap_or(&KEYS[0]);
     Conflict { place: Place { key, number }, problem }
@@ -240,14 +278,14 @@ fn hides(first: &Forward, later: &Forward) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::string::{String, ToString};
     use std::vec::Vec;
 
     use super::*;
     use crate::find;
 
-    fn conflicts(lines: &[(&str, &str)]) -> Vec<String> {
+    pub(crate) fn conflicts(lines: &[(&str, &str)]) -> Vec<String> {
         let mut settings = Settings::new();
         for (path, text) in lines {
             settings.set(find(path).unwrap(), text).unwrap_or_else(|refused| panic!("{path}: {refused}"));

@@ -68,7 +68,7 @@ impl Settings {
         let class = self.plain("wan.dhcp.vendor-class", 0);
         config.vendor_class = Vec::from_slice(class.as_bytes()).unwrap_or_default();
         config.host_name = bounded(self.plain("wan.dhcp.host-name", 0));
-        config.wants_broadcast = self.flag("wan.dhcp.broadcast");
+        config.wants_broadcast = self.flag("wan.dhcp.broadcast", 0);
         config
     }
 
@@ -89,7 +89,7 @@ impl Settings {
             "mschapv2" => AuthMethod::MsChapV2,
             _ => AuthMethod::Pap,
         };
-        config.ipv6 = self.flag("wan.ipv6");
+        config.ipv6 = self.flag("wan.ipv6", 0);
         config.modem = self.cidr("wan.modem-address", 0);
         config.policy = self.policy();
         let interval = self.span("wan.echo-interval").unwrap_or(Echo::DEFAULT_INTERVAL);
@@ -152,7 +152,7 @@ impl Settings {
                 dhcp.newcomers_per_minute = u8::try_from(newcomers).unwrap_or(u8::MAX);
             }
         }
-        if !self.flag("lan.dhcp.enabled") {
+        if !self.flag("lan.dhcp.enabled", 0) {
             config.dhcp = None;
         }
         config
@@ -214,7 +214,7 @@ impl Settings {
             },
             source_ports: ports("rule.#.source-port"),
             destination_ports: ports("rule.#.destination-port"),
-            log: matches!(self.at("rule.#.log", n), Some(Value::Flag(true))),
+            log: self.flag("rule.#.log", n),
             ..Rule::new(zone("rule.#.from"), zone("rule.#.to"), action)
         })
     }
@@ -251,7 +251,7 @@ impl Settings {
             host_name: bounded(self.host_name()),
             local_domain: NameBuf::from_text(self.plain("lan.domain", 0)).unwrap_or_default(),
             lan: self.lan_address(),
-            rebind_protection: self.flag("dns.rebind-protection"),
+            rebind_protection: self.flag("dns.rebind-protection", 0),
             stale_max_s: stale.and_then(|stale| stale.try_into().ok()).unwrap_or(default.stale_max_s),
             ..default
         }
@@ -334,7 +334,7 @@ impl Settings {
     }
 
     /// Empty, if nothing holds.
-    fn plain(&self, path: &str, n: u8) -> &str {
+    pub(crate) fn plain(&self, path: &str, n: u8) -> &str {
         match self.at(path, n) {
             Some(Value::Text(text) | Value::Label(text) | Value::Name(text)) => text,
             _ => "",
@@ -346,8 +346,8 @@ impl Settings {
         if let Some(Value::Choice(word)) = self.at(path, n) { word } else { "" }
     }
 
-    fn flag(&self, path: &str) -> bool {
-        self.at(path, 0) == Some(Value::Flag(true))
+    pub(crate) fn flag(&self, path: &str, n: u8) -> bool {
+        self.at(path, n) == Some(Value::Flag(true))
     }
 
     pub(crate) fn number(&self, path: &str, n: u8) -> Option<u32> {
@@ -386,7 +386,7 @@ impl Settings {
 const NOWHERE: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 32);
 
 /// Every key's kind has its bound; what were longer would be left out.
-fn bounded<const N: usize>(text: &str) -> String<N> {
+pub(crate) fn bounded<const N: usize>(text: &str) -> String<N> {
     String::try_from(text).unwrap_or_default()
 }
 
@@ -395,8 +395,10 @@ mod tests {
     use std::format;
     use std::string::String as Text;
 
+    use gatelet_proto::dhcpv6::duid_ll;
+
     use super::*;
-    use crate::{KEYS, Key, Place};
+    use crate::{KEYS, Key, Place, Radio};
 
     /// All that the settings say to anybody.
     fn told(settings: &Settings) -> Text {
@@ -406,8 +408,9 @@ mod tests {
             Wan::Ethernet(config) => format!("{config:?}"),
         };
         let probes = settings.probes();
+        let [tunnels, radio] = told_of_tunnels_and_radio(settings);
         format!(
-            "{wan} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {}",
+            "{wan} {tunnels} {radio} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?}",
             settings.lan(PortId(1)),
             settings.forwards().collect::<Vec<_, 16>>(),
             settings.rules().collect::<Vec<_, 32>>(),
@@ -423,7 +426,24 @@ mod tests {
             settings.host_name(),
             settings.language(),
             settings.utc_offset_minutes(),
+            settings.ipv6(),
+            settings.ipv6_client(duid_ll(EthernetAddress([2; 6]))),
+            settings.ipv6_dns(),
         )
+    }
+
+    /// `Account`s and `Radio`s do not show their keys.
+    fn told_of_tunnels_and_radio(settings: &Settings) -> [Text; 2] {
+        let tunnel = |n| {
+            let (update, entry) = (settings.tunnel_update(n), settings.tunnel_update_entry(n));
+            let key = update.as_ref().map(|update| update.account.key.clone());
+            let watch = (settings.tunnel_is_watched(n), settings.tunnel_is_proxied(n));
+            format!("{:?} {watch:?} {update:?} {key:?} {entry:?}", settings.tunnel(n))
+        };
+        let wifi = settings.wifi();
+        let (Radio::AccessPoint { password, .. } | Radio::Station { password, .. }) = wifi.radio;
+        let tunnels: Text = (1..=crate::TUNNELS).map(tunnel).collect();
+        [format!("{tunnels} {:?}", settings.tunnel_update_port()), format!("{wifi:?} {password:?}")]
     }
 
     /// Settings in which every key can make a difference.
@@ -446,6 +466,21 @@ mod tests {
         set("rule.#.action", "accept");
         set("connectivity.region", "custom");
         set("connectivity.probe.#.url", "http://other.example/");
+        if key.path.starts_with("tunnel.") {
+            if key.path == "tunnel.#.ndp-proxy" {
+                set("tunnel.#.role", "server");
+            }
+            set("tunnel.#.address", "2001:db8:6::99/64");
+            set("tunnel.#.remote", "198.51.100.99");
+            set("tunnel.#.update.server", "other.example");
+            set("tunnel.#.update.user", "other");
+            set("tunnel.#.update.key", "other");
+        } else if key.path.starts_with("wifi.station") {
+            set("wifi.mode", "station");
+        }
+        if key.path.starts_with("wifi.") {
+            set("wifi.station.ssid", "other");
+        }
         settings
     }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Effect, Place, Settings};
+use crate::{Effect, Key, Place, Settings};
 
 /// A setting that differs between what is in force and what is edited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,9 @@ pub struct Effects {
     pub live: bool,
     /// It is about the LAN, its address or its DHCP server.
     pub lan: bool,
-    /// The line is to be dialed anew.
+    /// It is about IPv6, or a tunnel that carries it.
+    pub ipv6: bool,
+    /// The line is to begin anew: to be dialed, or to get its address.
     pub redial: bool,
     /// Something waits for a reboot.
     pub restart: bool,
@@ -51,7 +53,7 @@ pub struct Effects {
 
 impl Effects {
     /// Nothing.
-    pub const NONE: Self = Self { live: false, lan: false, redial: false, restart: false };
+    pub const NONE: Self = Self { live: false, lan: false, ipv6: false, redial: false, restart: false };
 
     /// Whether there is nothing.
     pub fn is_none(self) -> bool {
@@ -64,6 +66,7 @@ impl Effects {
         Self {
             live: self.live || other.live,
             lan: self.lan || other.lan,
+            ipv6: self.ipv6 || other.ipv6,
             redial: self.redial || other.redial,
             restart: self.restart || other.restart,
         }
@@ -100,18 +103,30 @@ pub(crate) fn differences<'s>(old: &'s Settings, new: &'s Settings) -> impl Iter
 /// What it takes to get from one to the other.
 pub(crate) fn effects(old: &Settings, new: &Settings) -> Effects {
     let mut effects = Effects::default();
-    let is_dialed = old.choice("wan.kind", 0) == "pppoe";
+    let kind = old.choice("wan.kind", 0);
     for difference in differences(old, new) {
         let key = difference.place.key;
         match key.effect {
             Effect::Live => {
                 effects.live = true;
                 effects.lan |= key.path.starts_with("lan.");
+                effects.ipv6 |= key.path.starts_with("ipv6.") || key.list() == Some("tunnel");
             }
-            Effect::Redial if is_dialed => effects.redial = true,
-            // A line that is not dialed takes its settings when it is made.
-            Effect::Redial | Effect::Restart => effects.restart = true,
+            Effect::Redial => effects.redial |= is_about(key, kind),
+            Effect::Restart => effects.restart = true,
         }
     }
+    // A line of another kind is made at the next boot.
+    effects.redial &= kind == new.choice("wan.kind", 0);
     effects
+}
+
+/// Whether a setting of the line is one for a line of this kind.
+fn is_about(key: &Key, kind: &str) -> bool {
+    match key.path {
+        "wan.mac" | "wan.vlan" => true,
+        "wan.address" | "wan.gateway" | "wan.dns.#" => kind == "static",
+        path if path.starts_with("wan.dhcp.") => kind == "dhcp",
+        _ => kind == "pppoe",
+    }
 }

@@ -31,8 +31,8 @@ All that can be set. This page is written by the test `docs_settings_md_is_the_t
   so pulling the plug takes it back too.
 - `export` prints lines that can be pasted back, secrets only as `export secrets`. An import with an error in any line
   changes nothing, and tells every error with its line. It adds to what is set, and so leaves the password as it is.
-- *Felt* says when a change is: at once, with a new dial that the commit begins, or after a reboot. What redials a dialed line waits
-  for a reboot on one that is not.\n\n";
+- *Felt* says when a change is: at once, with a new dial that the commit begins (on a line that is not dialed, the
+  address is got anew), or after a reboot. A setting for a line of another kind than `wan.kind` is not felt at all.\n\n";
 
 const FLASH: &str = "## In flash\n
 Only what was set is kept, so that a better default of newer firmware reaches everybody who did not choose otherwise. Each
@@ -67,6 +67,13 @@ fn values(key: &Key) -> String {
         Kind::Interface { .. } => "an IPv4 address and the length of its prefix".into(),
         Kind::Network => "an IPv4 network or address".into(),
         Kind::Prefix => "`any`, or a network or address of either family".into(),
+        Kind::Ipv6 => "an IPv6 address".into(),
+        Kind::Interface6 => "an IPv6 address and 127 or 64 as length of its prefix".into(),
+        Kind::Network6 { is_local: true } => "a prefix of fd00::/8, of 48 to 64 bits".into(),
+        Kind::Network6 { is_local: false } => "an IPv6 prefix of 48 to 64 bits".into(),
+        Kind::Dscp => "`inherit`, or 0 to 63".into(),
+        Kind::Passphrase => "8 to 63 characters of ASCII".into(),
+        Kind::Country => "two letters".into(),
         Kind::Mac => "a hardware address".into(),
         Kind::Pool => "two IPv4 addresses".into(),
         Kind::Ports => "a port, or a range".into(),
@@ -109,8 +116,7 @@ fn docs_settings_md_is_the_table_of_keys() {
     }
     writeln!(
         page,
-        "All settings together have {ROOM} bytes: each takes 4 and its text. A trial is for {TRIAL_MINUTES_MAX} minutes at most. The names `ipv6`, \
-         `tunnel` and `wifi` are kept for what is to come.\n"
+        "All settings together have {ROOM} bytes: each takes 4 and its text. A trial is for {TRIAL_MINUTES_MAX} minutes at most.\n"
     )
     .unwrap();
     writeln!(page, "{FLASH}\n{WEAR}").unwrap();

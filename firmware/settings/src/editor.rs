@@ -374,7 +374,7 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::from_micros_const(1_000_000);
-    const LIVE: Effects = Effects { live: true, lan: false, redial: false, restart: false };
+    const LIVE: Effects = Effects { live: true, ..Effects::NONE };
 
     fn diff(editor: &Editor) -> Vec<String> {
         editor.diff().map(|difference| difference.to_string()).collect()
@@ -498,12 +498,26 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_dialed_is_not_redialed() {
+    fn a_line_begins_anew_for_what_is_about_its_kind() {
+        let (restart, redial) =
+            (Effects { restart: true, ..Effects::NONE }, Effects { redial: true, ..Effects::NONE });
         let mut editor = Editor::default();
-        editor.set("wan.kind", "dhcp").unwrap();
-        assert_eq!(editor.commit(), Ok(Effects { restart: true, ..Effects::default() }));
-        editor.set("wan.vlan", "7").unwrap();
-        assert_eq!(editor.commit(), Ok(Effects { restart: true, ..Effects::default() }));
+        for (path, typed, effects) in [
+            ("wan.dhcp.host-name", "box", Effects::NONE),
+            ("wan.user", "alice", redial),
+            ("wan.kind", "dhcp", restart),
+            ("wan.user", "bob", Effects::NONE),
+            ("wan.dns.1", "203.0.113.53", Effects::NONE),
+            ("wan.dhcp.host-name", "router", redial),
+            ("wan.vlan", "7", redial),
+        ] {
+            editor.set(path, typed).unwrap();
+            assert_eq!(editor.commit(), Ok(effects), "{path}");
+        }
+        // Of both, the reboot: until then the line is what it was.
+        editor.set("wan.kind", "pppoe").unwrap();
+        editor.set("wan.vlan", "8").unwrap();
+        assert_eq!(editor.commit(), Ok(restart));
     }
 
     #[test]
@@ -571,7 +585,7 @@ mod tests {
     #[test]
     fn a_factory_reset_forgets_what_it_does_not_know_too() {
         let mut settings = Settings::new();
-        let unknown = crate::Record { id: 0x0A01, number: 0, text: "x" };
+        let unknown = crate::Record { id: 0x7A01, number: 0, text: "x" };
         settings.restore(unknown).unwrap_err();
         let mut editor = Editor::new(settings);
         editor.set("wan.user", "alice").unwrap();

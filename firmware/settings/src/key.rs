@@ -5,7 +5,7 @@ use core::fmt;
 use crate::{KEYS, Kind, Reason, Value};
 
 /// One thing that can be set.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// Its number in flash. A number never gets another meaning, not even when its key is gone.
     pub id: u16,
@@ -43,7 +43,7 @@ pub enum Unset {
 pub enum Effect {
     /// Nothing: with the commit.
     Live,
-    /// The session is ended and dialed anew, which is done with the commit.
+    /// The line begins anew, which is done with the commit: the session is ended and dialed again, or the address asked for again.
     Redial,
     /// A reboot, which is left to the user.
     Restart,
@@ -145,8 +145,6 @@ pub enum PathError {
     Branch,
     /// The number of the entry is not from 1 to this.
     Number(u8),
-    /// The name is kept for something that this firmware cannot do yet.
-    Reserved(&'static str),
 }
 
 impl fmt::Display for PathError {
@@ -155,16 +153,11 @@ impl fmt::Display for PathError {
             Self::Unknown => f.write_str("there is no such setting"),
             Self::Branch => f.write_str("not a setting, but a group of them: type ? for what is in it"),
             Self::Number(most) => write!(f, "entries are numbered from 1 to {most}"),
-            Self::Reserved(what) => write!(f, "the name is kept for {what}, which this firmware has not"),
         }
     }
 }
 
 impl core::error::Error for PathError {}
-
-/// First segments that later firmware will fill, and with what.
-const RESERVED: [(&str, &str); 3] =
-    [("ipv6", "the IPv6 of the LAN"), ("tunnel", "tunnels"), ("wifi", "wireless networks")];
 
 /// Looks a path up.
 ///
@@ -179,11 +172,7 @@ pub fn find(path: &str) -> Result<Place, PathError> {
             Err(error) => nearest = error,
         }
     }
-    let first = path.split('.').next().unwrap_or_default();
-    match RESERVED.iter().find(|(name, _)| *name == first) {
-        Some((_, what)) if nearest == PathError::Unknown => Err(PathError::Reserved(what)),
-        _ => Err(nearest),
-    }
+    Err(nearest)
 }
 
 impl Key {
@@ -260,8 +249,9 @@ mod tests {
             ("forward.01.port", PathError::Number(16)),
             ("forward.+1.port", PathError::Number(16)),
             ("forward.#.port", PathError::Number(16)),
-            ("tunnel.1.remote", PathError::Reserved("tunnels")),
-            ("wifi", PathError::Reserved("wireless networks")),
+            ("tunnel.5.remote", PathError::Number(4)),
+            ("tunnel.1.update", PathError::Branch),
+            ("tunnel.1.updates", PathError::Unknown),
         ] {
             assert_eq!(find(path), Err(error), "{path}");
         }

@@ -1,7 +1,6 @@
 //! What may stand in a key: the reader of each kind of value, and why it refuses.
 
 use core::fmt;
-use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use gatelet_router::{PortRange, Prefix, Protocol};
@@ -9,8 +8,8 @@ use gatelet_wire::dns::NameBuf;
 use gatelet_wire::ethernet::VlanTag;
 use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use smoltcp::time::Duration;
-use smoltcp::wire::Ipv6Cidr;
 
+use crate::kind6;
 use crate::value::{ClientId, Value};
 
 /// What may stand in a key.
@@ -54,6 +53,21 @@ pub enum Kind {
     Network,
     /// A network or an address of either family, or `any`.
     Prefix,
+    /// The address of a host, IPv6, that others can reach.
+    Ipv6,
+    /// Our address in a tunnel and the length of the tunnel's network, 127 or 64 (RFC 6164, RFC 4291).
+    Interface6,
+    /// An IPv6 prefix of 48 to 64 bits.
+    Network6 {
+        /// Of `fd00::/8` (RFC 4193), or of the Internet.
+        is_local: bool,
+    },
+    /// `inherit`, or a DSCP from 0 to 63 (RFC 2474).
+    Dscp,
+    /// What WPA2 takes: 8 to 63 characters of ASCII (IEEE 802.11 §J.4).
+    Passphrase,
+    /// Two letters (ISO 3166-1).
+    Country,
     /// A hardware address of one machine.
     Mac,
     /// Two IPv4 addresses, the first and the last: `192.168.1.100-192.168.1.199`.
@@ -133,6 +147,7 @@ impl Kind {
             Self::Protocol => &PROTOCOLS,
             Self::ClientId => &CLIENT_IDS,
             Self::Prefix => &["any"],
+            Self::Dscp => &["inherit"],
             _ => &[],
         }
     }
@@ -162,6 +177,12 @@ impl Kind {
             Self::Interface { longest } => interface(text, longest).map(Value::Interface),
             Self::Network => network(text).map(Value::Network),
             Self::Prefix => prefix(text).map(Value::Prefix),
+            Self::Ipv6 => kind6::host(text).map(Value::Ipv6),
+            Self::Interface6 => kind6::interface(text).map(Value::Interface6),
+            Self::Network6 { is_local } => kind6::network(text, is_local).map(Value::Network6),
+            Self::Dscp => kind6::dscp(text).map(Value::Dscp),
+            Self::Passphrase => passphrase(text).map(Value::Text),
+            Self::Country => country(text).map(Value::Country),
             Self::Mac => mac(text).map(Value::Mac),
             Self::Pool => pool(text),
             Self::Ports => ports(text).map(Value::Ports),
@@ -177,7 +198,7 @@ impl Kind {
 }
 
 /// A number in digits alone: `str::parse` would take a sign too.
-fn number<T: FromStr>(text: &str) -> Option<T> {
+pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
@@ -294,10 +315,7 @@ fn prefix(text: &str) -> Result<Prefix, Reason> {
         return network(text).map(Prefix::Ipv4);
     }
     let (address, len) = text.split_once('/').unwrap_or((text, "128"));
-    let address: Ipv6Addr = address.parse().map_err(|_| FORM)?;
-    let len = number::<u8>(len).filter(|len| *len <= 128).ok_or(FORM)?;
-    let mask = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
-    Ok(Prefix::Ipv6(Ipv6Cidr::new(Ipv6Addr::from_bits(address.to_bits() & mask), len)))
+    kind6::cidr(address, len).map(kind6::network_of).map(Prefix::Ipv6).ok_or(FORM)
 }
 
 fn mac(text: &str) -> Result<EthernetAddress, Reason> {
@@ -439,4 +457,16 @@ fn protocol(text: &str) -> Result<Protocol, Reason> {
                 .ok_or(Reason::Says("it is any, tcp, udp, tcp+udp, icmp, or a number from 0 to 255"))?,
         ),
     })
+}
+
+fn passphrase(text: &str) -> Result<&str, Reason> {
+    let is_good = (8..=63).contains(&text.len()) && text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    is_good.then_some(text).ok_or(Reason::Says("it has 8 to 63 characters, all of them ASCII"))
+}
+
+fn country(text: &str) -> Result<[u8; 2], Reason> {
+    let letters = <[u8; 2]>::try_from(text.as_bytes()).ok();
+    let letters = letters.filter(|letters| letters.iter().all(u8::is_ascii_alphabetic));
+    let letters = letters.ok_or(Reason::Says("it is a country's code of two letters"))?;
+    Ok(letters.map(|letter| letter.to_ascii_uppercase()))
 }

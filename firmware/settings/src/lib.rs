@@ -18,7 +18,9 @@
 extern crate std;
 
 mod check;
+mod check6;
 mod config;
+mod config6;
 mod difference;
 #[cfg(test)]
 mod documents;
@@ -26,12 +28,15 @@ mod editor;
 mod key;
 mod keys;
 mod kind;
+mod kind6;
 mod settings;
 mod text;
 mod value;
+mod wifi;
 
 pub use check::{Conflict, Problem};
 pub use config::{PROBES, UPSTREAMS, Wan};
+pub use config6::{Ipv6, TUNNELS};
 pub use difference::{Difference, Effects};
 pub use editor::{CommitError, EditError, Editor, Event, ImportError, TRIAL_MINUTES_MAX, Uncommitted};
 pub use key::{Effect, Key, PathError, Place, Unset, find, next_segments};
@@ -40,3 +45,4 @@ pub use kind::{Kind, Reason};
 pub use settings::{Complaint, ROOM, Record, Refused, Settings};
 pub use text::{ExportLine, QuoteError, Quoted, unquote};
 pub use value::{ClientId, TEXT_MAX, Value};
+pub use wifi::{Radio, Wifi};

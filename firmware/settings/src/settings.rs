@@ -382,8 +382,8 @@ mod tests {
     #[test]
     fn what_another_firmware_wrote_is_kept_and_what_is_damaged_is_told() {
         let mut settings = Settings::new();
-        let unknown = Record { id: 0x0A01, number: 0, text: "2001:db8::/48" };
-        assert_eq!(settings.restore(unknown), Err(Complaint::Unknown { id: 0x0A01, number: 0 }));
+        let unknown = Record { id: 0x7A01, number: 0, text: "2001:db8::/48" };
+        assert_eq!(settings.restore(unknown), Err(Complaint::Unknown { id: 0x7A01, number: 0 }));
         // A list that is longer there.
         let beyond = Record { id: 0x0502, number: 17, text: "80" };
         assert_eq!(settings.restore(beyond), Err(Complaint::Unknown { id: 0x0502, number: 17 }));

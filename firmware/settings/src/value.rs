@@ -1,10 +1,10 @@
 //! A value that was read, and the one text that stands for it.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use gatelet_router::{PortRange, Prefix, Protocol};
 use gatelet_wire::ethernet::VlanTag;
-use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use gatelet_wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use smoltcp::time::Duration;
 
 /// Bytes of the longest text of a value: a [`Kind::Url`](crate::Kind::Url) with its `http://`.
@@ -36,6 +36,16 @@ pub enum Value<'t> {
     Network(Ipv4Cidr),
     /// A network of either family, or all.
     Prefix(Prefix),
+    /// An IPv6 address.
+    Ipv6(Ipv6Address),
+    /// An IPv6 address of ours with its network.
+    Interface6(Ipv6Cidr),
+    /// An IPv6 network.
+    Network6(Ipv6Cidr),
+    /// A DSCP; `None`: that of what is carried.
+    Dscp(Option<u8>),
+    /// A country's code, in capitals.
+    Country([u8; 2]),
     /// A hardware address.
     Mac(EthernetAddress),
     /// Addresses from the first to the last.
@@ -105,7 +115,13 @@ impl fmt::Display for Value<'_> {
                 write!(f, "{cidr}")
             }
             Self::Prefix(Prefix::Any) => f.write_str("any"),
-            Self::Prefix(Prefix::Ipv6(cidr)) => write!(f, "{cidr}"),
+            Self::Prefix(Prefix::Ipv6(cidr)) | Self::Interface6(cidr) | Self::Network6(cidr) => {
+                write!(f, "{cidr}")
+            }
+            Self::Ipv6(address) => write!(f, "{address}"),
+            Self::Dscp(None) => f.write_str("inherit"),
+            Self::Dscp(Some(dscp)) => write!(f, "{dscp}"),
+            Self::Country(letters) => letters.iter().try_for_each(|letter| f.write_char(char::from(*letter))),
             Self::Mac(address) => write_octets(f, address.0.into_iter()),
             Self::Pool { first, last } => write!(f, "{first}-{last}"),
             Self::Ports(PortRange { first, last }) if first == last => write!(f, "{first}"),
@@ -157,7 +173,6 @@ fn write_span(f: &mut fmt::Formatter<'_>, span: Duration) -> fmt::Result {
 }
 
 fn write_lowercase(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    use fmt::Write as _;
     text.chars().try_for_each(|letter| f.write_char(letter.to_ascii_lowercase()))
 }
 
@@ -178,6 +193,8 @@ mod tests {
 
     const SPAN: Kind = Kind::Span { least_s: 60, most_s: 7 * 86_400 };
     const HOME: Kind = Kind::Interface { longest: 30 };
+    const PUBLIC: Kind = Kind::Network6 { is_local: false };
+    const LOCAL: Kind = Kind::Network6 { is_local: true };
 
     /// What is typed, and how it is shown.
     #[test]
@@ -204,6 +221,17 @@ mod tests {
             (Kind::Prefix, "2001:DB8:0::1/32", "2001:db8::/32"),
             (Kind::Prefix, "2001:db8::1", "2001:db8::1/128"),
             (Kind::Prefix, "::/0", "::/0"),
+            (Kind::Ipv6, "2001:DB8:0:0::53", "2001:db8::53"),
+            (Kind::Ipv6, "fd00::1", "fd00::1"),
+            (Kind::Interface6, "2001:DB8:6::11/127", "2001:db8:6::11/127"),
+            (Kind::Interface6, "2001:db8:6::2/64", "2001:db8:6::2/64"),
+            (PUBLIC, "2001:db8:66:1::9/48", "2001:db8:66::/48"),
+            (PUBLIC, "2001:db8:66:1::/64", "2001:db8:66:1::/64"),
+            (LOCAL, "fd12:3456:789a::1/56", "fd12:3456:789a::/56"),
+            (Kind::Dscp, "inherit", "inherit"),
+            (Kind::Dscp, "046", "46"),
+            (Kind::Passphrase, "a b c d ~", "a b c d ~"),
+            (Kind::Country, "de", "DE"),
             (Kind::Mac, "02-00-5E-00-53-0a", "02:00:5e:00:53:0a"),
             (Kind::Pool, "10.0.0.9-10.0.0.10", "10.0.0.9-10.0.0.10"),
             (Kind::Ports, "80", "80"),
@@ -317,6 +345,39 @@ mod tests {
             (Kind::Url, "http://user@example.org/"),
             (Kind::Protocol, "256"),
             (Kind::Protocol, "sctp"),
+        ] {
+            assert!(kind.parse(typed).is_err(), "{kind:?} {typed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_of_ipv6_and_the_radio() {
+        for (kind, typed) in [
+            (Kind::Ipv6, "2001:db8::/64"),
+            (Kind::Ipv6, "fe80::1"),
+            (Kind::Ipv6, "ff02::1"),
+            (Kind::Ipv6, "::1"),
+            (Kind::Ipv6, "::"),
+            (Kind::Ipv6, "::ffff:192.0.2.1"),
+            (Kind::Ipv6, "192.0.2.1"),
+            (Kind::Interface6, "2001:db8::1"),
+            (Kind::Interface6, "2001:db8::1/96"),
+            (Kind::Interface6, "2001:db8::/64"),
+            (Kind::Interface6, "fe80::1/64"),
+            (PUBLIC, "2001:db8::/47"),
+            (PUBLIC, "2001:db8::/65"),
+            (PUBLIC, "2001:db8::"),
+            (PUBLIC, "fd00::/48"),
+            (PUBLIC, "fe80::/64"),
+            (LOCAL, "2001:db8::/48"),
+            (LOCAL, "fc00::/48"),
+            (Kind::Dscp, "64"),
+            (Kind::Dscp, "+1"),
+            (Kind::Passphrase, "1234567"),
+            (Kind::Passphrase, "密码密码密码"),
+            (Kind::Country, "DEU"),
+            (Kind::Country, "D1"),
+            (Kind::Country, "é"),
         ] {
             assert!(kind.parse(typed).is_err(), "{kind:?} {typed:?}");
         }

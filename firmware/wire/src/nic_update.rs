@@ -22,6 +22,9 @@ use crate::{BufferTooSmall, Malformed};
 /// Octets of a request that are read: request line and header fields.
 pub const REQUEST_MAX: usize = 1024;
 
+/// RFC 9110 §4.2.1.
+pub const HTTP: u16 = 80;
+
 const PATH: &[u8] = b"/nic/update";
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -30,6 +33,8 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub struct Update<'a> {
     /// The broker's name.
     pub host: &'a str,
+    /// Where it listens; named if it is not HTTP's own (RFC 9110 §7.2).
+    pub port: u16,
     /// The tunnel: its number or name with the broker.
     pub hostname: &'a str,
     /// The new address; `None`: the one that the request comes from.
@@ -66,6 +71,10 @@ impl Update<'_> {
         }
         filler.put(b" HTTP/1.1\r\nHost: ");
         filler.put(self.host.as_bytes());
+        if self.port != HTTP {
+            filler.put(b":");
+            put_number(&mut filler, usize::from(self.port));
+        }
         filler.put(b"\r\nAuthorization: Basic ");
         let parts = [self.username.as_bytes(), b":", self.key.as_bytes()];
         put_base64(&mut filler, parts.into_iter().flatten().copied());
@@ -247,10 +256,10 @@ fn put_address(filler: &mut Filler<'_>, address: Ipv4Address) {
     }
 }
 
-/// Writes a number below 1000.
+/// Writes a number below 100,000.
 fn put_number(filler: &mut Filler<'_>, number: usize) {
-    let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8);
-    let zeros = digits.iter().take(2).take_while(|digit| **digit == b'0').count();
+    let digits = [10_000, 1000, 100, 10, 1].map(|place| b'0' + (number / place % 10) as u8);
+    let zeros = digits.iter().take(4).take_while(|digit| **digit == b'0').count();
     filler.put(digits.get(zeros..).unwrap_or_default());
 }
 

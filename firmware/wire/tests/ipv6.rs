@@ -433,16 +433,19 @@ const ENDPOINT: Ipv4Address = Ipv4Address::new(203, 0, 113, 5);
 fn endpoint_updates() {
     let update = Update {
         host: "tunnelbroker.example",
+        port: 80,
         hostname: "123456",
         address: Some(ENDPOINT),
         username: "alice",
         key: "s3cr:et",
     };
     let here = Update { hostname: "home-1.example", address: None, ..update };
+    let elsewhere = Update { port: 8041, ..update };
     let alice: Option<(&[u8], &[u8])> = Some((b"alice", b"s3cr:et"));
     let cases = [
         ("request", Some(update), &b"123456"[..], Some(ENDPOINT), alice),
         ("request-from-here", Some(here), b"home-1.example", None, alice),
+        ("request-at-a-port", Some(elsewhere), b"123456", Some(ENDPOINT), alice),
         ("request-of-others", None, b"123456", Some(ENDPOINT), Some((&b"bob"[..], &b""[..]))),
         ("request-without-credentials", None, b"1", None, None),
         ("request-bad-base64", None, b"1", None, None),

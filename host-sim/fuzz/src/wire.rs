@@ -259,7 +259,7 @@ pub fn nic_update(bytes: &[u8]) {
     let (Ok(hostname), Ok(username), Ok(key)) = (text(request.hostname), text(username), text(key)) else {
         return;
     };
-    let update = Update { host: "b", hostname, address: request.address, username, key };
+    let update = Update { host: "b", port: 1, hostname, address: request.address, username, key };
     let mut written = vec![0xA5; 2 * REQUEST_MAX];
     let Ok(length) = update.emit(&mut written) else { return };
     // It may be longer than what was read: all fields are there.

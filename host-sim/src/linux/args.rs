@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use gatelet_proto::connectivity::probes::{ChinaClass, Confidence, Expect, Ipv6, Probe, Scheme, Sets, Tls};
 use gatelet_proto::redial::Preset;
-use gatelet_proto::sixinfour::Tunnel;
 use gatelet_router::{Forward, PortRange, Protocol};
-use smoltcp::wire::{EthernetAddress, Ipv4Cidr, Ipv6Cidr};
+use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
+
+use super::tunnels::Ipv6Args;
 
 /// What `gatelet-sim linux` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -193,18 +194,9 @@ pub struct Lan {
     #[arg(long = "probe", value_name = "OWNER,URL,ANSWER", value_parser = parse_probe, conflicts_with = "connectivity", requires = "interface")]
     pub probes: Vec<ProbePage>,
 
-    /// Speak IPv6: an address and a prefix from the line (router advertisements, DHCPv6), handed on to the LAN.
-    #[arg(long, requires = "interface")]
-    pub ipv6: bool,
-
-    /// Bring IPv6 to the LAN through a tunnel (6in4): whom it leads to, our address in it with a length of 64 or 127, the
-    /// far end's, and the prefix that is routed to us. As `ip tunnel add … mode sit remote R ttl 255` and its addresses.
-    #[arg(long, value_name = "REMOTE,ADDRESS/LENGTH,PEER[,PREFIX]", value_parser = parse_tunnel, requires = "interface")]
-    pub sit: Option<Tunnel>,
-
-    /// Be the server's end of a tunnel (6in4), as for --sit; PREFIX is the client's. May be given several times.
-    #[arg(long, value_name = "REMOTE,ADDRESS/LENGTH,PEER[,PREFIX]", value_parser = parse_tunnel, requires = "interface")]
-    pub sit_client: Vec<Tunnel>,
+    #[allow(missing_docs)] // a comment here would replace the command's own help
+    #[command(flatten)]
+    pub ipv6: Ipv6Args,
 
     /// Record the LAN to this file (pcap).
     #[arg(id = "lan_pcap", long = "lan-pcap", value_name = "FILE", requires = "interface")]
@@ -236,7 +228,7 @@ impl ProbePage {
             path: &self.path,
             expect: self.answer.as_deref().map_or(Expect::NoContent, Expect::Body),
             tls: Tls::Unknown,
-            ipv6: Ipv6::Unknown,
+            ipv6: Ipv6::Yes,
             china: ChinaClass::Unknown,
             sets: Sets::NONE,
             source: "the command line",
@@ -384,33 +376,6 @@ fn parse_mac(text: &str) -> Result<EthernetAddress, String> {
 
 fn parse_network(text: &str) -> Result<Ipv4Cidr, String> {
     text.parse().map_err(|()| "an IPv4 address and a length, such as 192.168.1.1/24".into())
-}
-
-fn parse_tunnel(text: &str) -> Result<Tunnel, String> {
-    let words: Vec<&str> = text.split(',').collect();
-    let (remote, address, peer, prefix) =
-        match words[..] {
-            [remote, address, peer] => (remote, address, peer, None),
-            [remote, address, peer, prefix] => (remote, address, peer, Some(prefix)),
-            _ => return Err(
-                "three or four parts, such as 192.0.2.1,2001:db8:6::11/127,2001:db8:6::10,2001:db8:66::/48"
-                    .into(),
-            ),
-        };
-    let remote = remote.parse().map_err(|_| "begins with the far end's IPv4 address".to_owned())?;
-    let address = parse_network6(address)?;
-    let peer = peer.parse().map_err(|_| "the far end's address is one of IPv6".to_owned())?;
-    let prefix = prefix.map(parse_network6).transpose()?;
-    let tunnel = Tunnel::client(remote, address, peer, prefix);
-    tunnel.check().map(|()| tunnel).map_err(|error| error.as_str().to_owned())
-}
-
-fn parse_network6(text: &str) -> Result<Ipv6Cidr, String> {
-    let parsed = text.split_once('/').and_then(|(address, length)| {
-        let length = length.parse::<u8>().ok().filter(|length| *length <= 128)?;
-        Some(Ipv6Cidr::new(address.parse().ok()?, length))
-    });
-    parsed.ok_or_else(|| format!("{text}: an IPv6 address and a length are wanted, such as 2001:db8::1/64"))
 }
 
 fn parse_forward(text: &str) -> Result<Forward, String> {

@@ -12,9 +12,10 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{ErrorType, Read, Write};
 use gatelet_console::Console;
 use gatelet_proto::redial::Preset;
+use gatelet_proto::sixinfour::{Routed, Tunnel};
 use gatelet_router::{Command, Protocol, WanConfig};
 use gatelet_runtime::settings::{SettingsDesk, SettingsStore, Sides};
-use gatelet_runtime::{ConsoleEnd, ConsoleSide, Gatelet, StoreError};
+use gatelet_runtime::{ConsoleEnd, ConsoleSide, Gatelet, StoreError, TunnelUpdate};
 use gatelet_settings::{Place, Quoted, Record, Settings, find};
 use nix::sys::termios::{self, SetArg, Termios};
 
@@ -172,7 +173,52 @@ fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     for (n, server) in (1..).zip(&lan.ntp) {
         set(&format!("ntp.server.{n}"), server.clone());
     }
+    let tunnels = lan.ipv6.tunnels()?;
+    let mode = match (lan.ipv6.is_wanted, tunnels.is_empty()) {
+        (true, false) => "auto",
+        (true, true) => "native",
+        (false, false) => "tunnel",
+        (false, true) => "off",
+    };
+    set("ipv6.mode", mode.into());
+    for (n, (tunnel, update)) in (1..).zip(tunnels) {
+        set_tunnel(&tunnel, update, lan.ipv6.sit_update_port, &mut |path, value| {
+            set(&format!("tunnel.{n}.{path}"), value);
+        });
+    }
     refused.take().map_or(Ok(settings), Err)
+}
+
+/// What the command line says of a tunnel, as settings below it.
+fn set_tunnel(tunnel: &Tunnel, update: Option<TunnelUpdate>, port: u16, set: &mut dyn FnMut(&str, String)) {
+    let (role, prefix) = match tunnel.routed {
+        Routed::Client { prefix } => ("client", prefix),
+        Routed::Server { prefix } => ("server", prefix),
+    };
+    let (server, account, id) = match update {
+        None => Default::default(),
+        Some(TunnelUpdate::Tell(told)) => (Some((told.server, told.port)), Some(told.account), told.hostname),
+        Some(TunnelUpdate::Hear(heard)) => (None, Some(heard.account), heard.hostname),
+    };
+    let is_told = server.is_some();
+    let port = account.as_ref().map(|_| server.as_ref().map_or(port, |(_, port)| *port));
+    for (path, value) in [
+        ("role", Some(role.into())),
+        ("remote", tunnel.remote.map(|remote| remote.to_string())),
+        ("address", Some(tunnel.address.to_string())),
+        ("peer", Some(tunnel.peer.to_string())),
+        ("prefix", prefix.map(|prefix| prefix.to_string())),
+        ("update.id", account.as_ref().map(|_| id.to_string())),
+        ("update.user", account.as_ref().map(|account| account.username.to_string())),
+        ("update.key", account.as_ref().map(|account| account.key.to_string())),
+        ("update.server", server.map(|(server, _)| server.to_string())),
+        ("update.port", port.map(|port| port.to_string())),
+        ("update.plain-http", is_told.then(|| "on".into())),
+    ] {
+        if let Some(value) = value {
+            set(path, value);
+        }
+    }
 }
 
 /// A desk with what the command line says, and over it what the file does. What takes a reboot elsewhere is the command line's to say.

@@ -3,11 +3,8 @@
 use std::net::Ipv4Addr;
 
 use gatelet_hal::PortId;
-use gatelet_proto::dhcpv6::{client, duid_ll};
-use gatelet_proto::sixinfour::{Routed, Tunnel};
-use gatelet_router::{LanConfig, MAX_FORWARDS, MAX_TUNNELS, PingPolicy, Router, TableSpace, TunnelId, WanId};
-use gatelet_runtime::{DnsSpace, ProbeSpace};
-use gatelet_wire::EthernetAddress;
+use gatelet_router::{LanConfig, MAX_FORWARDS, PingPolicy, Router, TableSpace};
+use gatelet_runtime::{DnsSpace, ProbeSpace, UpdateSpace};
 use smoltcp::time::Instant;
 
 use super::args::Lan;
@@ -30,14 +27,15 @@ const ANSWERS: usize = 64 * 1024;
 /// The memory of the DNS service.
 pub type Names = DnsSpace<QUERIES, ANSWERS>;
 
-/// The memory of connectivity checks.
+/// The memory of one family's connectivity checks.
 pub type Probes = ProbeSpace<8>;
 
-/// Sockets of the router's own stack in the LAN, and of the one on the line: the DNS service's, and the one that
-/// a stack opens for itself.
-pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1;
+/// Sockets of the router's own stack in the LAN, and of the one on the line: the DNS service's, those of endpoint
+/// updates, and the one that a stack opens for itself.
+pub const LAN_SOCKETS: usize = Names::LAN_SOCKETS + 1 + UpdateSpace::LAN_SOCKETS;
 /// As [`LAN_SOCKETS`].
-pub const WAN_SOCKETS: usize = Names::WAN_SOCKETS + 1 + CONSOLE_SOCKETS + Probes::SOCKETS;
+pub const WAN_SOCKETS: usize =
+    Names::WAN_SOCKETS + 1 + UpdateSpace::WAN_SOCKETS + CONSOLE_SOCKETS + 2 * Probes::SOCKETS;
 /// What `ping` and `traceroute` take.
 const CONSOLE_SOCKETS: usize = 2;
 
@@ -65,37 +63,6 @@ pub fn set_up(router: &mut Router<'_>, now: Instant, port: PortId, lan: &Lan) ->
     }
     if let Some(network) = lan.ping_from {
         router.set_ping(PingPolicy::From(network));
-    }
-    Ok(())
-}
-
-/// Has the router speak IPv6, as far as that is wanted; `mac` is its own on the line.
-///
-/// # Errors
-/// A sentence about what the router does not take.
-pub fn set_up_ipv6(
-    router: &mut Router<'_>,
-    now: Instant,
-    wan: WanId,
-    mac: EthernetAddress,
-    lan: &Lan,
-) -> Result<(), String> {
-    if !lan.ipv6 && lan.sit.is_none() && lan.sit_client.is_empty() {
-        return Ok(());
-    }
-    let config = lan.ipv6.then(|| client::Config::new(duid_ll(mac)));
-    // The hosts look names up over IPv4, at the router.
-    if config.is_some() && !router.acquire_ipv6(now, wan, config) || !router.advertise_ipv6(now, &[]) {
-        return Err("--ipv6: the router does not take it".into());
-    }
-    let served = lan.sit_client.iter().map(|tunnel| {
-        let Routed::Client { prefix } = tunnel.routed else { return *tunnel };
-        Tunnel { routed: Routed::Server { prefix }, ..*tunnel }
-    });
-    for (number, tunnel) in (0..).zip(lan.sit.into_iter().chain(served)) {
-        if !router.set_up_tunnel(now, TunnelId(number), wan, Some(&tunnel)) {
-            return Err(format!("--sit-client: more than the {MAX_TUNNELS} tunnels that the router takes"));
-        }
     }
     Ok(())
 }

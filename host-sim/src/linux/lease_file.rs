@@ -1,12 +1,13 @@
-//! The DHCP server's leases in a file of JSON, replaced as a whole.
+//! The DHCP server's leases, and the LAN's IPv6 prefixes, in a file of JSON, replaced as a whole.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use gatelet_proto::dhcp::server::{LeaseRecord, Store};
-use gatelet_runtime::{LeaseStore, StoreError};
+use gatelet_runtime::{LeaseStore, Prefixes, StoreError};
 use serde_json::Value;
 
 /// A [`LeaseStore`] of which the file is a copy.
@@ -41,6 +42,16 @@ impl LeaseFile {
         })
     }
 
+    /// The prefixes of IPv6 that were advertised last, without those that cannot be read.
+    pub fn prefixes(&self) -> Prefixes {
+        let kept = self.leases.get(&PREFIXES).and_then(Value::as_array).into_iter().flatten();
+        let address = |text: &Value| text.as_str()?.strip_suffix("/64")?.parse::<Ipv6Addr>().ok();
+        kept.filter_map(address)
+            .map(|address| (address.to_bits() >> 64) as u64)
+            .take(Prefixes::new().capacity())
+            .collect()
+    }
+
     fn change(&mut self, store: &Store) -> io::Result<()> {
         match &store.record {
             Some(record) => self.leases.insert(store.place, serde_json::to_value(record)?),
@@ -66,7 +77,20 @@ impl LeaseStore for LeaseFile {
     async fn store(&mut self, store: &Store) -> Result<(), StoreError> {
         self.change(store).map_err(|_| StoreError)
     }
+
+    async fn load_prefixes(&mut self) -> Prefixes {
+        self.prefixes()
+    }
+
+    async fn store_prefixes(&mut self, prefixes: &Prefixes) -> Result<(), StoreError> {
+        let shown = |bits: &u64| Value::from(format!("{}/64", Ipv6Addr::from_bits(u128::from(*bits) << 64)));
+        self.leases.insert(PREFIXES, prefixes.iter().map(shown).collect());
+        self.write().map_err(|_| StoreError)
+    }
 }
+
+/// Where the prefixes are: behind all places that a server's table can have.
+const PREFIXES: usize = 0x100;
 
 #[cfg(test)]
 mod tests {
@@ -112,8 +136,11 @@ mod tests {
         file.change(&Store { place: 9, record: None }).unwrap();
         file.leases.insert(8, Value::Null);
         file.change(&Store { place: 10, record: None }).unwrap();
+        let prefixes: Prefixes = [0x2001_0DB8_0066_0001, 0xFD12_3456_789A_0000].into_iter().collect();
+        embassy_futures::block_on(file.store_prefixes(&prefixes)).unwrap();
         let read: Vec<_> = LeaseFile::open(&path).unwrap().leases().collect();
         assert_eq!(read, [(7, record)]);
+        assert_eq!(LeaseFile::open(&path).unwrap().prefixes(), prefixes);
         fs::write(&path, "{").unwrap();
         assert_eq!(LeaseFile::open(&path).unwrap().leases().count(), 0, "a damaged file");
         fs::remove_file(&path).unwrap();

@@ -28,9 +28,9 @@ use gatelet_proto::dns;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
-use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, WanConfig, WanId};
+use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, TunnelId, WanConfig, WanId};
 use gatelet_runtime::settings::Sides;
-use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, TimedEvent};
+use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, PlainHttp, TimedEvent, UpdateSpace};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -53,6 +53,7 @@ pub mod packet_socket;
 pub mod port;
 pub mod session;
 pub mod settings_file;
+pub mod tunnels;
 pub mod tuntap;
 
 pub use args::{Args, Attach};
@@ -102,6 +103,7 @@ fn dial(args: &Args) -> Result<(), String> {
     )?;
     let mut ledger = LedgerFile::open(&ledger_path(args))?;
     let inside = Inside::open(args)?;
+    let tunnels = args.lan.ipv6.tunnels()?;
     let mut session = match &inside {
         Inside::Tun(tun) => Some(Session::new(tun.interface().clone(), &args.host)),
         Inside::Lan(..) => None,
@@ -131,13 +133,17 @@ fn dial(args: &Args) -> Result<(), String> {
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
     let commands = gatelet.commands();
     let mut names = Box::new(lan::Names::new());
+    let mut updates = Box::new(UpdateSpace::new());
     let mut wan_sockets = StackResources::<{ lan::WAN_SOCKETS }>::new();
     let mut lan_sockets = StackResources::<{ lan::LAN_SOCKETS }>::new();
 
     let rows: Vec<_> = args.lan.probes.iter().map(args::ProbePage::row).collect();
-    let checks = region(args, &rows)
-        .map(|region| Connectivity::new(WAN, connectivity::Config::new(region, Family::Ipv4)));
-    let mut probes = Box::new(lan::Probes::new());
+    let checks: Vec<_> = region(args, &rows)
+        .into_iter()
+        .flat_map(|region| families(args).map(move |family| connectivity::Config::new(region, family)))
+        .map(|config| Connectivity::new(WAN, config))
+        .collect();
+    let mut probes: Vec<_> = checks.iter().map(|_| Box::new(lan::Probes::new())).collect();
 
     let mut executor = Executor::new(Mode::Real);
     let start = executor.now();
@@ -165,8 +171,9 @@ fn dial(args: &Args) -> Result<(), String> {
             output.note(start, "lan", format!("{}: {}", args.lan.address, port.describe()), Tone::Plain);
             router.add_port(INSIDE, port.hardware_address(), port.max_frame_len());
             lan::set_up(&mut router, start, INSIDE, &args.lan)?;
-            lan::set_up_ipv6(&mut router, start, WAN, wan_mac, &args.lan)?;
+            tunnels::set_up(&mut router, start, WAN, wan_mac, (&args.lan.ipv6, &tunnels))?;
             router.restore_leases(start, leases.leases());
+            router.remember_ipv6_prefixes(&leases.prefixes());
             let keeper = &gatelet;
             executor.spawn("leases", async move { keeper.run_leases(&mut leases).await });
             executor.spawn("LAN port", gatelet.run_port(INSIDE, port));
@@ -186,32 +193,39 @@ fn dial(args: &Args) -> Result<(), String> {
                     gatelet.run_sntp(WAN, wan_stack, &servers, rng).await
                 });
             }
-            if let Some(checks) = &checks {
+            for (checks, probes) in checks.iter().zip(&mut probes) {
                 let rng = ChaCha8Rng::from_seed(random()?);
-                let run = gatelet.run_connectivity(checks, wan_stack, &mut probes, rng);
-                executor.spawn("connectivity", run);
+                executor.spawn("connectivity", gatelet.run_connectivity(checks, wan_stack, probes, rng));
             }
-            executor.spawn("DNS", gatelet.run_dns(WAN, (lan_stack, wan_stack), config, &mut names, rng));
+            let stacks = (lan_stack, wan_stack);
+            executor.spawn("DNS", gatelet.run_dns(WAN, stacks, config, &mut names, rng));
+            gatelet.set_tunnel_update_port(args.lan.ipv6.sit_update_port);
+            for (number, (_, update)) in (0..).zip(tunnels) {
+                gatelet.set_tunnel_update(TunnelId(number), update);
+            }
+            let run = gatelet.run_tunnel_updates(WAN, stacks, PlainHttp, &mut updates);
+            executor.spawn("tunnel updates", run);
         }
     }
     if let (Some(place), Some(desk)) = (console, &desk) {
         let gatelet = &gatelet;
         executor.spawn("settings", console::keep(desk, settings_file));
-        let checks = checks.as_ref();
+        let checks = &checks;
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                if let Some(checks) = checks {
-                    checks.look(|engine| show(engine));
-                }
+                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
             };
-            let probe = &|| checks.map(Connectivity::check_now).is_some();
+            let probe = &|| {
+                checks.iter().for_each(Connectivity::check_now);
+                !checks.is_empty()
+            };
             let (settings, stack) = (desk, console_stack);
             let mut side = ConsoleSide { settings, stack, engines, probe, is_terminal: false };
             place.run(gatelet, &mut side).await;
         });
     }
-    executor.spawn("events", follow(&mut events, &mut session, checks.as_ref(), &output));
-    executor.spawn("signals", hang_up(&signals, commands, checks.as_ref(), &output));
+    executor.spawn("events", follow(&mut events, &mut session, &checks, &output));
+    executor.spawn("signals", hang_up(&signals, commands, &checks, &output));
     executor.run_until(gatelet.run_router(&mut router, &mut ledger)).map_err(|stuck| stuck.to_string())?;
     // What happened since the last record need not be assumed at the next start: it is known.
     if let Some(past) = router.snapshot(executor.now(), WAN) {
@@ -230,11 +244,17 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
     }
 }
 
+/// What is looked at: IPv6 where there may be a way for it.
+fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
+    let has_ipv6 = args.lan.ipv6.leads_out();
+    core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
+}
+
 /// Tells what happens, and does to this machine what it means, for ever.
 async fn follow(
     events: &mut DynSubscriber<'_, TimedEvent>,
     session: &mut Option<Session>,
-    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    checks: &[Connectivity<'_, NoopRawMutex>],
     output: &Output,
 ) {
     loop {
@@ -248,11 +268,14 @@ async fn follow(
                 }
                 match &timed.event {
                     Event::Router(event) => output.event(timed.at, event),
-                    Event::Connectivity { event, .. } => {
-                        if let Some(checks) = checks {
-                            checks.look(|engine| output.connectivity(timed.at, *event, engine));
-                        }
-                    }
+                    Event::TunnelUpdate { tunnel, event } => output.tunnel_update(timed.at, *tunnel, *event),
+                    Event::Connectivity { family, event, .. } => checks.iter().for_each(|checks| {
+                        checks.look(|engine| {
+                            if engine.config().family == *family {
+                                output.connectivity(timed.at, *event, engine);
+                            }
+                        });
+                    }),
                 }
             }
             WaitResult::Lagged(count) => {
@@ -268,14 +291,13 @@ async fn follow(
 async fn hang_up(
     signals: &Signals,
     commands: DynamicSender<'_, Command>,
-    checks: Option<&Connectivity<'_, NoopRawMutex>>,
+    checks: &[Connectivity<'_, NoopRawMutex>],
     output: &Output,
 ) {
     let signal = loop {
-        match (signals.next().await, checks) {
-            (signal, Some(checks)) if signal == Signal::SIGUSR1.as_str() => checks.check_now(),
-            (signal, None) if signal == Signal::SIGUSR1.as_str() => {}
-            (signal, _) => break signal,
+        match signals.next().await {
+            signal if signal == Signal::SIGUSR1.as_str() => checks.iter().for_each(Connectivity::check_now),
+            signal => break signal,
         }
     };
     let what = format!("{signal}: hangs up; once more to end at once");

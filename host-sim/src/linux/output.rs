@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use gatelet_proto::connectivity::{self, CaptivePortalUri, Engine, Evidence, Verdict, What};
-use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, WanEvent};
+use gatelet_proto::sixinfour::update;
+use gatelet_router::{Ipv4Status, Ipv6Status, RouterEvent, TunnelId, WanEvent};
 use serde_json::{Map, Value, json};
 use smoltcp::time::Instant;
 
@@ -34,6 +35,17 @@ impl Output {
         if let Some(entry) = narrate::entry(event, at, Instant::ZERO) {
             self.write(&entry, details(event));
         }
+    }
+
+    /// Tells what came of telling a tunnel's broker our address.
+    pub fn tunnel_update(&self, at: Instant, tunnel: TunnelId, event: update::Event) {
+        let entry = narrate::tunnel_update(tunnel, event, at, Instant::ZERO);
+        let mut details = Map::new();
+        details.insert("tunnel".into(), json!(tunnel.0));
+        if let update::Event::Updated { address, .. } | update::Event::OtherAddress { address } = event {
+            details.insert("address".into(), json!(address.to_string()));
+        }
+        self.write(&entry, details);
     }
 
     /// Tells what the router has found out about the Internet.

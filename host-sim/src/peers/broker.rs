@@ -191,7 +191,7 @@ impl<'a> Broker<'a> {
             self.decapsulate(from, packet.payload());
             return;
         }
-        if packet.next_header() == IpProtocol::Icmp && self.handle_icmp(from, packet.payload()) {
+        if packet.next_header() == IpProtocol::Icmp && self.handle_icmp(now, from, packet.payload()) {
             return;
         }
         self.page.receive(now, bytes);
@@ -234,7 +234,7 @@ impl<'a> Broker<'a> {
     }
 
     /// Whether it was one of its own business: that a way is narrower than thought, or an answer to its ping.
-    fn handle_icmp(&mut self, from: Ipv4Address, bytes: &[u8]) -> bool {
+    fn handle_icmp(&mut self, now: Instant, from: Ipv4Address, bytes: &[u8]) -> bool {
         const FRAGMENTATION_NEEDED: u8 = 4;
         let Ok(message) = Icmpv4Packet::new_checked(bytes) else { return false };
         match message.msg_type() {
@@ -243,6 +243,8 @@ impl<'a> Broker<'a> {
                 for waiting in answered.collect::<Vec<_>>() {
                     self.move_to(&waiting);
                 }
+                // It says so at once.
+                self.page.poll(now);
                 true
             }
             Icmpv4Message::DstUnreachable if message.msg_code() == FRAGMENTATION_NEEDED => {

@@ -1,4 +1,4 @@
-//! Somebody on the Internet with IPv4 alone, who has IPv6 by a tunnel that the subscriber's router serves: what
+//! Somebody on the Internet with IPv4, who has IPv6 by a tunnel that the subscriber's router serves: what
 //! `ip tunnel add sit1 mode sit remote <router> local <own> ttl 255` makes of a computer with Linux.
 //!
 //! Reading list: RFC 4213 §3.5 and §3.6 (decapsulation).
@@ -39,7 +39,7 @@ impl<'a> Far<'a> {
         storage: &'a mut [SocketStorage<'a>],
         seed: u64,
     ) -> Self {
-        let mut machine = Machine::on_a_tunnel("far", addresses, memory, storage, seed);
+        let mut machine = Machine::of_the_internet("far", FAR, addresses, memory, storage, seed);
         machine.serve(Service::Http, HTTP, CLIENTS);
         machine.serve(Service::EchoTcp, ECHO, CLIENTS);
         machine.serve(Service::EchoUdp, ECHO, 1);
@@ -62,13 +62,12 @@ impl<'a> Far<'a> {
         self.machine.begin(now, task);
     }
 
-    /// An IPv4 packet for it. True if it was one of the tunnel's.
-    pub fn handle(&mut self, now: Instant, bytes: &[u8]) -> bool {
+    /// An IPv4 packet for it.
+    pub fn handle(&mut self, now: Instant, bytes: &[u8]) {
         let outer = Ipv4Packet::new_unchecked(bytes);
         if outer.next_header() != SIT {
-            return false;
-        }
-        if Some(outer.src_addr()) != self.server {
+            self.machine.receive(now, bytes);
+        } else if Some(outer.src_addr()) != self.server {
             self.strangers += 1;
         } else if !packet::is_ipv6(outer.payload()) || packet::inspect(outer.payload()).is_err() {
             self.malformed += 1;
@@ -76,7 +75,6 @@ impl<'a> Far<'a> {
             self.received += 1;
             self.machine.receive(now, outer.payload());
         }
-        true
     }
 
     /// Lets it work.
@@ -89,9 +87,12 @@ impl<'a> Far<'a> {
         self.machine.poll_at()
     }
 
-    /// The next packet of protocol 41 that it sends.
+    /// The next packet that it sends; of IPv6, in one of protocol 41.
     pub fn sent(&mut self) -> Option<Vec<u8>> {
         let inner = self.machine.sent()?;
+        if !packet::is_ipv6(&inner) {
+            return Some(inner);
+        }
         let mut outer = packet::ipv4(FAR, self.server?, SIT, Fragment::default(), &inner);
         let mut header = Ipv4Packet::new_unchecked(&mut outer);
         header.set_hop_limit(TTL);

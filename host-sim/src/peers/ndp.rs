@@ -2,7 +2,7 @@
 //! the router's own formats: whoever is under test is not measured by what it has made itself.
 //!
 //! Reading list: RFC 4861 §4.1 and §4.2 (messages), §4.6 (options), §6.1 (what is valid); RFC 4862 §5.5.3 (prefixes);
-//! RFC 8106 §5.1 (RDNSS).
+//! RFC 8106 §5.1 (RDNSS); RFC 8910 §2.3 (captive portals).
 
 use smoltcp::time::Duration;
 use smoltcp::wire::{
@@ -27,6 +27,7 @@ const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 const PREFIX_INFORMATION: u8 = 3;
 const MTU: u8 = 5;
 const RDNSS: u8 = 25;
+const CAPTIVE_PORTAL: u8 = 37;
 /// Flags of the message, and of a prefix.
 const MANAGED: u8 = 0x80;
 const OTHER: u8 = 0x40;
@@ -52,6 +53,10 @@ pub struct Advertisement {
     pub dns: Vec<Ipv6Address>,
     /// For how long they may be asked.
     pub dns_lifetime: Duration,
+    /// DNS servers that may not be asked any more.
+    pub old_dns: Vec<Ipv6Address>,
+    /// Where a captive portal's API is.
+    pub portal: Option<String>,
 }
 
 /// A prefix in it.
@@ -134,11 +139,21 @@ impl Advertisement {
                 });
             }
             RDNSS => {
-                self.dns_lifetime = seconds(4).ok_or("RDNSS is cut short")?;
+                let lifetime = seconds(4).ok_or("RDNSS is cut short")?;
                 if option.len() < 24 || option.len() % 16 != 8 {
                     return Err("RDNSS is of an odd length");
                 }
-                self.dns.extend((8..option.len()).step_by(16).filter_map(|at| address_at(option, at)));
+                let servers = if lifetime == Duration::ZERO {
+                    &mut self.old_dns
+                } else {
+                    self.dns_lifetime = lifetime;
+                    &mut self.dns
+                };
+                servers.extend((8..option.len()).step_by(16).filter_map(|at| address_at(option, at)));
+            }
+            CAPTIVE_PORTAL => {
+                let uri = option[2..].split(|octet| *octet == 0).next().unwrap_or_default();
+                self.portal = Some(String::from_utf8_lossy(uri).into_owned());
             }
             _ => {}
         }
@@ -170,10 +185,18 @@ impl Advertisement {
             body.extend_from_slice(&[0; 4]);
             body.extend_from_slice(&prefix.cidr.address().octets());
         }
-        if !self.dns.is_empty() {
-            body.extend_from_slice(&[RDNSS, 1 + 2 * self.dns.len() as u8, 0, 0]);
-            body.extend_from_slice(&seconds(self.dns_lifetime));
-            self.dns.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+        for (servers, lifetime) in [(&self.dns, self.dns_lifetime), (&self.old_dns, Duration::ZERO)] {
+            if !servers.is_empty() {
+                body.extend_from_slice(&[RDNSS, 1 + 2 * servers.len() as u8, 0, 0]);
+                body.extend_from_slice(&seconds(lifetime));
+                servers.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+            }
+        }
+        if let Some(uri) = &self.portal {
+            let units = (2 + uri.len()).div_ceil(8);
+            body.extend_from_slice(&[CAPTIVE_PORTAL, units as u8]);
+            body.extend_from_slice(uri.as_bytes());
+            body.resize(body.len() + 8 * units - 2 - uri.len(), 0);
         }
         packet::icmpv6(from, to, HOP_LIMIT, (ROUTER_ADVERTISEMENT, 0), &body)
     }
@@ -277,6 +300,8 @@ mod tests {
             }],
             dns: vec!["2001:db8:53::53".parse().unwrap(), "2001:db8:53::54".parse().unwrap()],
             dns_lifetime: Duration::from_secs(3600),
+            old_dns: vec!["2001:db8:53::52".parse().unwrap()],
+            portal: Some("https://p.example/ap".into()),
         }
     }
 

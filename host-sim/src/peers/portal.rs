@@ -11,7 +11,7 @@ use gatelet_proto::connectivity::{Family, Transport};
 use gatelet_wire::dns::{Class, Flags, Message, Rcode, Type, Writer};
 use gatelet_wire::tls::{Answer, ServerHello, TLS_1_3};
 
-use super::internet::HOST;
+use super::internet::{HOST, HOST6};
 
 /// How many resolvers every network hands out.
 pub const RESOLVERS: usize = 2;
@@ -126,8 +126,8 @@ impl Network {
     }
 
     /// What a connection meets before its request is known.
-    pub fn door(&self, address: Ipv4Addr, port: u16) -> Meeting {
-        (self.tcp)(&Connection { address: address.into(), port, host: "", path: "" })
+    pub fn door(&self, address: IpAddr, port: u16) -> Meeting {
+        (self.tcp)(&Connection { address, port, host: "", path: "" })
     }
 }
 
@@ -142,6 +142,12 @@ pub fn network(name: &str) -> Option<Network> {
     Some(match name {
         "clean" => Network { dns: honest_dns, tcp: honest_tcp },
         "portal-302" => portal(|to| on_port_80(to, || text(PORTAL))),
+        "portal-ipv4-alone" => {
+            portal(|to| if to.address.is_ipv4() { on_port_80(to, || text(PORTAL)) } else { honest_tcp(to) })
+        }
+        "offline-ipv6-alone" => {
+            portal(|to| if to.address.is_ipv6() { Meeting::Dropped } else { honest_tcp(to) })
+        }
         "portal-307-https" => portal(|to| {
             on_port_80(to, || {
                 text("HTTP/1.1 307 Temporary Redirect\r\nLocation: https://login.isp.test:8443/\r\n\r\n")
@@ -313,9 +319,16 @@ fn honest_name(name: &str, family: Family) -> Reply {
     match TABLE.iter().position(|probe| probe.host == name) {
         Some(row) if TABLE[row].has(family) => one(address_of(row, family)),
         Some(_) => Reply::Addresses(Vec::new()),
-        None if family == Family::Ipv4 && name.ends_with(".example.net") => one(HOST.into()),
+        None if name.ends_with(".example.net") => match family {
+            Family::Ipv4 if !name.starts_with("ipv6") => one(HOST.into()),
+            Family::Ipv6 if !name.starts_with("ipv4") => one(HOST6.into()),
+            _ => Reply::Addresses(Vec::new()),
+        },
         // A portal lives in the carrier's own network.
-        None if family == Family::Ipv4 && name.ends_with(".isp.test") => one(private(family)),
+        None if name.ends_with(".isp.test") => match family {
+            Family::Ipv4 => one(private(family)),
+            Family::Ipv6 => Reply::Addresses(Vec::new()),
+        },
         None => Reply::NoSuchName,
     }
 }

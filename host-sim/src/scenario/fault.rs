@@ -208,7 +208,10 @@ pub(super) enum Action {
         to_router: bool,
     },
     /// Somebody behind a tunnel that the router serves does something.
-    BeginFar(Task),
+    BeginFar {
+        task: Task,
+        to_router: bool,
+    },
     Misbehave {
         host: usize,
         scheme: Scheme,

@@ -32,7 +32,7 @@ use gatelet_wire::ethernet::VlanTag;
 use gatelet_wire::pppoe::TagKind;
 use serde::Deserialize;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use super::access::{EdgeFile, Kind as WanKind, ModemFile};
 use super::expect::Expectation;
@@ -306,6 +306,8 @@ pub struct ConcentratorFile {
     padt_for_unknown: bool,
     /// Whether its addresses are of the Internet, and not of a carrier's NAT (RFC 6598).
     public_addresses: bool,
+    /// The DNS servers that it names.
+    dns: Option<Vec<Ipv4Address>>,
     ipv6: Option<bool>,
     vlan: Option<u16>,
     simultaneous: Option<usize>,
@@ -450,6 +452,7 @@ impl ConcentratorFile {
         moods.honours_requested_address = self.keeps_address.unwrap_or(moods.honours_requested_address);
         moods.padt_for_unknown = self.padt_for_unknown;
         moods.public_addresses = self.public_addresses;
+        moods.dns = self.dns.clone().unwrap_or(moods.dns);
         moods.ipv6 = self.ipv6.unwrap_or(moods.ipv6);
         moods.welcome = self.welcome.clone().unwrap_or(moods.welcome);
         moods

@@ -5,7 +5,11 @@ use smoltcp::time::Duration;
 use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 use super::values;
+use gatelet_proto::sixinfour::update::server::Entry;
+use gatelet_proto::sixinfour::update::{Account, Config as UpdateConfig};
 use gatelet_proto::sixinfour::{Mtu, Routed, Tunnel as OwnTunnel};
+use gatelet_runtime::TunnelUpdate;
+use gatelet_wire::nic_update::HTTP;
 
 use super::fault::Fault;
 use super::lan::TaskFile;
@@ -38,6 +42,8 @@ pub struct Ipv6File {
     preferred: Option<Duration>,
     /// Whether who redials gets the prefixes he had.
     keeps_prefix: Option<bool>,
+    /// The captive portal that Router Advertisements name (option 37).
+    portal: Option<String>,
     /// Octets that the way beyond the concentrator takes.
     path_mtu: Option<usize>,
     /// Whether what is longer vanishes without a word.
@@ -67,6 +73,7 @@ impl Ipv6File {
             rapid_commit: self.rapid_commit.unwrap_or(usual.rapid_commit),
             preferred: self.preferred.unwrap_or(usual.preferred),
             keeps_prefix: self.keeps_prefix.unwrap_or(usual.keeps_prefix),
+            portal: self.portal.clone(),
         })
     }
 
@@ -165,8 +172,8 @@ impl TunnelFile {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OwnTunnelFile {
-    /// The other end.
-    remote: Ipv4Address,
+    /// The other end; if it is the one that moves, it may have to say so first.
+    remote: Option<Ipv4Address>,
     /// Our address, with the length of the tunnel's own network.
     #[serde(deserialize_with = "values::ipv6_cidr")]
     address: Ipv6Cidr,
@@ -179,6 +186,43 @@ pub struct OwnTunnelFile {
     #[serde(default)]
     serves: bool,
     mtu: Option<u16>,
+    update: Option<UpdateFile>,
+}
+
+/// `[tunnel.update]`: how the end that serves knows where the other one is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct UpdateFile {
+    id: String,
+    user: String,
+    key: String,
+    /// Where the broker's page is; at the other end if nothing is said.
+    server: Option<String>,
+}
+
+impl Default for UpdateFile {
+    fn default() -> Self {
+        Self { id: first(), user: user(), key: key(), server: None }
+    }
+}
+
+impl UpdateFile {
+    fn check(&self, remote: Option<Ipv4Address>, serves: bool) -> Option<TunnelUpdate> {
+        let hostname = self.id.as_str().try_into().ok()?;
+        let account = Account::new(&self.user, &self.key)?;
+        if serves {
+            return Some(TunnelUpdate::Hear(Entry { account, hostname, remote }));
+        }
+        let server = self.server.clone().or(remote.map(|remote| remote.to_string()))?;
+        Some(TunnelUpdate::Tell(UpdateConfig {
+            server: server.as_str().try_into().ok()?,
+            port: HTTP,
+            hostname,
+            account,
+            says_address: true,
+            allows_plain_http: true,
+        }))
+    }
 }
 
 impl OwnTunnelFile {
@@ -186,16 +230,27 @@ impl OwnTunnelFile {
     ///
     /// # Errors
     /// Why it cannot be.
-    pub fn check(&self) -> Result<OwnTunnel, String> {
+    pub fn check(&self) -> Result<(OwnTunnel, Option<TunnelUpdate>), String> {
+        let update = match &self.update {
+            Some(update) => {
+                Some(update.check(self.remote, self.serves).ok_or("tunnel.update: no such names")?)
+            }
+            None => None,
+        };
+        if self.remote.is_none() && !(self.serves && update.is_some()) {
+            return Err("tunnel: `remote` is missing".into());
+        }
         let other = Ipv6Address::from_bits(self.address.address().to_bits() ^ 1);
         let prefix = self.prefix.first().copied();
-        let mut tunnel = OwnTunnel::client(self.remote, self.address, self.peer.unwrap_or(other), prefix);
+        let mut tunnel =
+            OwnTunnel::client(Ipv4Address::UNSPECIFIED, self.address, self.peer.unwrap_or(other), prefix);
+        tunnel.remote = self.remote;
         if self.serves {
             tunnel.routed = Routed::Server { prefix };
         }
         tunnel.mtu = self.mtu.map_or(Mtu::Derived, Mtu::Fixed);
         tunnel.check().map_err(|error| format!("tunnel: {}", error.as_str()))?;
-        Ok(tunnel)
+        Ok((tunnel, update))
     }
 }
 

@@ -321,7 +321,7 @@ impl TaskFile {
     /// What somebody far away does.
     pub(super) fn check_far(&self) -> Result<Fault, String> {
         let mut fault = self.check(0)?;
-        fault.action = Action::BeginFar(self.task()?);
+        fault.action = Action::BeginFar { task: self.task()?, to_router: self.to_router };
         Ok(fault)
     }
 

@@ -92,6 +92,10 @@ library! {
     "portal-307-https"
     "portal-200"
     "portal-511"
+    "portal-ipv6-dead"
+    "portal-ipv6-named"
+    "portal-ipv6-passes"
+    "portal-ipv6-tunnel"
     "portal-meta-refresh"
     "portal-reset"
     "portal-blackhole"
@@ -110,6 +114,7 @@ library! {
     "portal-quiet-day"
     "portal-named"
     "ipv6-native"
+    "ipv6-dns"
     "ipv6-redial"
     "ipv6-redial-same-prefix"
     "ipv6-renumber"
@@ -129,6 +134,8 @@ library! {
     "sit-endpoint"
     "sit-spoofed"
     "sit-server"
+    "sit-update"
+    "sit-update-server"
 }
 
 /// All of them.

@@ -37,6 +37,7 @@ pub const TAGS: &[Tag] = &[
     ("slaac-address-lost", "it has that address no longer"),
     ("slaac-router", "a computer heard of a way to the Internet over IPv6"),
     ("slaac-router-lost", "that way is none any more"),
+    ("slaac-portal", "a computer is told of a captive portal over IPv6, or not any more"),
     ("packet-too-big", "a sender heard that its packets are too long for the path"),
     ("fetched", "a page came whole"),
     ("fetch-failed", "a page did not come"),
@@ -128,6 +129,9 @@ pub const TAGS: &[Tag] = &[
     ("ipv6-settings", "the DNS servers, the MTU or the portal of a WAN over IPv6 have changed"),
     ("ipv6-other-router", "somebody else advertises on the LAN"),
     ("tunnel", "a tunnel's far end answers, or does not"),
+    ("tunnel-moved", "a tunnel's far end has said where it is now"),
+    ("broker-told", "a tunnel's broker uses our address"),
+    ("broker-not-told", "it does not, or says that it is another"),
     ("tunnel-behind-nat", "a WAN's address cannot carry tunnels"),
     ("tunnel-path-mtu", "the way to a tunnel's far end takes less than was thought"),
     // The router: whether the Internet is there.

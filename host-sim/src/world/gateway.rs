@@ -26,8 +26,8 @@ use gatelet_router::{
     WanId,
 };
 use gatelet_runtime::{
-    Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, ProbeSpace,
-    TimedEvent,
+    Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, PlainHttp,
+    ProbeSpace, TimedEvent, TunnelUpdate, UpdateSpace,
 };
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
@@ -57,10 +57,11 @@ const HOSTS: usize = 128;
 /// The longest frame of the LAN port: plain Ethernet, without FCS.
 const LAN_FRAME_LEN: usize = 1514;
 const WAN: WanId = WanId(0);
-/// Sockets of the `wan` stack: ping, its own lookups, the time of day, those of the LAN, and the probes'.
-const SOCKETS: usize = 5 + Dns::WAN_SOCKETS + ProbeSpace::<PROBES>::SOCKETS;
-/// Sockets of the `lan` stack: those of the DNS service, and the one for lookups that embassy-net itself makes.
-const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1;
+/// Sockets of the `wan` stack: ping, its own lookups, the time of day, a broker's, those of the LAN, and both families' probes'.
+const SOCKETS: usize = 5 + UpdateSpace::WAN_SOCKETS + Dns::WAN_SOCKETS + 2 * ProbeSpace::<PROBES>::SOCKETS;
+/// Sockets of the `lan` stack: those of the DNS service, the one for lookups that embassy-net itself makes, and those where far
+/// ends of tunnels speak.
+const LAN_SOCKETS: usize = Dns::LAN_SOCKETS + 1 + UpdateSpace::LAN_SOCKETS;
 /// The memory of the DNS service: eight questions at once, 8 KB of answers kept.
 type Dns = DnsSpace<8, 8192>;
 /// Probes at once.
@@ -96,8 +97,8 @@ pub struct Ipv6Settings {
     pub acquires: bool,
     /// Whom hosts are to ask for names.
     pub dns: Vec<Ipv6Address>,
-    /// Tunnels over the WAN.
-    pub tunnels: Vec<Tunnel>,
+    /// Tunnels over the WAN, and what keeps them together when an end of them moves.
+    pub tunnels: Vec<(Tunnel, Option<TunnelUpdate>)>,
 }
 
 /// How the box gets on line.
@@ -225,6 +226,7 @@ impl Gateway {
         let mut resources = StackResources::<SOCKETS>::new();
         let mut lan_resources = StackResources::<LAN_SOCKETS>::new();
         let mut dns = self.lan.is_some().then(|| Box::new(Dns::new()));
+        let mut update_space = Box::new(UpdateSpace::new());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let stack_seed = self.rng.next_u64();
@@ -232,6 +234,8 @@ impl Gateway {
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
         let lan = self.lan.clone();
         let lan_address = lan.as_ref().map(|lan| lan.config.address);
+        let updates = lan.as_ref().and_then(|lan| lan.ipv6.as_ref()).map(Ipv6Settings::updates);
+        let updates = updates.unwrap_or_default();
         let (lan_seed, dns_rng) = match lan {
             Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
             None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
@@ -256,11 +260,9 @@ impl Gateway {
                 executor.set_pacer(pacer);
             }
             executor.spawn("port", gatelet.run_port(WAN_PORT, port));
-            let (checks, probes) = match &mut checks {
-                Some((checks, space, rng)) => (Some(&*checks), Some((space, rng))),
-                None => (None, None),
-            };
-            executor.spawn("events", tell_events(&gatelet, checks, network, booted));
+            let (checks, probes): (Vec<&Checks>, Vec<_>) =
+                checks.iter_mut().map(|(checks, space, rng)| (&*checks, (space, rng))).unzip();
+            executor.spawn("events", tell_events(&gatelet, checks.clone(), network, booted));
             executor.spawn("commands", carry_commands(&gatelet, network));
             if with_stack {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
@@ -277,8 +279,15 @@ impl Gateway {
                         executor.spawn("SNTP", gatelet.run_sntp(WAN, stack, &ntp, ntp_rng));
                     }
                     executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
+                    if !updates.is_empty() {
+                        for (id, update) in &updates {
+                            gatelet.set_tunnel_update(*id, Some(update.clone()));
+                        }
+                        let run = gatelet.run_tunnel_updates(WAN, stacks, PlainHttp, &mut update_space);
+                        executor.spawn("tunnel updates", run);
+                    }
                 }
-                if let (Some(checks), Some((space, rng))) = (checks, probes) {
+                for (checks, (space, rng)) in checks.into_iter().zip(probes) {
                     executor.spawn("connectivity", gatelet.run_connectivity(checks, stack, space, rng));
                 }
                 executor.spawn("user", run_errands(stack, network));
@@ -297,9 +306,7 @@ impl Gateway {
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
                 let Some(lan) = lan else { return gatelet.run_router(router, &mut store).await };
                 lan.apply(router);
-                let mut kept = Vec::new();
-                leases.load(&mut |place, record| kept.push((place, record))).await;
-                router.restore_leases(gatelet_runtime::now(), kept);
+                recall(router, &mut leases).await;
                 select(gatelet.run_router(router, &mut store), gatelet.run_leases(&mut leases)).await;
             });
             executor.run_until(drive(network, director, end))?;
@@ -313,11 +320,17 @@ impl Gateway {
         Ok(now)
     }
 
-    /// What looks whether the Internet is there, if anything does: the engine, its memory, its random numbers.
-    fn checks(&mut self) -> Option<(Checks, Box<ProbeSpace<PROBES>>, chacha20::ChaCha8Rng)> {
-        let config = connectivity::Config::new(self.connectivity?, Family::Ipv4);
-        let rng = chacha20::ChaCha8Rng::from_rng(&mut self.rng);
-        Some((Connectivity::new(WAN, config), Box::new(ProbeSpace::new()), rng))
+    /// What looks whether the Internet is there, if anything does: for each family that the box speaks the engine, its memory, its
+    /// random numbers.
+    fn checks(&mut self) -> Vec<(Checks, Box<ProbeSpace<PROBES>>, chacha20::ChaCha8Rng)> {
+        let Some(region) = self.connectivity else { return Vec::new() };
+        let ipv6 = self.lan.as_ref().is_some_and(|lan| lan.ipv6.is_some()).then_some(Family::Ipv6);
+        let families = core::iter::once(Family::Ipv4).chain(ipv6);
+        let engine = |family| {
+            let checks = Connectivity::new(WAN, connectivity::Config::new(region, family));
+            (checks, Box::new(ProbeSpace::new()), chacha20::ChaCha8Rng::from_rng(&mut self.rng))
+        };
+        families.map(engine).collect()
     }
 
     fn port<'n, 'w>(&self, side: Side, network: &'n RefCell<Network<'w>>) -> Port<'n, 'w> {
@@ -348,6 +361,11 @@ impl LanSettings {
 }
 
 impl Ipv6Settings {
+    fn updates(&self) -> Vec<(TunnelId, TunnelUpdate)> {
+        let numbered = (0..).map(TunnelId).zip(&self.tunnels);
+        numbered.filter_map(|(id, (_, update))| Some((id, update.clone()?))).collect()
+    }
+
     fn apply(self, router: &mut Router<'_>) {
         let now = gatelet_runtime::now();
         if self.acquires {
@@ -355,11 +373,19 @@ impl Ipv6Settings {
             assert!(router.acquire_ipv6(now, WAN, Some(config)), "it has tables and a WAN");
         }
         assert!(router.advertise_ipv6(now, &self.dns), "it has a LAN");
-        for (number, tunnel) in self.tunnels.iter().enumerate() {
+        for (number, (tunnel, _)) in self.tunnels.iter().enumerate() {
             let id = TunnelId(number as u8);
             assert!(router.set_up_tunnel(now, id, WAN, Some(tunnel)), "checked when it was read");
         }
     }
+}
+
+/// Tells the router what hosts of the LAN had before it was booted.
+async fn recall(router: &mut Router<'_>, leases: &mut impl LeaseStore) {
+    let mut kept = Vec::new();
+    leases.load(&mut |place, record| kept.push((place, record))).await;
+    router.restore_leases(gatelet_runtime::now(), kept);
+    router.remember_ipv6_prefixes(&leases.load_prefixes().await);
 }
 
 fn pacer<'a>(network: &'a RefCell<Network<'_>>, run: &'a mut Run<'_>) -> Option<Pacer<'a>> {
@@ -390,7 +416,7 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
 /// Puts what the router reports into the timeline.
 async fn tell_events(
     gatelet: &Gatelet<'_, NoopRawMutex, PORTS>,
-    checks: Option<&Checks>,
+    checks: Vec<&Checks>,
     network: &RefCell<Network<'_>>,
     booted: Instant,
 ) {
@@ -400,9 +426,15 @@ async fn tell_events(
             WaitResult::Message(event) => {
                 let TimedEvent { at, event } = event;
                 let entry = match event {
+                    Event::TunnelUpdate { tunnel, event } => {
+                        Some(narrate::tunnel_update(tunnel, event, at, booted))
+                    }
                     Event::Router(event) => narrate::entry(&event, at, booted),
-                    Event::Connectivity { event, .. } => checks.and_then(|checks| {
-                        checks.look(|engine| narrate::connectivity(event, engine, at, booted))
+                    Event::Connectivity { family, event, .. } => checks.iter().find_map(|checks| {
+                        checks.look(|engine| {
+                            let is_it = engine.config().family == family;
+                            is_it.then(|| narrate::connectivity(event, engine, at, booted)).flatten()
+                        })
                     }),
                 };
                 if let Some(entry) = entry {

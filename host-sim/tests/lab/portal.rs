@@ -46,6 +46,10 @@ const AGAIN: Duration = Duration::from_secs(30);
 const NEW_GUEST: Duration = Duration::from_mins(2);
 /// From its letting a guest in to the verdict: a probe that it has begun to answer before may take its time.
 const LET_IN: Duration = Duration::from_secs(30);
+/// A DHCPv6 server that was started with the session needs its seconds, on an emulated machine.
+const DELEGATED: Duration = Duration::from_secs(25);
+/// Router Advertisements keep 3 s apart (RFC 4861 §10), and a host has to hear them.
+const ADVERTISED: Duration = Duration::from_secs(10);
 /// From signing in to the verdict, while a host of the LAN is at it.
 const SIGNED_IN: Duration = Duration::from_secs(10);
 
@@ -54,25 +58,42 @@ pub(crate) fn every_mode(lab: &mut Lab) -> Checked {
     drop(lab.lan.take());
     // The known name of the DNS checks, which the provider does not know otherwise.
     lab.isp.command("dns add dns.msftncsi.com 131.107.255.255")?;
+    lab.isp.command("dns add dns.msftncsi.com fd3e:4f5a:5b81::1")?;
     let home = Host::start("home", &lab.folder)?;
     let leases = lab.folder.join("portal.leases");
-    let options = format!("--lan lan0 --leases {} {PROBES}", leases.display());
+    let options = format!("--lan lan0 --ipv6 --leases {} {PROBES}", leases.display());
     let dial = Dial { options: &options, tun: false, ..Dial::new(&lab.folder, "portal") };
     let (mut gatelet, _) = dial.up()?;
     let began = Instant::now();
     expect(&mut gatelet, FINAL, "online", None)?;
     let first = began.elapsed();
     home.udhcpc()?;
+    // The same over IPv6, which is there once Kea has delegated a prefix.
+    let ipv6 = hear(&mut gatelet, 0, DELEGATED, |told| told["family"] == "ipv6" && is_online(told));
+    ipv6.map_err(|error| format!("over IPv6: {error}"))?;
+    let first_ipv6 = began.elapsed();
+    await_ipv6_route(&home, true)?;
     let mut lines = Vec::new();
-    for (mode, verdict, detail) in MODES {
+    let stress: Vec<_> = std::iter::repeat_n(&MODES[6..9], 50).flatten().copied().collect();
+    for (mode, verdict, detail) in stress {
         let outcome = meet(lab, &mut gatelet, &home, mode, verdict, detail);
+        if let Err(error) = &outcome {
+            println!("STRESS {mode}: {error}");
+            lab.isp.command("portal off")?;
+            lab.isp.command("dns open")?;
+            let _ = gatelet.wait_where("verdict", AGAIN, |told| is_of_ipv4(told) && is_online(told));
+            continue;
+        }
         lab.isp.command("portal off")?;
         lab.isp.command("dns open")?;
         let (seen, told) = outcome.map_err(|error| format!("{mode}: {error}"))?;
         let back = Instant::now();
         let is_portal = verdict == "portal";
         let limit = if is_portal { SIGNED_IN } else { AGAIN };
-        while is_portal && back.elapsed() < limit && !gatelet.hears_where("verdict", TICK, is_online) {
+        while is_portal
+            && back.elapsed() < limit
+            && !gatelet.hears_where("verdict", TICK, |told| is_of_ipv4(told) && is_online(told))
+        {
             // Somebody is signing in.
             let _ = home.curl(1, "http://captive.apple.com/hotspot-detect.html");
         }
@@ -82,6 +103,9 @@ pub(crate) fn every_mode(lab: &mut Lab) -> Checked {
         ensure(back.elapsed() < limit, || {
             format!("after {mode}: not on line within {limit:?}\n{}", gatelet.story())
         })?;
+        if mode == "portal 302" {
+            await_ipv6_route(&home, true)?;
+        }
         lines.push(format!(
             "{mode}: {told} after {:.1} s, back after {:.1} s",
             seen.as_secs_f64(),
@@ -90,7 +114,12 @@ pub(crate) fn every_mode(lab: &mut Lab) -> Checked {
     }
     ensure(!gatelet.seen().iter().any(|event| event["event"] == "down"), || "the line went down".into())?;
     gatelet.interrupt()?;
-    lab.tell(format!("connectivity: on line {:.1} s after up; {}", first.as_secs_f64(), lines.join("; ")));
+    lab.tell(format!(
+        "connectivity: on line {:.1} s after up, over IPv6 {:.1} s; {}",
+        first.as_secs_f64(),
+        first_ipv6.as_secs_f64(),
+        lines.join("; ")
+    ));
     Ok(())
 }
 
@@ -175,20 +204,17 @@ fn meet(
     detail: Option<&str>,
 ) -> Result<(Duration, String), String> {
     // A check that is under way while the mode changes sees some of each: it is over by now, or asked for once more.
-    std::thread::sleep(Duration::from_secs(1));
     lab.isp.command(mode)?;
-    let mut began = Instant::now();
+    let (since, began) = (gatelet.seen().len(), Instant::now());
     gatelet.signal(Signal::SIGUSR1)?;
-    let told = match expect(gatelet, FINAL, verdict, detail) {
-        Ok(told) => told,
-        Err(first) => {
-            println!("        {mode}, at first: {}", first.lines().next().unwrap_or_default());
-            began = Instant::now();
-            gatelet.signal(Signal::SIGUSR1)?;
-            expect(gatelet, FINAL, verdict, detail)?
-        }
-    };
+    let told = expect(gatelet, FINAL, verdict, detail)?;
     let seen = began.elapsed();
+    if mode == "portal 302" {
+        // Both families are redirected, and so the LAN has no way out over IPv6.
+        let is_portal = |told: &Value| told["family"] == "ipv6" && told["verdict"] == "portal";
+        hear(gatelet, since, FINAL, is_portal)?;
+        await_ipv6_route(home, false)?;
+    }
     if verdict == "portal" {
         let url = told["url"].as_str().unwrap_or_default();
         let names_it = !mode.contains("302") || url.starts_with("http://portal.isp.test/login");
@@ -201,18 +227,48 @@ fn meet(
     Ok((seen, told["what"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// The next final verdict is this one.
+/// A verdict that was told since then, or will be.
+fn hear(
+    gatelet: &mut Gatelet,
+    since: usize,
+    within: Duration,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<Value, String> {
+    let mut told = gatelet.seen().iter().skip(since).filter(|event| event["event"] == "verdict");
+    match told.find(|event| wanted(event)) {
+        Some(told) => Ok(told.clone()),
+        None => gatelet.wait_where("verdict", within, wanted),
+    }
+}
+
+/// A host of the LAN has a default route over IPv6, or none.
+fn await_ipv6_route(home: &Host, wanted: bool) -> Checked {
+    let deadline = Instant::now() + ADVERTISED;
+    while home.run("ip", &["-6", "route", "show", "default"])?.contains("default") != wanted {
+        ensure(Instant::now() < deadline, || {
+            format!("a default route over IPv6 after {ADVERTISED:?}: {}", !wanted)
+        })?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// The next final verdict of IPv4 is this one.
 fn expect(
     gatelet: &mut Gatelet,
     within: Duration,
     verdict: &str,
     detail: Option<&str>,
 ) -> Result<Value, String> {
-    let told = gatelet.wait("verdict", within)?;
+    let told = gatelet.wait_where("verdict", within, is_of_ipv4)?;
     if told["verdict"] == verdict && told["detail"].as_str() == detail {
         return Ok(told);
     }
     fail(format!("{verdict} {} is expected: {told:#}", detail.unwrap_or_default()))
+}
+
+fn is_of_ipv4(told: &Value) -> bool {
+    told["family"] == "ipv4"
 }
 
 fn is_online(told: &Value) -> bool {

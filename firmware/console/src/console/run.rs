@@ -206,7 +206,7 @@ impl Console {
         if effects.redial {
             self.say(format_args!(
                 "{}",
-                self.pick("In force. The line is dialed anew.", "已生效,线路将重新拨号。")
+                self.pick("In force. The line begins anew.", "已生效,线路将重新连接。")
             ));
         } else if effects.live {
             self.say(format_args!("{}", self.pick("In force.", "已生效。")));

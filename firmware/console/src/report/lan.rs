@@ -1,6 +1,6 @@
 //! `show lan`.
 
-use gatelet_router::{MAX_WANS, Router, WanId};
+use gatelet_router::Router;
 
 use crate::lines::Lines;
 use crate::time::{Context, Span};
@@ -23,11 +23,7 @@ pub fn lan(router: &Router<'_>, context: &Context, lines: &mut Lines<'_>) {
         lines.field("Leases", format_args!("{bound}"));
         lines.field("Domain", format_args!("{}", config.domain_name));
     }
-    for id in (0..MAX_WANS as u8).map(WanId) {
-        for delegated in router.delegated_prefixes(id) {
-            lines.field("IPv6 prefix", format_args!("{} (WAN {})", delegated.prefix, id.0));
-        }
-    }
+    super::ipv6::lan6(router, context, lines);
     if let Some(tables) = router.table_use() {
         lines.field("Hosts", format_args!("{}", tables.neighbours));
     }

@@ -9,6 +9,7 @@ use crate::lines::Lines;
 pub fn memory(router: &Router<'_>, lines: &mut Lines<'_>) {
     if let Some(tables) = router.table_use() {
         lines.field("Flows", format_args!("{} of {}", tables.flows, tables.flows_most));
+        lines.field("IPv6 flows", format_args!("{}", tables.flows6));
         lines.field("NAT mappings", format_args!("{}", tables.mappings));
         lines.field("Neighbours", format_args!("{}", tables.neighbours));
         lines.field("Frames waiting", format_args!("{} for a neighbour's address", tables.waiting));

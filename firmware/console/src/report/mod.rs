@@ -6,6 +6,7 @@
 mod connectivity;
 mod counters;
 mod dns;
+mod ipv6;
 mod lan;
 mod memory;
 mod tables;
@@ -15,10 +16,11 @@ mod wan;
 pub use connectivity::connectivity;
 pub use counters::counters;
 pub use dns::{Dns, dns};
+pub use ipv6::Line6;
 pub use lan::lan;
 pub use memory::memory;
 pub use tables::{flows, leases, mappings};
-pub use tunnel::tunnels;
+pub use tunnel::{tunnel, tunnels};
 pub use wan::wan;
 
 use gatelet_router::Router;
@@ -38,7 +40,7 @@ pub fn router(
     let mut lines = Lines::new(out, at, context);
     match report {
         Report::Wan(id) => match router.wan(id) {
-            Some(status) => wan(id, &status, context, &mut lines),
+            Some(status) => wan(id, &status, &Line6::of(router, id), context, &mut lines),
             None => lines.line(format_args!("there is no WAN {}", id.0)),
         },
         Report::Lan => lan(router, context, &mut lines),
@@ -47,7 +49,7 @@ pub fn router(
         Report::Leases => return leases(router, at, context, out),
         Report::Flows => return flows(router, at, context, out),
         Report::Nat => return mappings(router, at, out),
-        Report::Tunnel => tunnels(router, &mut lines),
+        Report::Tunnel => tunnels(router, context, &mut lines),
         Report::Connectivity | Report::Dns => return None,
     }
     lines.is_found().then(|| at + 1)

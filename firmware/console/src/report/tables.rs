@@ -1,9 +1,9 @@
 //! `show flows`, `show nat` and `show leases`: tables, row by row.
 
 use core::fmt::{self, Write};
-use core::net::SocketAddrV4;
+use core::net::{SocketAddrV4, SocketAddrV6};
 
-use gatelet_router::{FlowStatus, MappingStatus, Router};
+use gatelet_router::{FlowStatus, FlowStatus6, MappingStatus, Router};
 
 use crate::request::Text;
 use crate::time::{Context, Span};
@@ -18,8 +18,36 @@ pub fn flows(router: &Router<'_>, at: u32, context: &Context, out: &mut Text) ->
             format_args!("Proto From                  To                    State        Idle"),
         );
     };
-    let (place, flow) = router.flows(context.now, from as u16).next()?;
-    flow_row(&flow, u32::from(place) + 2, context, out)
+    if at & IPV6 == 0
+        && let Some((place, flow)) = router.flows(context.now, from as u16).next()
+    {
+        return flow_row(&flow, u32::from(place) + 2, context, out);
+    }
+    // Two lines for each: the addresses are long.
+    let (from, is_second) = if at & IPV6 == 0 { (0, false) } else { ((at >> 1) as u16, at & 1 != 0) };
+    let (place, flow) = router.flows6(context.now, from).next()?;
+    // What has ended between its lines has no second one.
+    let is_second = is_second && place == from;
+    flow6_row(&flow, is_second, IPV6 | (u32::from(place) * 2 + 1 + u32::from(is_second)), context, out)
+}
+
+/// Where the rows of IPv6 are: twice the place, and one more for the second line of it.
+const IPV6: u32 = 1 << 31;
+
+fn flow6_row(
+    flow: &FlowStatus6,
+    is_second: bool,
+    next: u32,
+    context: &Context,
+    out: &mut Text,
+) -> Option<u32> {
+    let FlowStatus6 { protocol, source, destination, is_established, idle } = *flow;
+    if is_second {
+        return row(out, next, format_args!("      {destination}"));
+    }
+    let state = if is_established { "established" } else { "half-open" };
+    let (idle, source) = (Span(idle, context.language), End6(source));
+    row(out, next, format_args!("{:<5} {source:<47} {state:<12} {idle}", Protocol(protocol)))
 }
 
 fn flow_row(flow: &FlowStatus, next: u32, context: &Context, out: &mut Text) -> Option<u32> {
@@ -96,7 +124,7 @@ struct Protocol(u8);
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            1 => f.pad("icmp"),
+            1 | 58 => f.pad("icmp"),
             6 => f.pad("tcp"),
             17 => f.pad("udp"),
             other => padded(f, format_args!("{other}")),
@@ -108,6 +136,15 @@ impl fmt::Display for Protocol {
 struct End(SocketAddrV4);
 
 impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        padded(f, format_args!("{}", self.0))
+    }
+}
+
+/// An IPv6 address and a port in a column.
+struct End6(SocketAddrV6);
+
+impl fmt::Display for End6 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         padded(f, format_args!("{}", self.0))
     }
@@ -133,7 +170,7 @@ impl fmt::Display for Wan {
 }
 
 fn padded(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
-    let mut buffer: heapless::String<24> = heapless::String::new();
+    let mut buffer: heapless::String<48> = heapless::String::new();
     buffer.write_fmt(text)?;
     f.pad(&buffer)
 }
@@ -174,6 +211,16 @@ mod tests {
         assert_eq!(flow_row(&flow, 7, &context, &mut out), Some(7));
         assert_eq!(out, "tcp   203.203.203.203:54321 203.203.203.203:54321 established  2 h 3 min");
         assert!(width::of(&out) < 80);
+        let end = SocketAddrV6::new(core::net::Ipv6Addr::from_bits(u128::MAX), 54321, 0, 0);
+        let idle = Duration::from_secs(7439);
+        let flow = FlowStatus6 { protocol: 58, source: end, destination: end, is_established: false, idle };
+        assert_eq!(flow6_row(&flow, false, 9, &context, &mut out), Some(9));
+        let told = "icmp  [ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:54321 half-open    2 h 3 min";
+        assert_eq!(out, told);
+        assert!(width::of(&out) < 80);
+        assert_eq!(flow6_row(&flow, true, 10, &context, &mut out), Some(10));
+        assert_eq!(out, "      [ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:54321");
+        let end = SocketAddrV4::new(Ipv4Addr::new(203, 203, 203, 203), 54321);
         let mapping =
             MappingStatus { protocol: 17, inside: end, external_port: 54321, wan: None, flows: 1024 };
         assert_eq!(mapping_row(&mapping, 8, &mut out), Some(8));

@@ -7,11 +7,12 @@ use gatelet_proto::ppp::Phase;
 use gatelet_proto::redial::Doing;
 use gatelet_router::{AddressKind, WanId, WanState, WanStatus};
 
+use super::Line6;
 use crate::lines::Lines;
 use crate::time::{Context, Span};
 
 /// The state of a WAN.
-pub fn wan(id: WanId, status: &WanStatus, context: &Context, lines: &mut Lines<'_>) {
+pub fn wan(id: WanId, status: &WanStatus, ipv6: &Line6, context: &Context, lines: &mut Lines<'_>) {
     let pick = |english, chinese| context.pick(english, chinese);
     let language = context.language;
     let state = match status.state {
@@ -45,6 +46,8 @@ pub fn wan(id: WanId, status: &WanStatus, context: &Context, lines: &mut Lines<'
         }
     }
     tell_addresses(status, context, lines);
+    ipv6.tell(context, lines);
+    tell_session(status, context, lines);
     // What went wrong.
     if let Some(failure) = status.last_failure {
         let label = pick("Last failure", "最近故障");
@@ -80,6 +83,11 @@ fn tell_addresses(status: &WanStatus, context: &Context, lines: &mut Lines<'_>) 
     if let Some(ipv6) = &status.ipv6 {
         lines.field("IPv6", format_args!("{}", LinkLocal(ipv6.local)));
     }
+}
+
+/// What carries it.
+fn tell_session(status: &WanStatus, context: &Context, lines: &mut Lines<'_>) {
+    let pick = |english, chinese| context.pick(english, chinese);
     if status.mtu > 0 {
         lines.field("MTU", format_args!("{}", status.mtu));
     }

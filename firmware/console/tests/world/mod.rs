@@ -2,18 +2,24 @@
 
 use core::str::FromStr;
 
+use gatelet_console::report::Line6;
 use gatelet_console::{Answer, Clock, Console, Context, Lines, Report, Request, Text, report};
 use gatelet_hal::LinkState;
+use gatelet_proto::dhcpv6::client::Delegated;
+use gatelet_proto::lifetime::Lifetime;
 use gatelet_proto::ppp::LinkEvent;
 use gatelet_proto::ppp::auth::AuthMethod;
 use gatelet_proto::redial::{Advice, AuthRefusal, Doing, Failure, HoldReason, Note};
+use gatelet_proto::sixinfour::liveness::State;
+use gatelet_proto::sixinfour::{Routed, Tunnel};
 use gatelet_router::{
-    Forwarded, Ipv4Status, RouterEvent, SessionStatus, WanCounters, WanEvent, WanId, WanState, WanStatus,
+    Forwarded, Ipv4Status, Ipv6Event, RouterEvent, SessionStatus, TunnelId, TunnelStatus, WanCounters,
+    WanEvent, WanId, WanState, WanStatus,
 };
 use gatelet_settings::{Editor, Settings};
 use gatelet_wire::EthernetAddress;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv6Address, Ipv6Cidr};
 
 /// The world.
 pub(crate) struct World {
@@ -24,6 +30,8 @@ pub(crate) struct World {
     size: (u16, u16),
     asked: Vec<String>,
     wan: WanStatus,
+    line6: Line6,
+    tunnels: Vec<TunnelStatus>,
     /// Frames still to be captured.
     capture: u16,
 }
@@ -40,6 +48,8 @@ impl Default for World {
             size,
             asked: Vec::new(),
             wan: off_line(),
+            line6: Line6::default(),
+            tunnels: Vec::new(),
             capture: 0,
         }
     }
@@ -174,23 +184,93 @@ impl World {
         match what {
             Report::Wan(id) => {
                 let mut lines = Lines::new(out, at, context);
-                report::wan(id, &self.wan, context, &mut lines);
+                report::wan(id, &self.wan, &self.line6, context, &mut lines);
                 lines.is_found().then(|| at + 1)
             }
             Report::Flows => (at < 100).then(|| {
                 *out = Text::from_str(&format!("row {at} of a table")).unwrap();
                 at + 1
             }),
-            Report::Tunnel => (at == 0).then(|| {
-                *out = Text::from_str("there are no tunnels").unwrap();
-                1
-            }),
+            Report::Tunnel => {
+                let mut lines = Lines::new(out, at, context);
+                if self.tunnels.is_empty() {
+                    lines.line(format_args!("there are no tunnels"));
+                }
+                for (number, tunnel) in (1..).zip(&self.tunnels) {
+                    report::tunnel(number, tunnel, context, &mut lines);
+                }
+                lines.is_found().then(|| at + 1)
+            }
             _ => None,
         }
     }
 
+    /// The line has IPv6, native and shared.
+    fn has_ipv6(&mut self) {
+        let lifetime = |seconds| Lifetime::of(self.now, seconds);
+        let delegated = |prefix| Delegated { prefix, preferred: lifetime(3300), valid: lifetime(6900) };
+        let prefix = Ipv6Cidr::new(ipv6("2001:db8:100::"), 56);
+        self.line6 = Line6 {
+            router: Some(ipv6("fe80::b")),
+            addresses: [Ipv6Cidr::new(ipv6("2001:db8:1::2"), 64)].into_iter().collect(),
+            delegated: [delegated(prefix)].into_iter().collect(),
+            shared: None,
+            dns: [ipv6("2001:db8::53")].into_iter().collect(),
+        };
+        let Delegated { prefix, preferred, valid } = self.line6.delegated[0];
+        let event = Ipv6Event::Delegated { wan: WanId(0), prefix, preferred, valid };
+        self.console.handle_event(self.now, &RouterEvent::Ipv6(event));
+    }
+
+    /// Three tunnels: one as it should be, one behind a carrier's NAT, a server's that waits for its client.
+    fn has_tunnels(&mut self) {
+        let remote = Ipv4Address::new(198, 51, 100, 2);
+        let own = Ipv6Cidr::new(ipv6("2001:db8:6::11"), 127);
+        let prefix = Some(Ipv6Cidr::new(ipv6("2001:db8:66::"), 48));
+        let good = TunnelStatus {
+            wan: WanId(0),
+            tunnel: Tunnel::client(remote, own, ipv6("2001:db8:6::10"), prefix),
+            local: Some(Ipv4Address::new(203, 0, 113, 100)),
+            mtu: Some(1472),
+            far_end: Some(State::Up),
+            since: self.now,
+            round_trip: Some(Duration::from_millis(12)),
+            echoes: [31, 30],
+            is_proxied: false,
+        };
+        let translated = TunnelStatus {
+            local: Some(Ipv4Address::new(100, 64, 0, 5)),
+            far_end: Some(State::Down),
+            round_trip: None,
+            echoes: [4, 0],
+            ..good
+        };
+        let routed = Routed::Server { prefix };
+        let waiting = Tunnel { remote: None, routed, ..good.tunnel };
+        let waiting = TunnelStatus {
+            tunnel: waiting,
+            mtu: None,
+            far_end: Some(State::Unknown),
+            round_trip: None,
+            echoes: [0, 0],
+            ..good
+        };
+        self.tunnels = vec![good, translated, waiting];
+        let event = Ipv6Event::Tunnel { tunnel: TunnelId(1), state: State::Down };
+        self.console.handle_event(self.now, &RouterEvent::Ipv6(event));
+    }
+
     /// Something happens on the line.
     pub(crate) fn happens(&mut self, what: &str) {
+        match what {
+            "ipv6" => self.has_ipv6(),
+            "tunnels" => self.has_tunnels(),
+            what => self.happens_to_the_line(what),
+        }
+        self.run();
+    }
+
+    fn happens_to_the_line(&mut self, what: &str) {
         let (ac_mac, ac_name) = (EthernetAddress([2, 0, 0, 0, 0, 1]), "BRAS-1".try_into().unwrap());
         let address = Ipv4Address::new(203, 0, 113, 7);
         let dns = [Some(Ipv4Address::new(203, 0, 113, 53)), None];
@@ -233,8 +313,11 @@ impl World {
             other => panic!("{other}"),
         };
         self.console.handle_event(self.now, &RouterEvent::Wan(WanId(0), event));
-        self.run();
     }
+}
+
+fn ipv6(text: &str) -> Ipv6Address {
+    text.parse().unwrap()
 }
 
 fn off_line() -> WanStatus {
@@ -250,6 +333,7 @@ fn off_line() -> WanStatus {
         last_failure: None,
         counters: WanCounters::default(),
         forwarded: Forwarded::default(),
+        forwarded_ipv6: Forwarded::default(),
     }
 }
 

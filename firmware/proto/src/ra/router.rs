@@ -267,9 +267,9 @@ impl Router {
 
     /// The URI of a captive portal's API; empty, or longer than [`URI_MAX`]: none.
     pub fn set_captive_portal_uri(&mut self, now: Instant, uri: &str) {
-        let uri = String::try_from(uri).unwrap_or_default();
+        let uri = if uri.len() > URI_MAX { "" } else { uri };
         if uri != self.captive_portal_uri {
-            self.captive_portal_uri = uri;
+            self.captive_portal_uri = String::try_from(uri).unwrap_or_default();
             self.hurry(now);
         }
     }

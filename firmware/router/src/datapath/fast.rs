@@ -36,10 +36,14 @@ impl<'p> Datapath<'p> {
             ETHER_SESSION => {
                 match self.interfaces.get(hops.session.index())?.framing.is_of_session::<6>(frame) {
                     Some(room) => (hops.session, SESSION_LEN, room),
+                    None if is_session_ipv6(frame) => return self.fast6_session(now, port, frame),
                     None => self.find_hop(port, frame)?,
                 }
             }
-            ETHER_IPV6 => return None,
+            ETHER_IPV6 => {
+                let words = *words;
+                return self.fast6_ethernet(now, port, &words, frame);
+            }
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)
@@ -49,9 +53,6 @@ impl<'p> Datapath<'p> {
     #[cold]
     #[inline(never)]
     fn find_hop(&self, port: PortId, frame: &Frame<'p>) -> Option<(Hop, usize, usize)> {
-        if is_plain_ipv6(frame) {
-            return None;
-        }
         self.ports.get(usize::from(port.0))?.all.iter().find_map(|hop| {
             let (at, room) = self.interfaces.get(hop.index())?.framing.matches(frame)?;
             Some((*hop, at, room))
@@ -214,16 +215,15 @@ fn clamp_first_mss(words: &mut [u32], mtu: u16) {
     }
 }
 
-/// Whether the packet of a frame without a tag is IPv6: for [`fast6`](super::v6), which is asked next.
-fn is_plain_ipv6(frame: &Frame<'_>) -> bool {
-    let kind = frame.header_words::<6>().map(|words| (words[3] >> 16, words[5] >> 16));
-    matches!(kind, Some((ETHER_IPV6, _) | (ETHER_SESSION, PPP_IPV6)))
+/// Whether the packet of a session's frame without a tag is IPv6.
+fn is_session_ipv6(frame: &Frame<'_>) -> bool {
+    frame.header_words::<6>().is_some_and(|words| words[5] >> 16 == PPP_IPV6)
 }
 
 /// `EtherType`s as they lie in the second half of a word.
 const ETHER_IPV4: u32 = gatelet_wire::ethernet::IPV4.to_be() as u32;
-pub(super) const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
-pub(super) const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
+const ETHER_SESSION: u32 = gatelet_wire::ethernet::PPPOE_SESSION.to_be() as u32;
+const ETHER_IPV6: u32 = gatelet_wire::ethernet::IPV6.to_be() as u32;
 /// And the PPP protocol that is one (RFC 5072 §3).
 const PPP_IPV6: u32 = 0x0057_u16.to_be() as u32;
 /// The headers of plain Ethernet, and of a session's IP packets, without a tag.

@@ -243,6 +243,8 @@ pub enum Filtering {
 pub(crate) struct Firewall {
     pub(crate) rules: Vec<(Rule, u32), MAX_RULES>,
     pub(crate) forwards: Vec<Forward, MAX_FORWARDS>,
+    /// The one that leads to the router itself, behind all others.
+    pub(crate) listening: Option<Forward>,
     /// The host that gets what nobody else wants.
     pub(crate) dmz: Option<Ipv4Address>,
     pub(crate) ping: PingPolicy,
@@ -254,6 +256,7 @@ impl Firewall {
         Self {
             rules: Vec::new(),
             forwards: Vec::new(),
+            listening: None,
             dmz: None,
             ping: PingPolicy::Nobody,
             filtering: Filtering::AddressAndPortDependent,
@@ -309,9 +312,13 @@ impl Firewall {
         found.map(|(number, (rule, _))| (number as u8, *rule))
     }
 
+    fn all_forwards(&self) -> impl Iterator<Item = &Forward> {
+        self.forwards.iter().chain(&self.listening)
+    }
+
     /// Where a packet from `source` to `port` of a WAN is to go, if a forward or the DMZ leads it in.
     pub(crate) fn inside(&self, protocol: u8, source: u32, port: u16) -> Option<(u32, u16)> {
-        let forward = self.forwards.iter().find(|forward| {
+        let forward = self.all_forwards().find(|forward| {
             forward.protocol.is(protocol)
                 && forward.ports.contains(port)
                 && Network::of(forward.source).contains(source)
@@ -324,7 +331,7 @@ impl Firewall {
 
     /// The port outside from which a forward leads to this endpoint: what it sends from there is to come from the same.
     pub(crate) fn outside(&self, protocol: u8, host: u32, port: u16) -> Option<u16> {
-        self.forwards.iter().find_map(|forward| {
+        self.all_forwards().find_map(|forward| {
             let n = port.checked_sub(forward.host_port)?;
             let fits = n <= forward.ports.last - forward.ports.first;
             (fits && word(forward.host) == host && forward.protocol.is(protocol))
@@ -334,7 +341,7 @@ impl Firewall {
 
     /// Whether a port outside is a forward's, so that no mapping may have it.
     pub(crate) fn reserves(&self, protocol: u8, port: u16) -> bool {
-        self.forwards.iter().any(|forward| forward.protocol.is(protocol) && forward.ports.contains(port))
+        self.all_forwards().any(|forward| forward.protocol.is(protocol) && forward.ports.contains(port))
     }
 
     pub(crate) fn may_ping(&self, source: u32) -> bool {

@@ -411,7 +411,8 @@ impl Framing {
     }
 
     /// [`replace`](Self::replace), with `outer` between it and the packet: the header of a tunnel.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a twentieth of the fast path")]
+    #[inline(always)]
     pub(crate) fn replace_around(
         &self,
         frame: &mut Frame<'_>,

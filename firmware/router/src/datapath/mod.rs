@@ -49,7 +49,7 @@ pub use tables::{TableSpace, Tables};
 pub use v6::{
     Ipv6Policy, Ipv6Route, MAX_IPV6_ADDRESSES, MAX_TUNNELS, Tos, TunnelConfig, TunnelId, TunnelRole,
 };
-pub use view::{FlowStatus, MappingStatus};
+pub use view::{FlowStatus, FlowStatus6, MappingStatus};
 
 pub(crate) use firewall::Firewall;
 pub(crate) use interface::{Framing, Hop, HopKind, Interface, Mac, Network, address, word};
@@ -304,8 +304,9 @@ impl<'p> Datapath<'p> {
         &self.interfaces[hop.index()]
     }
 
-    pub(crate) const fn traffic(&self, hop: Hop) -> Traffic {
-        self.traffic[hop.index()]
+    /// What passed by IPv4, and by IPv6.
+    pub(crate) const fn traffic(&self, hop: Hop) -> [Traffic; 2] {
+        [self.traffic[hop.index()], self.v6.traffic[hop.index()]]
     }
 
     pub(crate) const fn set_host_quota(&mut self, flows: u16) {
@@ -343,7 +344,7 @@ impl<'p> Datapath<'p> {
             return 0;
         }
         self.sweep_at = now + SWEEP_EVERY;
-        self.traffic.iter_mut().for_each(Traffic::carry);
+        self.traffic.iter_mut().chain(&mut self.v6.traffic).for_each(Traffic::carry);
         let mut most = (self.flows.capacity() as u32).div_ceil(SWEEPS);
         while let Some(place) = self.flows.next_expired(tick(now), &mut most) {
             self.end_flow(place);

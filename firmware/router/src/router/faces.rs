@@ -22,10 +22,6 @@ impl Router<'_> {
                 datapath.set_interface(now, Hop::stack(id), stack);
                 let lease = if let Line::Ethernet(wan) = wan { wan.lease() } else { None };
                 datapath.set_routes(Hop::wan(id), lease.iter().flat_map(|lease| routes(lease)));
-                if let (Some(lease), Some(lan)) = (lease, &mut self.lan) {
-                    // RFC 8910: the carrier's portal is one for the LAN, too.
-                    lan.set_captive_portal_uri(&lease.captive_portal_uri);
-                }
                 if interface.is_up() && interface.has_neighbours() {
                     datapath.announce(Hop::wan(id));
                 }
@@ -37,6 +33,7 @@ impl Router<'_> {
             }
             note_news(&mut self.notes, id, wan, known, self.lan.as_ref());
         }
+        self.pass_on_portal(now);
         self.refresh6(now);
     }
 }

@@ -1,7 +1,7 @@
 //! IPv6: what the owner says about addresses, routes, tunnels and policy, and what the datapath is told of each link.
 
 use smoltcp::time::Instant;
-use smoltcp::wire::Ipv6Cidr;
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::{ETHERNET_MTU, MAX_WANS, Router};
 use crate::datapath::{
@@ -34,7 +34,52 @@ impl Via {
     }
 }
 
+/// What a captive portal has of a WAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Captive {
+    /// Nothing.
+    #[default]
+    No,
+    /// IPv4, and with it what carries tunnels. The line's own IPv6 gets through.
+    Ipv4,
+    /// All of it.
+    All,
+}
+
+/// How the router itself gets to the Internet by IPv6, over one WAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv6Access {
+    /// Ours, a global one: what is sent from it goes this way, and answers to it come back this way.
+    pub address: Ipv6Address,
+    /// The WAN itself, or a tunnel over it.
+    pub via: Via,
+    /// The longest packet, in bytes.
+    pub mtu: u16,
+    /// Name servers that the line told by IPv6, as far as they are beyond the link.
+    pub dns: [Option<Ipv6Address>; DNS_SERVERS],
+}
+
+/// Name servers of an [`Ipv6Access`]: as many as embassy-net's stack takes.
+const DNS_SERVERS: usize = 3;
+
 impl Router<'_> {
+    /// How the router's own stack of a WAN gets to the Internet by IPv6: over the line itself where that has a router and an
+    /// address for us (if need be one out of the delegated prefix), else through a tunnel over it, preferably one whose far end
+    /// answers. `None`: it does not, or it is not known yet.
+    pub fn ipv6_access(&self, wan: WanId) -> Option<Ipv6Access> {
+        if let Some(uplink) = self.uplink(wan).filter(|uplink| uplink.router().is_some())
+            && let Some(own) = uplink.addresses().first()
+        {
+            let mut dns = [None; DNS_SERVERS];
+            let beyond = uplink.dns_servers().filter(|server| !server.is_unicast_link_local());
+            dns.iter_mut().zip(beyond).for_each(|(place, server)| *place = Some(server));
+            return Some(Ipv6Access { address: own.address(), via: Via::Wan(wan), mtu: uplink.mtu(), dns });
+        }
+        let (id, address) = self.tunnel_out(wan)?;
+        let via = Via::Tunnel(id);
+        Some(Ipv6Access { address, via, mtu: self.ipv6_mtu(via)?, dns: [None; DNS_SERVERS] })
+    }
+
     /// Our addresses on a side, each with the length of the network on that link (128 if none is), the preferred one first. Those
     /// there were are forgotten. False without tables, for [`Via::Nowhere`], or beyond
     /// [`MAX_IPV6_ADDRESSES`](crate::MAX_IPV6_ADDRESSES).

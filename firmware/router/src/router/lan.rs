@@ -4,7 +4,7 @@ use gatelet_hal::Frame;
 use gatelet_proto::dhcp::server::{self, LeaseRecord};
 use gatelet_wire::ethernet::{self, Header};
 use smoltcp::time::Instant;
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use super::ingress::check_version;
 use super::ipv6::lan_link;
@@ -20,7 +20,8 @@ impl<'p> Router<'p> {
     pub fn add_lan(&mut self, now: Instant, config: LanConfig) -> bool {
         let Some(datapath) = &mut self.datapath else { return false };
         let Some(port) = self.ports.iter().find(|port| port.id == config.port) else { return false };
-        let address = Some(word(config.address.address()));
+        let own = config.address.address();
+        let address = Some(word(own));
         let mtu =
             port.max_frame_len.saturating_sub(ethernet::HEADER_LEN).min(usize::from(ETHERNET_MTU)) as u16;
         let lan = Interface {
@@ -43,6 +44,9 @@ impl<'p> Router<'p> {
         if changed.is_err() {
             return false;
         }
+        if let Some(listening) = &mut datapath.firewall.listening {
+            listening.host = own;
+        }
         datapath.set_interface(now, Hop::LAN, lan);
         datapath.set_interface(now, Hop::LAN_STACK, Interface { address, mtu, ..Interface::DOWN });
         datapath.announce(Hop::LAN);
@@ -63,6 +67,11 @@ impl<'p> Router<'p> {
         self.lan.as_ref().map(|lan| lan.config.address)
     }
 
+    /// The router's own link-local address on the LAN, and those in the LAN's prefixes, the preferred one first.
+    pub fn lan_ipv6(&self) -> Option<(Ipv6Address, impl Iterator<Item = Ipv6Cidr>)> {
+        self.datapath.as_ref()?.own_ipv6(Hop::LAN)
+    }
+
     /// The DHCP server of the LAN, with its leases.
     pub fn dhcp_server(&self) -> Option<&server::Server<'p>> {
         self.lan.as_ref().map(Lan::server)
@@ -79,13 +88,6 @@ impl<'p> Router<'p> {
     /// A lease to be written some time soon: nobody waits for it.
     pub fn poll_lease(&mut self, now: Instant) -> Option<server::Store> {
         self.lan.as_mut()?.poll_store(now)
-    }
-
-    /// The captive portal that a WAN named (RFC 8910), passed on to the LAN; empty: none.
-    pub fn set_captive_portal_uri(&mut self, uri: &str) {
-        if let Some(lan) = &mut self.lan {
-            lan.set_captive_portal_uri(uri);
-        }
     }
 
     /// What the datapath and the LAN's DHCP server have to send.

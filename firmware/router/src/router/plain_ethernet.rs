@@ -21,6 +21,17 @@ impl<'p> Router<'p> {
         id
     }
 
+    /// Other settings for a WAN that is plain Ethernet: begins anew with them, at the port that it was added with. False if there
+    /// is no such WAN, or it is of another kind.
+    pub fn reconfigure_ethernet(&mut self, now: Instant, id: WanId, config: EthernetWanConfig) -> bool {
+        let Some(line) = self.wans.get_mut(usize::from(id.0)).and_then(Line::ethernet_mut) else {
+            return false;
+        };
+        line.reconfigure(now, &mut self.rng, config);
+        self.refresh(now);
+        true
+    }
+
     /// A frame of plain Ethernet on a WAN's port: of a WAN without PPP, or of the modem's own network.
     pub(super) fn route_ethernet_frame(
         &mut self,

@@ -1,9 +1,9 @@
 //! What the owner may say about what passes between LAN and WAN.
 
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use super::Router;
-use crate::datapath::{Filtering, Firewall, Forward, PingPolicy, Rule};
+use crate::datapath::{Filtering, Firewall, Forward, PingPolicy, PortRange, Protocol, Rule};
 
 impl Router<'_> {
     /// Adds a rule behind those there are. False beyond [`MAX_RULES`](crate::MAX_RULES), or without tables.
@@ -36,6 +36,25 @@ impl Router<'_> {
             firewall.forwards.clear();
             true
         });
+    }
+
+    /// The TCP port of every WAN at which the router itself may be spoken to: its stack on the LAN listens there. A
+    /// [port forward](Self::add_forward) of the same port goes first, and rules from [`Zone::Wan`](crate::Zone::Wan) to
+    /// [`Zone::Router`](crate::Zone::Router) are asked. `None`: there is none. False without a LAN, or for port 0.
+    pub fn set_listening(&mut self, port: Option<u16>) -> bool {
+        let Some(host) = self.lan().map(|lan| lan.address()).filter(|_| port != Some(0)) else {
+            return false;
+        };
+        self.change_firewall(|firewall| {
+            firewall.listening = port.map(|port| Forward {
+                protocol: Protocol::Tcp,
+                ports: PortRange::one(port),
+                host,
+                host_port: port,
+                source: Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0),
+            });
+            true
+        })
     }
 
     /// The host on the LAN that gets what comes from a WAN and is for nobody else. False without tables.

@@ -297,11 +297,13 @@ pub struct WanStatus {
     pub last_failure: Option<Failure>,
     /// What was received, sent and dropped.
     pub counters: WanCounters,
-    /// What LAN hosts send by it, and get back.
+    /// What LAN hosts send by it over IPv4, and get back.
     pub forwarded: Forwarded,
+    /// The same of IPv6, over the line or through the tunnel that stands in for it. Neighbor Discovery is among it.
+    pub forwarded_ipv6: Forwarded,
 }
 
-/// IPv4 between the LAN and a WAN, counted at both ends, less what the router's own stacks sent and received there. What was
+/// One family's packets between the LAN and a WAN, counted at both ends, less what the router's own stacks sent and received there. What was
 /// dropped on the way is counted at one end only, and so is what passed by another WAN: what has grown at both ends has passed.
 /// Wraps around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -107,10 +107,7 @@ pub(crate) struct EthernetFace {
 
 impl EthernetWan {
     pub(crate) fn new(now: Instant, config: EthernetWanConfig) -> Self {
-        let client = match &config.addressing {
-            Addressing::Dhcp(config) => Client::new(config.clone()),
-            Addressing::Static { .. } => Client::new(Config::new(EthernetAddress([0; 6]))),
-        };
+        let client = client_of(&config);
         Self {
             config,
             port_mac: EthernetAddress([0; 6]),
@@ -142,6 +139,16 @@ impl EthernetWan {
         if let Addressing::Dhcp(config) = &self.config.addressing {
             self.client.set_config(Config { mac: self.mac(), ..config.clone() });
         }
+    }
+
+    /// Begins anew with other settings, at the same port. An address of before is not given back: the server it is from gives it to
+    /// who asks as the same client, and another one does not know it.
+    pub(crate) fn reconfigure(&mut self, now: Instant, rng: &mut ChaCha8Rng, config: EthernetWanConfig) {
+        self.stop(now, rng, false);
+        self.client = client_of(&config);
+        self.config = EthernetWanConfig { port: self.config.port, ..config };
+        self.set_port(self.port_mac);
+        self.start(now, rng);
     }
 
     pub(crate) fn handle_link(&mut self, now: Instant, rng: &mut ChaCha8Rng, link: LinkState) {
@@ -422,6 +429,7 @@ impl EthernetWan {
             last_failure: None,
             counters: self.counters,
             forwarded: Forwarded::default(),
+            forwarded_ipv6: Forwarded::default(),
         }
     }
 
@@ -429,6 +437,13 @@ impl EthernetWan {
         if self.events.push_back(event).is_err() {
             self.events_lost += 1;
         }
+    }
+}
+
+fn client_of(config: &EthernetWanConfig) -> Client {
+    match &config.addressing {
+        Addressing::Dhcp(config) => Client::new(config.clone()),
+        Addressing::Static { .. } => Client::new(Config::new(EthernetAddress([0; 6]))),
     }
 }
 

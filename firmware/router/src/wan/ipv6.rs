@@ -13,6 +13,7 @@ use chacha20::ChaCha8Rng;
 use gatelet_proto::dhcpv6::client::{self, Client, Delegated, Loss, PREFIXES};
 use gatelet_proto::lifetime::Lifetime;
 use gatelet_proto::ra::host::{self, Host};
+use gatelet_proto::ra::with_interface_id;
 use gatelet_wire::dhcpv6::{ALL_SERVERS, CLIENT_PORT, SERVER_PORT};
 use gatelet_wire::ndp::network;
 use heapless::{Deque, Vec};
@@ -40,8 +41,8 @@ pub(crate) struct Uplink {
     has_no_prefix: bool,
     /// When no answer of a DHCPv6 server counts for an answer that there is nothing.
     patience: Option<Instant>,
-    /// A captive portal has the line: nobody is to be told of a way out.
-    pub(crate) is_captive: bool,
+    /// Where nothing is delegated, the LAN has the link's own /64.
+    pub(crate) shares: bool,
     events: Deque<Ipv6Event, 16>,
     events_lost: u32,
 }
@@ -56,14 +57,14 @@ impl Uplink {
             held: Vec::new(),
             has_no_prefix: false,
             patience: None,
-            is_captive: false,
+            shares: true,
             events: Deque::new(),
             events_lost: 0,
         }
     }
 
-    pub(crate) fn set_config(&mut self, config: client::Config) {
-        self.client.set_config(config);
+    pub(crate) const fn config(&self) -> &client::Config {
+        self.client.config()
     }
 
     // What the datapath and the LAN are told.
@@ -83,7 +84,8 @@ impl Uplink {
         self.host.mtu()
     }
 
-    /// Our addresses, each with the length of the network on the link; what is preferred first.
+    /// Our addresses, each with the length of the network on the link; what is preferred first. A line that gives a prefix and no
+    /// address gives one out of the prefix (RFC 7084 WAA-7).
     pub(crate) fn addresses(&self) -> Vec<Ipv6Cidr, MAX_IPV6_ADDRESSES> {
         let mut all = Vec::new();
         let shares = self.shared().is_some();
@@ -102,7 +104,18 @@ impl Uplink {
             // One too many is not used.
             let _ = all.push(address);
         }
+        if all.is_empty() {
+            let _ = self.address_of_prefix().map(|address| all.push(address));
+        }
         all
+    }
+
+    /// An address in the first /64 of what this session's lease delegates, where the LAN's hosts and the router itself have
+    /// others.
+    fn address_of_prefix(&self) -> Option<Ipv6Cidr> {
+        let prefix = network(self.client.lease()?.prefixes.first()?.prefix.address(), 64);
+        let interface_id = self.link?.interface_id;
+        Some(Ipv6Cidr::new(with_interface_id(prefix.address(), interface_id), 128))
     }
 
     /// Prefixes that are ours, whole.
@@ -112,12 +125,17 @@ impl Uplink {
 
     /// The /64 of the link itself, for the LAN to share where nothing is delegated (RFC 4389, RFC 7278).
     pub(crate) fn shared(&self) -> Option<Delegated> {
-        if !self.has_no_prefix || !self.held.is_empty() {
+        if !self.shares || !self.has_no_prefix || !self.held.is_empty() {
             return None;
         }
         let is_good = |known: &&host::OnLink| known.address.is_some() && !known.is_deprecated;
         let host::OnLink { prefix, preferred, valid, .. } = *self.host.prefixes().iter().find(is_good)?;
         Some(Delegated { prefix, preferred, valid })
+    }
+
+    /// Whether it is known what the line gives: prefixes, or none.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.has_no_prefix || !self.held.is_empty()
     }
 
     /// The first /64 of each prefix, for the LAN.

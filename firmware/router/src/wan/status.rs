@@ -36,6 +36,7 @@ impl Wan<'_> {
             last_failure: self.last_failure,
             counters,
             forwarded: Forwarded::default(),
+            forwarded_ipv6: Forwarded::default(),
         }
     }
 }

@@ -313,3 +313,37 @@ fn connections_outlast_a_cable_that_was_out() {
     it.answer_arp(CARRIER, ours);
     assert!(told(&it.packets(WAN_PORT))[0].starts_with("TCP 203.0.113.50:5000 > 192.0.2.80:80"));
 }
+
+#[test]
+fn other_settings_begin_anew() {
+    let ours = |last| Ipv4Address::new(203, 0, 113, last);
+    let config = |last| {
+        let (address, gateway) = (Ipv4Cidr::new(ours(last), 24), CARRIER);
+        let addressing = Addressing::Static { address, gateway, dns: [None; 2] };
+        EthernetWanConfig { addressing, ..EthernetWanConfig::dhcp(WAN_PORT) }
+    };
+    let mut it = Gateway::new(|router, now| router.add_ethernet_wan(now, config(50)));
+    let address = |it: &Gateway| it.router.wan(WanId(0)).unwrap().ipv4.map(|ipv4| ipv4.address);
+    assert_eq!(address(&it), Some(ours(50)));
+    assert!(it.router.reconfigure_ethernet(it.now, WanId(0), config(60)));
+    it.settle();
+    assert_eq!(address(&it), Some(ours(60)));
+    it.sent.clear();
+    it.receive(LAN_PORT, mac(ANN), ethernet::IPV4, &udp((ANN, 5000), (WEB, 53), b"hello"));
+    it.answer_arp(CARRIER, ours(60));
+    assert!(told(&it.packets(WAN_PORT))[0].contains("203.0.113.60:"));
+    // From paper to DHCP: asked for at once, and nothing is there until it comes.
+    it.sent.clear();
+    assert!(it.router.reconfigure_ethernet(it.now, WanId(0), EthernetWanConfig::dhcp(WAN_PORT)));
+    it.run_for(Duration::from_secs(2));
+    assert_eq!(address(&it), None);
+    let asked = it.packets(WAN_PORT);
+    assert!(
+        asked.iter().any(|(to, packet)| *to == EthernetAddress::BROADCAST && packet[23] == 67),
+        "{asked:?}"
+    );
+    assert!(it.router.reconfigure_ethernet(it.now, WanId(0), config(50)));
+    it.settle();
+    assert_eq!(address(&it), Some(ours(50)));
+    assert!(!it.router.reconfigure_ethernet(it.now, WanId(1), config(50)), "there is no such line");
+}

@@ -320,3 +320,39 @@ fn a_mapping_and_a_forward_of_the_same_port() {
     assert_eq!(house.lan_got(), ["TCP 198.51.100.9:1000 > 192.168.1.10:80 S"]);
     house.check_tables();
 }
+
+/// The port at which the router itself is reached.
+#[test]
+fn the_router_listens() {
+    let mut house = House::new();
+    let asks = |house: &mut House| {
+        house.internet_sends(&tcp((WEB, 999), (OURS, 8041), SYN));
+        house.stacks_got()
+    };
+    assert_eq!(asks(&mut house), [""; 0]);
+    assert!(house.router.set_listening(Some(8041)) && !house.router.set_listening(Some(0)));
+    assert_eq!(asks(&mut house), ["lan: TCP 192.0.2.80:999 > 192.168.1.1:8041 S"]);
+    house.lan_stack_sends(&with_ttl(tcp((GATEWAY, 8041), (WEB, 999), SYN | ACK), 64));
+    assert_eq!(house.internet_got(), ["TCP 100.64.0.7:8041 > 192.0.2.80:999 SA"]);
+    // Nothing else gets in by it.
+    for other in [tcp((WEB, 999), (OURS, 8042), SYN), udp((WEB, 999), (OURS, 8041), b"x")] {
+        assert_eq!(house.dropped_by(|house| house.internet_sends(&other)), [(Dropped::Uninvited, 1)]);
+    }
+    // The port is nobody else's outside.
+    house.lan_sends(ANN, &tcp((ANN, 8041), (FAR, 80), SYN));
+    assert_ne!(house.internet_got(), ["TCP 100.64.0.7:8041 > 198.51.100.9:80 S"]);
+    let rule = Rule { protocol: Protocol::Tcp, ..Rule::new(Zone::Wan, Zone::Router, Action::Drop) };
+    assert!(house.router.add_rule(rule));
+    house.internet_sends(&tcp((WEB, 999), (OURS, 8041), ACK));
+    assert_eq!(house.stacks_got(), [""; 0], "the owner's rules are asked");
+    house.router.clear_rules();
+    assert_eq!(asks(&mut house).len(), 1);
+    // A forward of the owner's goes first.
+    assert!(house.router.add_forward(Forward { ports: PortRange::one(8041), ..to_bob() }));
+    house.internet_sends(&tcp((FAR, 7), (OURS, 8041), SYN));
+    assert_eq!(house.lan_got().len(), 1);
+    house.router.clear_forwards();
+    assert!(house.router.set_listening(None));
+    assert_eq!(asks(&mut house), [""; 0], "connections end with it");
+    house.check_tables();
+}

@@ -14,7 +14,7 @@ const RETURNS_LEAST: u64 = 4_096;
 const STALLED_AFTER: time::Duration = time::Duration::from_secs(6);
 
 /// Compares the counters with what they were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watch {
     last: Option<Forwarded>,
     /// Since when LAN hosts have sent something, and nothing has come back.
@@ -22,6 +22,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    pub(super) const NEW: Self = Self { last: None, unanswered_since: None };
+
     /// What has happened since the last call.
     pub(super) fn see(&mut self, now: Instant, seen: Forwarded) -> [Option<Activity>; 2] {
         let Some(last) = self.last.replace(seen) else { return [None; 2] };
@@ -52,7 +54,7 @@ mod tests {
 
     /// Feeds the growth of `(sent, back)` every two seconds: packets at both ends, octets at both ends.
     fn seen(growth: &[(u32, u64)]) -> std::vec::Vec<[Option<Activity>; 2]> {
-        let mut watch = Watch::default();
+        let mut watch = Watch::NEW;
         let mut counters = Forwarded { from_lan: u32::MAX - 3, to_wan: 7, ..Forwarded::default() };
         let mut now = Instant::from_secs(100);
         assert_eq!(watch.see(now, counters), [None; 2], "nothing to compare with");
@@ -89,14 +91,14 @@ mod tests {
     /// Knocking at ports comes by the WAN and goes nowhere; another WAN's traffic reaches the LAN and did not come by this one.
     #[test]
     fn what_grows_at_one_end_has_not_passed() {
-        let mut watch = Watch::default();
+        let mut watch = Watch::NEW;
         let mut counters = Forwarded::default();
         for second in 0..20 {
             assert_eq!(watch.see(Instant::from_secs(second), counters), [None; 2]);
             counters.from_wan_bytes += 100_000;
             counters.from_lan += 10;
         }
-        let mut watch = Watch::default();
+        let mut watch = Watch::NEW;
         for second in 0..20 {
             assert_eq!(watch.see(Instant::from_secs(second), counters), [None; 2]);
             counters.to_lan_bytes += 100_000;

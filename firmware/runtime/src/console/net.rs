@@ -1,17 +1,17 @@
-//! `ping`, `traceroute` and `resolve`, over the WAN's stack.
+//! `ping`, `traceroute` and `resolve`, over the WAN's stack, by IPv6 where there is a way and the host has such an address.
 //!
-//! Reading list: RFC 792 (ICMP), RFC 1393 §1 on how traceroute does it with UDP.
+//! Reading list: RFC 792 (ICMP), RFC 4443 (`ICMPv6`), RFC 1393 §1 on how traceroute does it with UDP, RFC 6724 §6 (IPv6 first).
 
 use core::fmt::Write;
 
 use embassy_net::dns::DnsQueryType;
 use embassy_net::icmp::{ChecksumCapabilities, IcmpEndpoint, IcmpSocket, PacketMetadata as IcmpMetadata};
-use embassy_net::icmp::{Icmpv4Packet, Icmpv4Repr};
+use embassy_net::icmp::{Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr};
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{IpAddress, IpEndpoint, IpListenEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer, WithTimeout};
 use gatelet_console::Text;
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::Ipv6Address;
 
 use super::{Word, Words};
 
@@ -63,30 +63,49 @@ impl<'a> Sockets<'a> {
         }
     }
 
-    async fn address(&self, host: &str) -> Result<Ipv4Address, Why> {
+    /// The address of a host, of a family that we have.
+    async fn address(&self, host: &str) -> Result<IpAddress, Why> {
         if !self.stack.is_config_up() {
-            return Err("The line is down.");
+            return Err(DOWN);
         }
         if let Ok(address) = host.parse() {
-            return Ok(address);
+            return if self.own6().is_none() { Err(NO_IPV6) } else { Ok(IpAddress::Ipv6(address)) };
         }
-        let found = self.stack.dns_query(host, DnsQueryType::A).with_timeout(LOOKUP).await;
-        let addresses = found.map_err(|_| NO_ANSWER)?.map_err(|_| NO_NAME)?;
-        addresses.iter().find_map(|address| ipv4(*address)).ok_or(NO_NAME)
+        if let Ok(address) = host.parse() {
+            return Ok(IpAddress::Ipv4(address));
+        }
+        let ipv6 = self.own6().map(|_| DnsQueryType::Aaaa);
+        for family in ipv6.into_iter().chain([DnsQueryType::A]) {
+            let found = self.stack.dns_query(host, family).with_timeout(LOOKUP).await;
+            if let Some(address) = found.map_err(|_| NO_ANSWER)?.ok().and_then(|all| all.first().copied()) {
+                return Ok(address);
+            }
+        }
+        Err(NO_NAME)
+    }
+
+    /// Our address on the Internet of IPv6.
+    fn own6(&self) -> Option<Ipv6Address> {
+        let own = self.stack.config_v6().map(|config| config.address.address());
+        own.filter(|own| !own.is_unicast_link_local())
     }
 
     pub(super) async fn resolve(&mut self, name: &str, words: &Words) -> Result<(), Why> {
         if !self.stack.is_config_up() {
-            return Err("The line is down.");
+            return Err(DOWN);
         }
-        let begun = Instant::now();
-        let found = self.stack.dns_query(name, DnsQueryType::A).with_timeout(LOOKUP).await;
-        let addresses = found.map_err(|_| NO_ANSWER)?.map_err(|_| NO_NAME)?;
-        let took = begun.elapsed().as_millis();
-        for address in &addresses {
-            say(words, format_args!("{address} ({took} ms)")).await;
+        let mut is_known = false;
+        for family in [DnsQueryType::A, DnsQueryType::Aaaa] {
+            let begun = Instant::now();
+            let found = self.stack.dns_query(name, family).with_timeout(LOOKUP).await;
+            let found = found.map_err(|_| NO_ANSWER)?.unwrap_or_default();
+            let took = begun.elapsed().as_millis();
+            is_known |= !found.is_empty();
+            for address in &found {
+                say(words, format_args!("{address} ({took} ms)")).await;
+            }
         }
-        if addresses.is_empty() { Err(NO_NAME) } else { Ok(()) }
+        if is_known { Ok(()) } else { Err(NO_NAME) }
     }
 
     pub(super) async fn ping(&mut self, host: &str, count: u16, words: &Words) -> Result<(), Why> {
@@ -96,11 +115,8 @@ impl<'a> Sockets<'a> {
         let mut answered = 0;
         for seq_no in 1..=count {
             let begun = Instant::now();
-            let request = Icmpv4Repr::EchoRequest { ident, seq_no, data: &DATA };
-            let mut packet = [0; 8 + DATA.len()];
-            request.emit(&mut Icmpv4Packet::new_unchecked(&mut packet[..]), &ChecksumCapabilities::default());
-            if self.icmp.send_to(&packet, IpAddress::Ipv4(to)).await.is_err() {
-                return Err("The line went down.");
+            if self.icmp.send_to(&echo_request(to, ident, seq_no), to).await.is_err() {
+                return Err(WENT_DOWN);
             }
             let answer = self.echo_reply(ident, seq_no).with_timeout(ANSWER).await;
             let took = begun.elapsed();
@@ -125,13 +141,7 @@ impl<'a> Sockets<'a> {
         let mut packet = [0; 160];
         loop {
             let Ok((len, from)) = self.icmp.recv_from(&mut packet).await else { continue };
-            let Ok(packet) = Icmpv4Packet::new_checked(packet.get(..len).unwrap_or_default()) else {
-                continue;
-            };
-            if let Ok(Icmpv4Repr::EchoReply { ident: of, seq_no: number, .. }) =
-                Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default())
-                && (of, number) == (ident, seq_no)
-            {
+            if self.heard(from, packet.get(..len).unwrap_or_default()) == Some(Heard::Echo(ident, seq_no)) {
                 return from;
             }
         }
@@ -148,9 +158,9 @@ impl<'a> Sockets<'a> {
             self.udp.set_hop_limit(Some(hop));
             let begun = Instant::now();
             // A port for each hop, as traceroute has always done: which answer is whose is seen by it.
-            let remote = IpEndpoint::new(IpAddress::Ipv4(to), FIRST_PORT + u16::from(hop));
+            let remote = IpEndpoint::new(to, FIRST_PORT + u16::from(hop));
             if self.udp.send_to(&DATA, remote).await.is_err() {
-                return Err("The line went down.");
+                return Err(WENT_DOWN);
             }
             let error = self.error_for(remote.port).with_timeout(ANSWER).await;
             let Ok((from, is_end)) = error else {
@@ -175,15 +185,35 @@ impl<'a> Sockets<'a> {
         let mut packet = [0; 160];
         loop {
             let Ok((len, from)) = self.icmp.recv_from(&mut packet).await else { continue };
-            let Ok(packet) = Icmpv4Packet::new_checked(packet.get(..len).unwrap_or_default()) else {
-                continue;
-            };
-            let is_end = match Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()) {
-                Ok(Icmpv4Repr::DstUnreachable { data, .. }) if quotes(data, port) => true,
-                Ok(Icmpv4Repr::TimeExceeded { data, .. }) if quotes(data, port) => false,
-                _ => continue,
-            };
-            return (from, is_end);
+            match self.heard(from, packet.get(..len).unwrap_or_default()) {
+                Some(Heard::Error { port: of, is_end }) if of == port => return (from, is_end),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads an ICMP message; the stack has looked at its checksum.
+    fn heard(&self, from: IpAddress, message: &[u8]) -> Option<Heard> {
+        let unchecked = ChecksumCapabilities::ignored();
+        match from {
+            IpAddress::Ipv4(_) => {
+                let packet = Icmpv4Packet::new_checked(message).ok()?;
+                match Icmpv4Repr::parse(&packet, &unchecked).ok()? {
+                    Icmpv4Repr::EchoReply { ident, seq_no, .. } => Some(Heard::Echo(ident, seq_no)),
+                    Icmpv4Repr::DstUnreachable { data, .. } => Heard::error(data, true),
+                    Icmpv4Repr::TimeExceeded { data, .. } => Heard::error(data, false),
+                    _ => None,
+                }
+            }
+            IpAddress::Ipv6(source) => {
+                let packet = Icmpv6Packet::new_checked(message).ok()?;
+                match Icmpv6Repr::parse(&source, &self.own6()?, &packet, &unchecked).ok()? {
+                    Icmpv6Repr::EchoReply { ident, seq_no, .. } => Some(Heard::Echo(ident, seq_no)),
+                    Icmpv6Repr::DstUnreachable { data, .. } => Heard::error(data, true),
+                    Icmpv6Repr::TimeExceeded { data, .. } => Heard::error(data, false),
+                    _ => None,
+                }
+            }
         }
     }
 
@@ -194,16 +224,39 @@ impl<'a> Sockets<'a> {
     }
 }
 
-/// Whether the UDP header that an error quotes is for this port.
-fn quotes(udp: &[u8], port: u16) -> bool {
-    udp.get(2..4) == Some(port.to_be_bytes().as_slice())
+/// What a message of ICMP says to who waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// A ping is answered: its identifier and its number.
+    Echo(u16, u16),
+    /// A datagram to this port got no further, or has come to its end.
+    Error { port: u16, is_end: bool },
 }
 
-const fn ipv4(address: IpAddress) -> Option<Ipv4Address> {
-    match address {
-        IpAddress::Ipv4(address) => Some(address),
-        IpAddress::Ipv6(_) => None,
+impl Heard {
+    /// An error, by the UDP header that it quotes.
+    fn error(udp: &[u8], is_end: bool) -> Option<Self> {
+        let port = udp.get(2..)?.first_chunk::<2>()?;
+        Some(Self::Error { port: u16::from_be_bytes(*port), is_end })
     }
+}
+
+/// An echo request for a host. The stack fills its checksum in, which for IPv6 is about the addresses, too.
+fn echo_request(to: IpAddress, ident: u16, seq_no: u16) -> [u8; 8 + DATA.len()] {
+    let mut packet = [0; 8 + DATA.len()];
+    let caps = ChecksumCapabilities::default();
+    match to {
+        IpAddress::Ipv4(_) => {
+            let request = Icmpv4Repr::EchoRequest { ident, seq_no, data: &DATA };
+            request.emit(&mut Icmpv4Packet::new_unchecked(&mut packet[..]), &caps);
+        }
+        IpAddress::Ipv6(to) => {
+            let request = Icmpv6Repr::EchoRequest { ident, seq_no, data: &DATA };
+            let mut packet = Icmpv6Packet::new_unchecked(&mut packet[..]);
+            request.emit(&Ipv6Address::UNSPECIFIED, &to, &mut packet, &caps);
+        }
+    }
+    packet
 }
 
 async fn say(words: &Words, line: core::fmt::Arguments<'_>) {
@@ -213,6 +266,9 @@ async fn say(words: &Words, line: core::fmt::Arguments<'_>) {
     words.send(Word::Line(text)).await;
 }
 
+const DOWN: Why = "The line is down.";
+const WENT_DOWN: Why = "The line went down.";
+const NO_IPV6: Why = "There is no way to the Internet over IPv6 here.";
 const NO_NAME: Why = "There is no such name.";
 const NO_ANSWER: Why = "No name server answers.";
 const NO_SOCKET: Why = "There is no socket for it.";

@@ -6,6 +6,7 @@ use gatelet_router::{Command, Router, WanId};
 use gatelet_settings::{Effects, Settings, Wan};
 use smoltcp::time::Instant;
 
+use super::ipv6::set_ipv6;
 use crate::fmt::warning;
 
 /// The WAN that the settings speak of.
@@ -40,7 +41,9 @@ pub fn set_up(
         router.set_host_quota(flows);
     }
     set_firewall(router, settings);
-    wan == Some(WAN) && router.add_lan(now, settings.lan(sides.lan))
+    let has_lan = router.add_lan(now, settings.lan(sides.lan));
+    set_ipv6(router, now, settings, sides);
+    wan == Some(WAN) && has_lan
 }
 
 /// Carries out what has changed. All of it in one go: no packet passes between the old rules and the new ones.
@@ -57,10 +60,16 @@ pub(super) fn apply(
     if effects.lan && !router.add_lan(now, settings.lan(sides.lan)) {
         warning!("settings: the router does not take the LAN; it stays as it was");
     }
-    if effects.redial
-        && let Wan::Pppoe(config) = settings.wan(sides.wan)
-    {
-        router.handle_command(now, Command::Reconfigure { wan: WAN, config });
+    if effects.ipv6 {
+        set_ipv6(router, now, settings, sides);
+    }
+    if effects.redial {
+        match settings.wan(sides.wan) {
+            Wan::Pppoe(config) => router.handle_command(now, Command::Reconfigure { wan: WAN, config }),
+            Wan::Ethernet(config) => {
+                router.reconfigure_ethernet(now, WAN, config);
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 mod apply;
 mod desk;
 mod flash;
+mod ipv6;
 #[cfg(test)]
 mod tests;
 

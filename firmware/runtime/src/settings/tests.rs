@@ -10,9 +10,10 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{FramePool, LinkState, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_router::{Forward, Router, TableSpace, WanId};
+use gatelet_proto::sixinfour::Routed;
+use gatelet_router::{Forward, Router, TableSpace, TunnelId, WanId};
 use gatelet_settings::{Complaint, Editor, Event, KEYS, Record, Settings, find};
-use smoltcp::wire::EthernetAddress;
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
 use super::{FlashSettings, SettingsDesk, SettingsStore, Sides, load_settings, set_up};
 use crate::ledger::tests::{EVERY_KIND, Nor};
@@ -257,11 +258,11 @@ fn a_year_wears_the_flash_as_the_documentation_says() {
 fn what_newer_firmware_has_set_survives_an_older_one() {
     let mut flash = Nor::new(4);
     let mut newer = generation(3);
-    let unknown = Record { id: 0x0B01, number: 1, text: "198.51.100.1" };
+    let unknown = Record { id: 0x7B01, number: 1, text: "198.51.100.1" };
     newer.restore(unknown).unwrap_err();
     store(&mut flash, &newer).unwrap();
     let (mut found, told) = boot(&mut flash);
-    assert_eq!(told, ["setting 0x0b01.1 is of another firmware: kept, not used"]);
+    assert_eq!(told, ["setting 0x7b01.1 is of another firmware: kept, not used"]);
     found.set(find("wan.vlan").unwrap(), "99").unwrap();
     store(&mut flash, &found).unwrap();
     assert!(boot(&mut flash).0.records().any(|record| record == unknown));
@@ -353,7 +354,7 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
     let (mut flash, heard, lans) = (Nor::new(4), RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     {
         let (mut store, mut nowhere) = (open(&mut flash), Nowhere);
-        let mut lan = gatelet.lan_address().unwrap();
+        let mut lan = gatelet.lan_addresses().unwrap();
         let mut world = World::default();
         world.spawn(desk.run(&mut store));
         world.spawn(gatelet.run_router(&mut router, &mut nowhere));
@@ -365,8 +366,8 @@ fn a_commit_reaches_the_router_and_the_flash_and_a_trial_ends() {
         });
         world.spawn(async {
             loop {
-                let address = lan.changed().await;
-                lans.borrow_mut().push(address.unwrap().to_string());
+                let addresses = lan.changed().await;
+                lans.borrow_mut().push(addresses.unwrap().ipv4.to_string());
             }
         });
         world.spawn(async {
@@ -431,4 +432,100 @@ fn a_commit_about_the_line_is_dialed_with() {
         world.run_for(120_000_000);
         assert!(asked.borrow().len() > before && asked.borrow()[before..].iter().all(|names_it| *names_it));
     }
+}
+
+/// A router with a line and a LAN, and what it is told by `steps`, one after the other.
+fn with_router(steps: &[&[(&str, &str)]], look: &mut dyn FnMut(usize, &mut Router<'_>)) {
+    let frames = FramePool::<NoopRawMutex, 16>::new();
+    let mut tables = std::boxed::Box::new(TableSpace::<64, 8>::new());
+    let desk = SettingsDesk::<NoopRawMutex>::empty(SIDES);
+    let mut router = Router::new(frames.pool(), [7; 32]);
+    router.add_port(SIDES.wan, EthernetAddress([2, 0, 0, 0, 0, 1]), 1514);
+    router.add_port(SIDES.lan, EthernetAddress([2, 0, 0, 0, 0, 2]), 1514);
+    router.lend_tables(tables.lend());
+    assert!(desk.set_up(&mut router, crate::now(), Boot::Cold, None));
+    look(0, &mut router);
+    for (n, lines) in (1..).zip(steps) {
+        desk.edit(|editor| {
+            for (path, typed) in *lines {
+                if typed.is_empty() {
+                    editor.unset(path).unwrap();
+                } else {
+                    editor.set(path, typed).unwrap();
+                }
+            }
+            editor.commit().unwrap_or_else(|error| panic!("{error}"));
+        });
+        assert!(desk.carry_out(&mut router, crate::now()));
+        look(n, &mut router);
+    }
+}
+
+#[test]
+fn tunnels_follow_the_settings_and_others_are_left_alone() {
+    let one = [("tunnel.1.remote", "198.51.100.2"), ("tunnel.1.address", "2001:db8:6::11/127")];
+    let two = [("tunnel.2.role", "server"), ("tunnel.2.address", "2001:db8:7::10/127")];
+    let account = [("tunnel.2.update.id", "1"), ("tunnel.2.update.user", "a"), ("tunnel.2.update.key", "k")];
+    let prefix = [("tunnel.1.prefix", "2001:db8:66::/48"), ("tunnel.1.watch", "off")];
+    let steps = [
+        &one[..],
+        &[two[0], two[1], account[0], account[1], account[2]],
+        &prefix,
+        &[("ipv6.mode", "native")],
+        &[("ipv6.mode", "")],
+        &[("tunnel.1", "")],
+        &[("ipv6.mode", "off")],
+    ];
+    let moved = Ipv4Address::new(203, 0, 113, 9);
+    with_router(&steps, &mut |n, router| {
+        let [first, second] = [0, 1].map(|id| router.tunnel(TunnelId(id)));
+        let there = [first.is_some(), second.is_some()];
+        let expected = [
+            [false; 2],
+            [true, false],
+            [true; 2],
+            [true; 2],
+            [false, true],
+            [true; 2],
+            [false, true],
+            [false; 2],
+        ];
+        assert_eq!(there, expected[n], "step {n}");
+        if n == 2 {
+            // Its client has told where it is: nobody asks it again because of another tunnel.
+            assert!(router.move_tunnel(crate::now(), TunnelId(1), moved));
+        }
+        if (3..7).contains(&n) {
+            assert_eq!(second.unwrap().tunnel.remote, Some(moved), "step {n}");
+        }
+        if n == 3 {
+            let first = first.unwrap();
+            assert_eq!(first.far_end, None);
+            let Routed::Client { prefix } = first.tunnel.routed else { panic!("a server") };
+            assert_eq!(prefix.unwrap().to_string(), "2001:db8:66::/48");
+        }
+    });
+}
+
+#[test]
+fn what_the_lan_is_told_follows_the_settings() {
+    let steps = [
+        &[("ipv6.local-prefix", "fd12:3456:789a::/48")][..],
+        &[("ipv6.advertise", "off")],
+        &[("ipv6.advertise", ""), ("ipv6.local-prefix", "fd00:1:2:3::/64")],
+    ];
+    with_router(&steps, &mut |n, router| {
+        let told = router.advertised_ipv6_prefixes();
+        let told: Vec<_> =
+            told.map(|told| (told.prefix.to_string(), told.preferred.is_over(crate::now()))).collect();
+        let (one, other) = ("fd12:3456:789a::/64".to_string(), "fd00:1:2:3::/64".to_string());
+        let expected = match n {
+            0 => vec![],
+            1 => vec![(one, false)],
+            2 => vec![(one, true)],
+            _ => vec![(other, false), (one, true)],
+        };
+        assert_eq!(told, expected, "step {n}");
+        assert_eq!(router.poll_ipv6_prefixes().is_some(), [false, true, false, true][n], "step {n}");
+    });
 }

@@ -12,9 +12,9 @@ use embassy_time::{Duration, Timer};
 use gatelet_console::Console;
 use gatelet_hal::{FramePool, LinkState, PortId};
 use gatelet_proto::redial::{Boot, Ledger};
-use gatelet_router::{Ipv4Status, Router, TableSpace, WanId};
+use gatelet_router::{Ipv4Status, Ipv6Access, Router, TableSpace, Via, WanId};
 use gatelet_settings::Settings;
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use super::world::World;
 use crate::settings::{SettingsDesk, Sides, set_up};
@@ -127,6 +127,10 @@ fn what_is_committed_reaches_the_router() {
         ("show memory\r", 1),
         ("show flows\r", 1),
         ("show dns\rshow tunnel\r", 1),
+        ("set ipv6.local-prefix fd12:3456:789a::/48\r", 1),
+        ("set tunnel.1.address 2001:db8:6::11/127\rset tunnel.1.remote 198.51.100.2\rcommit\r", 5),
+        ("show lan\r", 1),
+        ("show tunnel\r", 1),
         ("probe\r", 1),
         ("ping 192.0.2.1\r", 1),
         ("reboot\ry", 1),
@@ -138,7 +142,11 @@ fn what_is_committed_reaches_the_router() {
     assert!(told[5].contains("Proto From"), "{}", told[5]);
     assert!(told[6].contains("no DNS service"), "{}", told[6]);
     assert!(told[6].contains("there is no tunnel"), "{}", told[6]);
-    assert!(told[8].contains("no stack of its own"), "{}", told[8]);
+    assert!(told[9].contains("IPv6 way out    none: hosts use IPv4"), "{}", told[9]);
+    assert!(told[9].contains("IPv6 prefix     fd12:3456:789a::/64"), "{}", told[9]);
+    assert!(told[9].contains("IPv6 address    fd12:3456:789a::ff:fe00:2/64"), "{}", told[9]);
+    assert!(told[10].contains("1 (client): down: the line is"), "{}", told[10]);
+    assert!(told[12].contains("no stack of its own"), "{}", told[12]);
     assert_eq!(end, Some(ConsoleEnd::Reboot));
 }
 
@@ -172,7 +180,15 @@ fn ping_and_what_cannot_be_resolved() {
         for (wan, own) in [(0, 2), (1, 1)] {
             let dns = [Some(address(9)), None];
             let ipv4 = Some(Ipv4Status { address: address(own), peer: None, dns });
-            gatelet.stacks[wan].session.sender().send(Some(Session { ipv4, ipv6: None, mtu: 1492 }));
+            let own6 = Ipv6Address::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, own.into());
+            let ipv6_access =
+                Some(Ipv6Access { address: own6, via: Via::Wan(WAN), mtu: 1492, dns: [None; 3] });
+            gatelet.stacks[wan].session.sender().send(Some(Session {
+                ipv4,
+                ipv6: None,
+                ipv6_access,
+                mtu: 1492,
+            }));
         }
         let side = ConsoleSide {
             settings: &desk,
@@ -207,6 +223,9 @@ fn ping_and_what_cannot_be_resolved() {
                 ("ping 100.64.0.1 1000\r", 3),
                 ("\x03", 1),
                 ("traceroute 100.64.0.1\r", 3),
+                ("ping 2001:db8::1 2\r", 5),
+                ("ping 2001:db8::7 1\r", 5),
+                ("traceroute 2001:db8::1\r", 3),
             ];
             *answers.borrow_mut() = type_lines(&typed, &seen, &lines).await;
         });
@@ -219,4 +238,8 @@ fn ping_and_what_cannot_be_resolved() {
     assert!(told[3].contains("100.64.0.1: 2, "), "{}", told[3]);
     assert!(told[4].contains("^C"), "{}", told[4]);
     assert!(told[5].contains(" 1  100.64.0.1  "), "{}", told[5]);
+    assert!(told[6].contains("2001:db8::1: 2, "), "{}", told[6]);
+    assert!(told[6].contains("2 of 2 answered"), "{}", told[6]);
+    assert!(told[7].contains("0 of 1 answered"), "{}", told[7]);
+    assert!(told[8].contains(" 1  2001:db8::1  "), "{}", told[8]);
 }

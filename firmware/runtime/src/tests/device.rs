@@ -8,7 +8,7 @@ use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, Timer};
 use gatelet_hal::{FramePool, PortId};
-use gatelet_router::{Ipv4Status, Ipv6Status, WanId};
+use gatelet_router::{Ipv4Status, Ipv6Access, Ipv6Status, Via, WanId};
 use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
 
 use super::world::World;
@@ -23,6 +23,7 @@ fn session(ours: Ipv4Address, peer: Option<Ipv4Address>) -> Session {
     Session {
         ipv4: Some(Ipv4Status { address: ours, peer, dns: [Some(DNS), None] }),
         ipv6: Some(Ipv6Status { local: [0, 0, 0, 0, 0, 0, 0, 2], peer: Some([0, 0, 0, 0, 0, 0, 0, 1]) }),
+        ipv6_access: None,
         mtu: 1492,
     }
 }
@@ -116,6 +117,15 @@ fn the_link_and_the_addresses_follow_the_session() {
     let v6 = stack.config_v6().unwrap();
     assert_eq!(v6.address.address(), Ipv6Address::new(0xFE80, 0, 0, 0, 0, 0, 0, 2));
     assert_eq!(v6.gateway, Some(Ipv6Address::new(0xFE80, 0, 0, 0, 0, 0, 0, 1)));
+
+    let address = Ipv6Address::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 2);
+    let server = Ipv6Address::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 0x53);
+    let access = Ipv6Access { address, via: Via::Wan(WAN), mtu: 1492, dns: [Some(server), None, None] };
+    set_session(&gatelet, 0, Some(Session { ipv6_access: Some(access), ..session(OURS, Some(THEIRS)) }));
+    world.run_for(10);
+    let v6 = stack.config_v6().unwrap();
+    assert_eq!((v6.address.address(), v6.address.prefix_len()), (address, 128));
+    assert_eq!(v6.gateway.map(|_| &v6.dns_servers[..]), Some(&[server][..]));
 
     // A packet of the session that just ended is not delivered into the next.
     set_session(&gatelet, 0, None);

@@ -4,5 +4,6 @@ mod console;
 mod device;
 mod pump;
 mod task;
+mod tunnel_update;
 mod vigil;
 pub(crate) mod world;

@@ -345,6 +345,14 @@ impl<'a> Body<'a> {
                 Change::RouterLost(router) => {
                     ("slaac-router-lost", Tone::Plain, format!("has no way out by {router} any more"))
                 }
+                Change::Portal => {
+                    let portal = self.slaac.as_ref().and_then(|slaac| slaac.portal.as_deref());
+                    let what = portal.map_or_else(
+                        || "hears of no portal any more".into(),
+                        |uri| format!("hears of a portal, {uri}"),
+                    );
+                    ("slaac-portal", Tone::Plain, what)
+                }
                 Change::Mtu(octets) => {
                     mtu = Some(*octets);
                     continue;

@@ -227,19 +227,6 @@ impl<'a> Machine<'a> {
         Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
     }
 
-    /// One without a link layer that has these IPv6 addresses and no other: the first for its own connections.
-    pub fn on_a_tunnel(
-        name: &str,
-        addresses: &[Ipv6Address],
-        memory: &'a mut Memory,
-        storage: &'a mut [SocketStorage<'a>],
-        seed: u64,
-    ) -> Self {
-        let mut body = Body::new(name, Wire::Ip, false, memory, storage, seed);
-        body.configure_ipv6(addresses.iter().map(|&address| Ipv6Cidr::new(address, 128)).collect());
-        Self { body, servers: Servers::default(), running: Vec::new(), begun: 0, wake_at: None }
-    }
-
     /// Says only what goes wrong from now on.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.body.quiet = quiet;

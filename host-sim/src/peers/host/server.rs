@@ -12,7 +12,7 @@ use gatelet_proto::connectivity::Transport;
 use gatelet_wire::dns::{tcp_message, tcp_prefix};
 
 use super::body::Body;
-use crate::peers::internet::DNS;
+use crate::peers::internet::server;
 use crate::peers::packet;
 use crate::peers::portal::{Connection, Meeting, Network, Treatment};
 
@@ -319,8 +319,7 @@ impl Listener {
     /// What the network on the way makes of it.
     fn meet(&self, network: &Network, at: IpEndpoint) -> Meeting {
         if self.service == Service::Dns {
-            let server = DNS.iter().position(|server| at.addr == (*server).into());
-            let Some((server, (query, _))) = server.zip(tcp_message(&self.request)) else {
+            let Some((server, (query, _))) = server(at.addr).zip(tcp_message(&self.request)) else {
                 return Meeting::Reset;
             };
             return match network.resolve(server, Transport::Tcp, query) {

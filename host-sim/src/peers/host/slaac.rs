@@ -42,6 +42,8 @@ pub(super) enum Change {
     Router(Ipv6Address),
     RouterLost(Ipv6Address),
     Mtu(usize),
+    /// What is said of a captive portal is not what it was.
+    Portal,
 }
 
 /// Stateless autoconfiguration.
@@ -56,6 +58,8 @@ pub(super) struct Slaac {
     router_mac: Option<EthernetAddress>,
     addresses: Vec<Address>,
     dns: Vec<(Ipv6Address, Instant)>,
+    /// What the router says of a captive portal (RFC 8910).
+    pub(super) portal: Option<String>,
     mtu: usize,
 }
 
@@ -69,6 +73,7 @@ impl Slaac {
             router_mac: None,
             addresses: Vec::new(),
             dns: Vec::new(),
+            portal: None,
             mtu,
         }
     }
@@ -154,6 +159,7 @@ impl Slaac {
         for prefix in advertisement.prefixes.iter().filter(|prefix| prefix.autonomous) {
             self.take_prefix(now, prefix, &mut changes);
         }
+        self.dns.retain(|(known, _)| !advertisement.old_dns.contains(known));
         for &server in &advertisement.dns {
             self.dns.retain(|(known, _)| *known != server);
             self.dns.push((server, now + advertisement.dns_lifetime));
@@ -164,6 +170,10 @@ impl Slaac {
         {
             self.mtu = mtu;
             changes.push(Change::Mtu(mtu));
+        }
+        if self.portal != advertisement.portal {
+            self.portal.clone_from(&advertisement.portal);
+            changes.push(Change::Portal);
         }
         changes.extend(self.expire(now));
         changes
@@ -305,5 +315,10 @@ mod tests {
         assert_eq!(slaac.handle(Instant::from_secs(1), ROUTER, &advertisement), []);
         slaac.expire(Instant::from_secs(61));
         assert_eq!(slaac.dns().count(), 0);
+        let other: Ipv6Address = "2001:db8:53::54".parse().unwrap();
+        slaac.handle(Instant::from_secs(62), ROUTER, &advertisement);
+        (advertisement.dns, advertisement.old_dns) = (vec![other], vec![server]);
+        slaac.handle(Instant::from_secs(63), ROUTER, &advertisement);
+        assert_eq!(slaac.dns().collect::<Vec<_>>(), [other]);
     }
 }

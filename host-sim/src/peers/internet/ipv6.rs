@@ -111,13 +111,15 @@ impl Internet<'_> {
     }
 
     pub(super) fn serve_ipv6(&mut self, now: Instant, bytes: &[u8]) {
+        if self.interferes(now, bytes) {
+            return;
+        }
         let to = Ipv6Packet::new_unchecked(bytes).dst_addr();
         if let Some(server) = DNS6.iter().position(|server| *server == to) {
             self.answer_dns_over_ipv6(now, server, bytes);
         } else if let Some((delay, answer)) = late_echo(bytes) {
             self.send_ipv6(now + delay, answer);
         } else {
-            // It has the addresses of its servers and no others.
             self.machine.receive(now, bytes);
         }
     }

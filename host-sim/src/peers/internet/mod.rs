@@ -22,11 +22,10 @@ mod answers;
 mod attacker;
 mod attacker6;
 mod ipv6;
+mod network;
 
 use std::collections::VecDeque;
 
-use gatelet_proto::connectivity::probes::KNOWN_NAME;
-use gatelet_proto::connectivity::{Family, Transport};
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpProtocol, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, UdpPacket};
@@ -37,13 +36,14 @@ pub use self::answers::{
 pub use self::attacker::{ATTACKER, Attack, Campaign};
 pub(super) use self::ipv6::HOPS6;
 pub use self::ipv6::{ATTACKER6, Narrow, too_big};
+pub(super) use self::network::server;
 
 use self::attacker::Attacker;
 use super::broker::{BROKER, Broker};
 use super::far::{FAR, Far};
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
-use super::portal::{Meeting, Network, Reply, Treatment};
+use super::portal::Network;
 
 /// The first and the second router on the way.
 const HOPS: [Ipv4Address; 2] = [Ipv4Address::new(100, 64, 0, 1), Ipv4Address::new(192, 0, 2, 1)];
@@ -209,11 +209,7 @@ impl<'a> Internet<'a> {
             self.machine.poll(now);
         }
         while let Some(bytes) = self.machine.sent() {
-            if packet::is_ipv6(&bytes) {
-                self.send_ipv6(now, bytes);
-            } else {
-                self.send(now, bytes);
-            }
+            self.send_either(now, bytes);
         }
         if let Some(broker) =
             self.broker.as_mut().filter(|broker| broker.poll_at().is_some_and(|at| at <= now))
@@ -228,11 +224,7 @@ impl<'a> Internet<'a> {
             self.send(now, bytes);
         }
         while let Some(bytes) = self.attacker.poll(now) {
-            if packet::is_ipv6(&bytes) {
-                self.send_ipv6(now, bytes);
-            } else {
-                self.send(now, bytes);
-            }
+            self.send_either(now, bytes);
         }
     }
 
@@ -267,17 +259,14 @@ impl<'a> Internet<'a> {
         }
         let packet = Ipv4Packet::new_unchecked(bytes);
         let to = packet.dst_addr();
-        if let Some(network) = self.network
-            && self.interfere(now, network, bytes)
-        {
+        if self.interferes(now, bytes) {
             return;
         }
         if nobody(to) || to == ATTACKER {
             return;
         }
-        if let Some(far) = self.far.as_mut().filter(|_| to == FAR)
-            && far.handle(now, bytes)
-        {
+        if let Some(far) = self.far.as_mut().filter(|_| to == FAR) {
+            far.handle(now, bytes);
             return;
         }
         if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {
@@ -315,59 +304,6 @@ impl<'a> Internet<'a> {
         }
     }
 
-    /// Deals with what `network` has a say in: web pages, TLS and DNS.
-    fn interfere(&mut self, now: Instant, network: Network, bytes: &[u8]) -> bool {
-        let packet = Ipv4Packet::new_unchecked(bytes);
-        let (from, to) = (packet.src_addr(), packet.dst_addr());
-        let server = DNS.iter().position(|server| *server == to);
-        if let (IpProtocol::Udp, Some(server)) = (packet.next_header(), server) {
-            let Ok(datagram) = UdpPacket::new_checked(packet.payload()) else { return true };
-            if datagram.dst_port() != DNS_PORT {
-                return false;
-            }
-            self.traffic.dns_questions += 1;
-            let delay = match self.dns[server] {
-                DnsMood::Well => Duration::ZERO,
-                DnsMood::Slow(delay) => delay,
-                DnsMood::Silent | DnsMood::Failing => return false,
-            };
-            match network.resolve(server, Transport::Udp, datagram.payload()) {
-                Treatment::Answer(answer) => {
-                    let answer = packet::udp((to, DNS_PORT), (from, datagram.src_port()), &answer);
-                    self.send(now + delay, answer);
-                }
-                // Port unreachable (RFC 792).
-                Treatment::Rejected => self.send(now, packet::icmp_error(to, from, 3, 3, [0; 4], bytes)),
-                Treatment::Silence => {}
-            }
-            return true;
-        }
-        if packet.next_header() != IpProtocol::Tcp {
-            return false;
-        }
-        let Ok(segment) = TcpPacket::new_checked(packet.payload()) else { return true };
-        let door = match (segment.dst_port(), server) {
-            (HTTP | HTTPS, _) => network.door(to, segment.dst_port()),
-            (DNS_PORT, Some(server)) => match (network.dns)(server, Transport::Tcp, KNOWN_NAME, Family::Ipv4)
-            {
-                Reply::Silent => Meeting::Dropped,
-                Reply::Rejected => Meeting::Reset,
-                _ => Meeting::Page,
-            },
-            _ => return false,
-        };
-        match door {
-            Meeting::Dropped => {}
-            Meeting::Reset if segment.syn() => {
-                let (near, far) = ((to, segment.dst_port()), (from, segment.src_port()));
-                let ack = segment.seq_number().0.cast_unsigned().wrapping_add(1);
-                self.send(now, packet::tcp(near, far, TcpControl::Rst, 0, Some(ack)));
-            }
-            Meeting::Reset | Meeting::Page | Meeting::Stream { .. } => self.machine.receive(now, bytes),
-        }
-        true
-    }
-
     /// SERVFAIL (RFC 1035 §4.1.1), the question with it.
     fn send_failure(&mut self, now: Instant, question: &[u8]) {
         const UDP_HEADER: usize = 8;
@@ -379,6 +315,14 @@ impl<'a> Internet<'a> {
             flags.copy_from_slice(&[0x81, 0x82]);
             let answer = packet::udp((packet.dst_addr(), port(2)), (packet.src_addr(), port(0)), &message);
             self.send(now, answer);
+        }
+    }
+
+    fn send_either(&mut self, now: Instant, bytes: Vec<u8>) {
+        if packet::is_ipv6(&bytes) {
+            self.send_ipv6(now, bytes);
+        } else {
+            self.send(now, bytes);
         }
     }
 

@@ -55,8 +55,11 @@ impl Fault {
                     Command::HangUp { .. } => "the user says: hang up",
                     Command::Shutdown => "the user shuts the router down",
                     Command::NoTraffic { .. } => "a connectivity check finds no traffic",
+                    Command::Captive { .. } => "a portal comes or goes",
                     Command::WallClock { .. } => "the router learns the time of day",
                     Command::Reconfigure { .. } => "new settings",
+                    Command::MoveTunnel { .. } => "a tunnel's far end has moved",
+                    Command::Listen { .. } => "the router listens",
                 };
                 self.tell(network, Actor::User, Tone::Plain, what);
                 network.command(Command::clone(command));
@@ -71,13 +74,9 @@ impl Fault {
                 network.command(Command::Reconfigure { wan: WanId(0), config });
             }
             Action::Begin { host, task, to_router } => {
-                let mut task = task.clone();
-                if let Some(address) = network.subscriber().filter(|_| *to_router) {
-                    task.retarget(address.into());
-                }
-                network.begin(Some(*host), task);
+                network.begin(Some(*host), aimed(task, *to_router, network));
             }
-            Action::BeginFar(task) => network.begin_far(task.clone()),
+            Action::BeginFar { task, to_router } => network.begin_far(aimed(task, *to_router, network)),
             Action::Misbehave { host, scheme } => network.misbehave(*host, *scheme),
             Action::Attack(campaign) => network.attack(*campaign),
             &Action::Reach { port, size } => {
@@ -296,6 +295,15 @@ impl Fault {
         let lasts = self.lasts.map_or(String::new(), |lasts| format!(" for {}", format_duration(lasts)));
         network.tell(actor, "fault", tone, format!("{what}{lasts}"), self.why.clone());
     }
+}
+
+/// What is to be done, perhaps to the router under the address that it has now.
+fn aimed(task: &Task, to_router: bool, network: &Network<'_>) -> Task {
+    let mut task = task.clone();
+    if let Some(address) = network.subscriber().filter(|_| to_router) {
+        task.retarget(address.into());
+    }
+    task
 }
 
 fn set_dns(network: &mut Network<'_>, mood: DnsMood) {

@@ -180,7 +180,14 @@ impl<'a> Server<'a> {
     /// The captive portal's URI that clients get if they ask (option 114): what the WAN was told.
     /// Empty: none. One longer than [`URI_MAX`] is none either.
     pub fn set_captive_portal_uri(&mut self, uri: &str) {
-        self.captive_portal_uri = String::try_from(uri).unwrap_or_default();
+        if uri != self.captive_portal_uri {
+            self.captive_portal_uri = String::try_from(uri).unwrap_or_default();
+        }
+    }
+
+    /// What clients get so; empty: nothing.
+    pub fn captive_portal_uri(&self) -> &str {
+        &self.captive_portal_uri
     }
 
     /// Takes what flash has kept, each record with the number of its place; answers how many were

@@ -7,12 +7,16 @@
 //!    │ no address          │ └── 1 min, 2 min, … 1 h ──────────┘  │ badauth, abuse,        │ not within a minute
 //!    │                     │     no answer, 911: 30 min at least  ▼ nohost, badagent       │ of the last update
 //!    └── (from anywhere)   └──────────────────────────────────  Refused (until retry or other settings)
+//!
+//!   Done ── the far end is silent, an hour after the last update at the soonest ──► Due
 //! ```
 //!
 //! Brokers lock out who tells them too much: nothing is said twice, and a refusal is not argued with. The key goes over
 //! the wire as it is, so it is not said on a connection that is not encrypted, unless the owner has said that it may.
 //!
 //! Reading list: the broker's documentation of `/nic/update`, see [`gatelet_wire::nic_update`].
+
+use core::fmt;
 
 use gatelet_wire::Ipv4Address;
 use gatelet_wire::nic_update::{Answer, Update};
@@ -26,6 +30,9 @@ pub const NAME_MAX: usize = 64;
 
 /// An address that comes and goes at once need not be told.
 const SETTLE: Duration = Duration::from_secs(2);
+/// A broker that has forgotten us, as one without a memory does when it starts anew, is told again. Not more often than this:
+/// mostly it is silent for another reason.
+const DOUBT_INTERVAL: Duration = Duration::from_secs(3600);
 /// No two updates within this.
 const LEAST_INTERVAL: Duration = Duration::from_secs(60);
 /// How long an answer is waited for, the connection's opening included.
@@ -40,8 +47,10 @@ const SERVER_ERROR: Duration = Duration::from_secs(1800);
 /// What to tell whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The broker's name.
+    /// The broker's name, or its IPv4 address.
     pub server: String<NAME_MAX>,
+    /// Where it listens: 80, or 443 where the connection is encrypted, unless it is somebody's own.
+    pub port: u16,
     /// The tunnel: its number or name with the broker.
     pub hostname: String<NAME_MAX>,
     /// Who we are.
@@ -73,6 +82,35 @@ pub enum Event {
     Refused(Refusal),
 }
 
+impl Event {
+    /// Whether the broker uses our address.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Updated { .. })
+    }
+}
+
+impl fmt::Display for Event {
+    /// In a few words, without the broker's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Updated { address, is_new: true } => write!(f, "the broker uses {address} now"),
+            Self::Updated { address, is_new: false } => write!(f, "the broker uses {address}, as before"),
+            Self::OtherAddress { address } => {
+                write!(f, "the broker uses {address}, which is not ours: somebody translates it on the way")
+            }
+            Self::Failed(RetryIn { wait, is_broker }) => {
+                let who = if is_broker {
+                    "the broker cannot take our address"
+                } else {
+                    "the broker does not answer"
+                };
+                write!(f, "{who}; tried again in {} min", wait.secs().div_ceil(60))
+            }
+            Self::Refused(refusal) => f.write_str(refusal.as_str()),
+        }
+    }
+}
+
 /// When an update is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryIn {
@@ -97,6 +135,22 @@ pub enum Refusal {
     NotEncrypted,
     /// The settings cannot be written into a request.
     Settings,
+}
+
+impl Refusal {
+    /// In a few words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadAuth => "the broker does not know the account, or the key is wrong",
+            Self::Abuse => "the broker was told too often, and wants to hear no more",
+            Self::NoHost => "the broker does not know the tunnel",
+            Self::BadAgent => "the broker does not like programs like us",
+            Self::NotEncrypted => "the broker is not told: the key would be readable on the way",
+            Self::Settings => {
+                "the broker is not told: its name, ours or the key cannot be written into a request"
+            }
+        }
+    }
 }
 
 /// The client, one per tunnel.
@@ -169,6 +223,14 @@ impl Client {
         }
     }
 
+    /// The tunnel's far end does not answer: perhaps it does not know our address any more.
+    pub fn handle_silence(&mut self, now: Instant) {
+        if let (State::Done { .. }, Some(_)) = (self.state, self.address) {
+            let least = self.last_update.map_or(now, |last| last + DOUBT_INTERVAL);
+            self.state = State::Due { at: least.max(now + SETTLE) };
+        }
+    }
+
     /// Tries anew, whatever was refused.
     pub fn retry(&mut self, now: Instant) {
         self.failures = 0;
@@ -189,9 +251,10 @@ impl Client {
             self.refuse(Refusal::NotEncrypted);
             return None;
         }
-        let Config { server, hostname, account, says_address, .. } = &self.config;
+        let Config { server, port, hostname, account, says_address, .. } = &self.config;
         let update = Update {
             host: server,
+            port: *port,
             hostname,
             address: says_address.then_some(address),
             username: &account.username,
@@ -287,6 +350,7 @@ mod tests {
     fn config() -> Config {
         Config {
             server: "tunnelbroker.example".try_into().unwrap(),
+            port: 80,
             hostname: "123456".try_into().unwrap(),
             account: Account::new("alice", "s3cret").unwrap(),
             says_address: true,
@@ -341,6 +405,22 @@ mod tests {
         assert_eq!(world.now - told, LEAST_INTERVAL, "not sooner than a minute after the last");
         assert_eq!(world.hears("nochg"), Some(Event::Updated { address: NEW, is_new: false }));
         assert_eq!(world.hears("good"), None, "it was not asked");
+    }
+
+    #[test]
+    fn a_broker_that_has_forgotten_is_told_again_but_not_often() {
+        let mut world = World::with(OWN);
+        assert_eq!(world.asks(), Some(OWN));
+        let told = world.now;
+        world.client.handle_silence(world.now);
+        assert_eq!(world.hears("good"), Some(Event::Updated { address: OWN, is_new: true }), "it was asked");
+        world.now += Duration::from_secs(600);
+        world.client.handle_silence(world.now);
+        assert_eq!((world.asks(), world.now - told), (Some(OWN), DOUBT_INTERVAL));
+        assert_eq!(world.hears("nochg"), Some(Event::Updated { address: OWN, is_new: false }));
+        world.client.set_address(world.now, None);
+        world.client.handle_silence(world.now);
+        assert_eq!(world.client.poll_at(), None, "there is nothing to tell");
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub struct Entry {
     pub remote: Option<Ipv4Address>,
 }
 
+impl Entry {
+    /// A place that is no tunnel's: there is no key for it.
+    pub const NOBODY: Self = Self {
+        account: Account { username: String::new(), key: String::new() },
+        hostname: String::new(),
+        remote: None,
+    };
+}
+
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
@@ -75,6 +84,13 @@ impl<'a> Server<'a> {
     /// The tunnels and where their far ends are.
     pub const fn entries(&self) -> &[Entry] {
         self.entries
+    }
+
+    /// Another tunnel at `place` from now on, or none ([`Entry::NOBODY`]). False if there is no such place.
+    pub fn set_entry(&mut self, place: usize, entry: Entry) -> bool {
+        let Some(known) = self.entries.get_mut(place) else { return false };
+        *known = entry;
+        true
     }
 
     /// What was done and refused, and how often.
@@ -315,7 +331,9 @@ mod tests {
         (username, key, hostname, address): (&str, &str, &str, Option<Ipv4Address>),
     ) -> (std::string::String, Option<(usize, Ipv4Address)>) {
         let (mut request, mut response) = ([0; 512], [0xA5; 256]);
-        let len = Update { host: "b.example", hostname, address, username, key }.emit(&mut request).unwrap();
+        let len = Update { host: "b.example", port: 80, hostname, address, username, key }
+            .emit(&mut request)
+            .unwrap();
         let now = Instant::from_secs(seconds);
         assert_eq!(server.handle_request(now, source, &request[..len - 1], &mut response), Ok(None));
         let outcome = server.handle_request(now, source, &request[..len], &mut response).unwrap().unwrap();
@@ -384,11 +402,30 @@ mod tests {
     }
 
     #[test]
+    fn tunnels_come_and_go() {
+        let mut places = [Entry::NOBODY, Entry::NOBODY];
+        let mut server = Server::new(&mut places);
+        let now = Instant::from_secs(100);
+        let nobody = b"GET /nic/update HTTP/1.1\r\nAuthorization: Basic Og==\r\n\r\n";
+        let mut response = [0; 256];
+        let outcome = server.handle_request(now, HOME, nobody, &mut response).unwrap().unwrap();
+        assert!(response[..outcome.len].ends_with(b"badauth\r\n"), "an empty key opens nothing");
+        let [first, ..] = entries();
+        assert!(server.set_entry(1, first.clone()) && !server.set_entry(2, first));
+        let said = ask(&mut server, 101, HOME, ("alice", "s3cret", "home", None));
+        assert_eq!((said.0.as_str(), said.1), ("good 203.0.113.5", Some((1, HOME))));
+        assert!(server.set_entry(1, Entry::NOBODY));
+        let said = ask(&mut server, 102, HOME, ("alice", "s3cret", "home", None));
+        assert_eq!((said.0.as_str(), said.1), ("badauth", None));
+    }
+
+    #[test]
     fn both_ends_ours() {
         let mut entries = entries();
         let mut server = Server::new(&mut entries);
         let config = Config {
             server: "b.example".try_into().unwrap(),
+            port: 80,
             hostname: "home".try_into().unwrap(),
             account: Account::new("alice", "s3cret").unwrap(),
             says_address: false,

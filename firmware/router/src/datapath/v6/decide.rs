@@ -201,14 +201,16 @@ impl<'p> Datapath<'p> {
         served.unwrap_or(NO_NEIGHBOUR)
     }
 
-    /// Whether there may be one more flow on an account: a quarter of all on each. At its quota it gets on at its own expense, as
+    /// Whether there may be one more flow on an account: a quarter of all for each host and each tunnel. At its quota it gets on at its own expense, as
     /// long as there is a flow that was never answered.
     fn admit6(&mut self, now: Instant, account: u8) -> Result<(), Dropped> {
         let quota = (self.v6.flows.capacity() / HOST_SHARE).max(1);
         if self.v6.flows_of(account).is_none_or(|flows| usize::from(flows) < quota) {
             return Ok(());
         }
-        if let Some(victim) = self.v6.flows.unanswered_of(account, tick(now)) {
+        let super::V6 { flows, neighbours, .. } = &mut self.v6;
+        if let Some(victim) = flows.unanswered_of(|other| neighbours.is_same_host(account, other), tick(now))
+        {
             self.end_flow6(victim);
             return Ok(());
         }

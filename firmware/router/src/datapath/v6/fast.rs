@@ -7,33 +7,44 @@ use super::Medium;
 use super::encapsulation::ECN;
 use super::packet::HEADER_LEN;
 use crate::datapath::Datapath;
-use crate::datapath::fast::{ETHER_IPV6, ETHER_SESSION, Passed};
+use crate::datapath::fast::Passed;
 use crate::datapath::flow::{Direction, NO_NEIGHBOUR, tick};
 use crate::datapath::interface::Hop;
 use crate::datapath::packet::{FIN, HEADER_LEN as IPV4_LEN, RST, SYN, TCP, UDP};
 
 impl<'p> Datapath<'p> {
-    /// Forwards a frame with an IPv6 packet of an established flow, in place. `None`, and nothing has changed, if it is anything
-    /// else.
+    /// Forwards an Ethernet frame with an IPv6 packet of an established flow, in place. `None`, and nothing has changed, if it is
+    /// anything else. `words` are the frame's first.
     #[inline]
-    pub(crate) fn fast6(&mut self, now: Instant, port: PortId, frame: &mut Frame<'p>) -> Option<Passed> {
-        let words = frame.header_words::<4>()?;
-        let ports = *self.v6.ports.get(usize::from(port.0))?;
-        let (hop, at, room) = match words[3] >> 16 {
-            ETHER_IPV6 => {
-                if self.v6.links.get(ports.ethernet.index())?.framing.not_for_us(words) != 0 {
-                    return None;
-                }
-                // What is behind the packet is padding.
-                (ports.ethernet, ETHERNET_LEN, frame.len() - ETHERNET_LEN)
-            }
-            ETHER_SESSION => {
-                let room = self.v6.links.get(ports.session.index())?.framing.is_of_session::<6>(frame)?;
-                (ports.session, SESSION_LEN, room)
-            }
-            _ => return None,
-        };
-        let passed = self.fast6_packet(hop, tick(now), at, room, frame)?;
+    pub(in crate::datapath) fn fast6_ethernet(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        words: &[u32; 4],
+        frame: &mut Frame<'p>,
+    ) -> Option<Passed> {
+        let hop = self.v6.ports.get(usize::from(port.0))?.ethernet;
+        if self.v6.links.get(hop.index())?.framing.not_for_us(words) != 0 {
+            return None;
+        }
+        // What is behind the packet is padding.
+        let room = frame.len() - ETHERNET_LEN;
+        let passed = self.fast6_packet(hop, tick(now), ETHERNET_LEN, room, frame)?;
+        self.received6(now, hop, room)?;
+        Some(passed)
+    }
+
+    /// The same, of a session's frame.
+    #[inline(never)]
+    pub(in crate::datapath) fn fast6_session(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        frame: &mut Frame<'p>,
+    ) -> Option<Passed> {
+        let hop = self.v6.ports.get(usize::from(port.0))?.session;
+        let room = self.v6.links.get(hop.index())?.framing.is_of_session::<6>(frame)?;
+        let passed = self.fast6_packet(hop, tick(now), SESSION_LEN, room, frame)?;
         self.received6(now, hop, room)?;
         Some(passed)
     }
@@ -60,8 +71,19 @@ impl<'p> Datapath<'p> {
             return None;
         }
         let passed = self.fast6_packet(Hop::tunnel(id), tick(now), at + IPV4_LEN, len - IPV4_LEN, frame)?;
-        self.received6(now, from, len)?;
+        let received = self.traffic.get_mut(from.index())?;
+        received.count_received(len);
+        received.last = now;
         Some(passed)
+    }
+
+    /// Counts an IPv6 packet that came in a frame of `from`.
+    #[inline]
+    fn received6(&mut self, now: Instant, from: Hop, len: usize) -> Option<()> {
+        let received = self.v6.traffic.get_mut(from.index())?;
+        received.count_received(len);
+        received.last = now;
+        Some(())
     }
 
     /// A packet that arrived at `from`. `now` is in ticks. The caller counts it.
@@ -134,17 +156,8 @@ impl<'p> Datapath<'p> {
         flow.seen = now;
         // What was checked above fits, and every frame has the headroom.
         egress.framing.replace(frame, at, len, mac)?;
-        self.traffic.get_mut(to.index())?.count_sent(len);
+        self.v6.traffic.get_mut(to.index())?.count_sent(len);
         Some(Passed { to: egress.port })
-    }
-
-    /// Counts a packet that came in a frame of `from`.
-    #[inline]
-    fn received6(&mut self, now: Instant, from: Hop, len: usize) -> Option<()> {
-        let received = self.traffic.get_mut(from.index())?;
-        received.count_received(len);
-        received.last = now;
-        Some(())
     }
 }
 

@@ -46,26 +46,30 @@ impl Tuple6 {
     }
 }
 
-/// The key of the hash: of each word's halves, and of the rest.
+/// The key of the hash: one word for each of a tuple's, and one for the rest.
 #[derive(Debug, Clone, Copy)]
 struct HashKey6 {
-    halves: [[[u32; 2]; 3]; 3],
+    words: [u32; 9],
     last: u32,
 }
 
 impl HashKey6 {
-    /// As [`HashKey::hash`](crate::datapath::index::HashKey::hash), of more words. Three words at a time: all at once, there is
-    /// more in flight than there are registers for.
+    /// Pairwise multiplication, as in NH (RFC 4418 §5.2.2): to each word its key is added, and its halves are multiplied. Half of
+    /// the multiplications that [IPv4's four words](crate::datapath::index::HashKey::hash) afford. Two tuples that differ have
+    /// the same sum with no more than 2 in 2^16 keys: say that they differ in a word, that the keys of all others are given, and
+    /// that `a` and `b` are the halves of the sum of word and key. The other tuple's product may differ from `a * b` by one
+    /// given number alone. If its lower half is another, then for each `b` the difference is linear in `a`, with a factor below
+    /// 2^16, but for one wrap of the upper half: two `a` at most. If the lower half is the same, the same goes for `b`.
     #[inline]
     fn hash(&self, words: &[u32; 9], last: u32) -> u32 {
         let mut hash = last.wrapping_mul(self.last);
-        for ([a, b, c], [k, l, m]) in words.as_chunks::<3>().0.iter().zip(&self.halves) {
-            hash =
-                hash.wrapping_add((a & 0xFFFF).wrapping_mul(k[0])).wrapping_add((a >> 16).wrapping_mul(k[1]));
-            hash =
-                hash.wrapping_add((b & 0xFFFF).wrapping_mul(l[0])).wrapping_add((b >> 16).wrapping_mul(l[1]));
-            hash =
-                hash.wrapping_add((c & 0xFFFF).wrapping_mul(m[0])).wrapping_add((c >> 16).wrapping_mul(m[1]));
+        let pair = |word: u32, key: u32| {
+            let sum = word.wrapping_add(key);
+            (sum & 0xFFFF).wrapping_mul(sum >> 16)
+        };
+        let threes = words.as_chunks::<3>().0.iter().zip(self.words.as_chunks::<3>().0);
+        for ([a, b, c], [k, l, m]) in threes {
+            hash = hash.wrapping_add(pair(*a, *k)).wrapping_add(pair(*b, *l)).wrapping_add(pair(*c, *m));
         }
         hash = (hash ^ hash >> 16).wrapping_mul(0x9E37_79B1);
         hash ^ hash >> 15
@@ -162,8 +166,7 @@ impl<'a> FlowTable6<'a> {
             *flow = Flow6 { epoch: next, ..Flow6::FREE };
         }
         let free = if places == 0 { NONE } else { 0 };
-        let halves = core::array::from_fn(|_| core::array::from_fn(|_| [rng.next_u32(), rng.next_u32()]));
-        let key = HashKey6 { halves, last: rng.next_u32() };
+        let key = HashKey6 { words: core::array::from_fn(|_| rng.next_u32()), last: rng.next_u32() };
         Self { flows, index: Index::new(buckets), key, free, len: 0, hand: 0, sweep: 0 }
     }
 
@@ -190,9 +193,14 @@ impl<'a> FlowTable6<'a> {
         self.flows.get_mut(usize::from(place))
     }
 
+    /// Those from a place on that are there, with their places.
+    pub(crate) fn iter_from(&self, from: u16) -> impl Iterator<Item = (u16, &Flow6)> {
+        (0..).zip(self.flows.iter()).skip(usize::from(from)).filter(|(_, flow)| flow.protocol != 0)
+    }
+
     /// Those that are there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow6> {
-        self.flows.iter().filter(|flow| flow.protocol != 0)
+        self.iter_from(0).map(|(_, flow)| flow)
     }
 
     #[inline(never)]
@@ -318,10 +326,11 @@ impl<'a> FlowTable6<'a> {
         None
     }
 
-    /// A flow on `account` that was never answered, or is over: the most expendable of those that the hand finds among the next 64.
-    pub(crate) fn unanswered_of(&mut self, account: u8, now: u32) -> Option<u16> {
+    /// A flow on an account for which `is_theirs` that was never answered, or is over: the most expendable of those that the hand
+    /// finds among the next 64.
+    pub(crate) fn unanswered_of(&mut self, is_theirs: impl Fn(u8) -> bool, now: u32) -> Option<u16> {
         let places = self.at_hand(LOOKED_AT_FOR_ONE);
-        let own = places.filter(|place| self.flow(*place).is_some_and(|flow| flow.account == account));
+        let own = places.filter(|place| self.flow(*place).is_some_and(|flow| is_theirs(flow.account)));
         let victim = self.most_expendable(own, now);
         self.advance_hand(LOOKED_AT_FOR_ONE);
         let victim = victim?;

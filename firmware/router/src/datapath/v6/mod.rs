@@ -51,11 +51,11 @@ use rand_core::Rng;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
-use super::Datapath;
 use super::flow::{NO_NEIGHBOUR, tick};
 use super::index::Bucket;
 use super::interface::{Framing, FramingKind, Hop, HopKind};
 use super::limit::Limiter;
+use super::{Datapath, Traffic};
 use address::{Address, Network6, UNSPECIFIED, words};
 use encapsulation::{Reassembly, Tunnel};
 use flow::FlowTable6;
@@ -101,6 +101,8 @@ pub(crate) struct V6<'p> {
     flows: FlowTable6<'p>,
     neighbours: NeighbourTable6<'p>,
     ports: [Ports; MAX_PORTS],
+    /// IPv6 as it is; what is in a tunnel counts as IPv4 of the WAN that carries it.
+    pub(super) traffic: [Traffic; Hop::COUNT],
     tunnels: [Tunnel; MAX_TUNNELS],
     links: [Link; Hop::COUNT6],
     /// Ours on each link, with their networks.
@@ -198,6 +200,7 @@ impl<'p> V6<'p> {
             flows: FlowTable6::new(flows, flow_index, rng),
             neighbours: NeighbourTable6::new(neighbours),
             ports: [Ports { ethernet: Hop::NONE, session: Hop::NONE }; MAX_PORTS],
+            traffic: [Traffic::NONE; Hop::COUNT],
             tunnels: [Tunnel::NONE; MAX_TUNNELS],
             links,
             addresses: [const { Vec::new() }; Hop::COUNT6],
@@ -214,6 +217,10 @@ impl<'p> V6<'p> {
         }
     }
 
+    pub(super) fn flows_from(&self, from: u16) -> impl Iterator<Item = (u16, &Flow6)> {
+        self.flows.iter_from(from)
+    }
+
     pub(super) fn forget_epochs(&mut self) {
         self.flows.forget_epochs();
     }
@@ -223,11 +230,12 @@ impl<'p> V6<'p> {
         charge(&mut self.neighbours, &mut self.tunnels, account, flows);
     }
 
-    /// Flows on an account; `None` if nobody counts them.
+    /// Flows on an account, and on those of the same host's other addresses, of which it may have ever new ones (RFC 8981);
+    /// `None` if nobody counts them.
     fn flows_of(&self, account: u8) -> Option<u16> {
         match account.checked_sub(TUNNEL_ACCOUNTS) {
             Some(tunnel) => self.tunnels.get(usize::from(tunnel)).map(|tunnel| tunnel.flows),
-            None => self.neighbours.neighbour(account).map(|neighbour| neighbour.flows),
+            None => self.neighbours.flows_of_host(account),
         }
     }
 }
@@ -336,6 +344,16 @@ impl Datapath<'_> {
     /// Our addresses on `hop`, up or down, but for the link-local one.
     fn addresses6(&self, hop: Hop) -> &[Network6] {
         self.v6.addresses.get(hop.index()).map_or(&[], |addresses| addresses.as_slice())
+    }
+
+    /// [`addresses6`](Self::addresses6), for who is outside, and our link-local address in front of them, while the link is up.
+    pub(crate) fn own_ipv6(&self, hop: Hop) -> Option<(Ipv6Address, impl Iterator<Item = Ipv6Cidr>)> {
+        let link = self.link6(hop).filter(|link| link.is_up() && link.local != UNSPECIFIED)?;
+        let addresses = self.addresses6(hop).iter();
+        Some((
+            address6(&link.local),
+            addresses.map(|own| Ipv6Cidr::new(address6(&own.address), own.prefix_len)),
+        ))
     }
 
     // Time.

@@ -198,6 +198,23 @@ impl<'a> NeighbourTable6<'a> {
         }
     }
 
+    /// Whether two places are one station's: the same, or with the same hardware address on the same link.
+    pub(crate) fn is_same_host(&self, place: u8, other: u8) -> bool {
+        let same = |one: &Neighbour6, two: &Neighbour6| {
+            one.hop == two.hop && one.reachable().is_some_and(|mac| two.reachable() == Some(mac))
+        };
+        place == other
+            || self.neighbour(place).zip(self.neighbour(other)).is_some_and(|(one, two)| same(one, two))
+    }
+
+    /// Flows on the accounts of all addresses of the station at a place.
+    pub(crate) fn flows_of_host(&self, place: u8) -> Option<u16> {
+        self.neighbour(place)?;
+        let accounts =
+            self.iter().filter(|(other, known)| known.flows > 0 && self.is_same_host(place, *other));
+        Some(accounts.fold(0, |flows: u16, (_, known)| flows.saturating_add(known.flows)))
+    }
+
     /// `mac` says that it has `address`. An advertisement that nobody asked for is no answer, and one without Override adds to
     /// what is known, but does not change it.
     pub(crate) fn handle_claim(

@@ -49,7 +49,7 @@ impl<'p> Datapath<'p> {
     /// Puts the link's header before the packet.
     fn send_framed6(&mut self, hop: Hop, mac: Mac, mut frame: Frame<'p>) -> Result<Outcome<'p>, Dropped> {
         let link = self.v6.links.get(hop.index()).ok_or(Dropped::NetworkDown)?;
-        if let Some(traffic) = self.traffic.get_mut(hop.index()) {
+        if let Some(traffic) = self.v6.traffic.get_mut(hop.index()) {
             traffic.count_sent(frame.len());
         }
         if !link.framing.push(&mut frame, mac) {

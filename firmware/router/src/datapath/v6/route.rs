@@ -21,10 +21,13 @@ pub(super) struct Target {
 
 impl Datapath<'_> {
     /// Where packets from `source` to `destination` go. `from` is where they come from: a WAN's own stack speaks through its WAN
-    /// alone, and to the LAN.
+    /// and the tunnels over it alone, and to the LAN.
     pub(super) fn route6(&self, from: Hop, source: &Address, destination: &Address) -> Option<Target> {
         let may_use = |hop: Hop| match from.kind() {
-            HopKind::Stack(wan) => hop == Hop::wan(wan) || hop == Hop::LAN,
+            HopKind::Stack(wan) => match hop.kind() {
+                HopKind::Tunnel(id) => self.tunnel(id).is_some_and(|tunnel| tunnel.wan == Hop::wan(wan)),
+                _ => hop == Hop::wan(wan) || hop == Hop::LAN,
+            },
             _ => true,
         };
         let is_up = |hop: Hop| hop == Hop::NONE || self.link6(hop).is_some_and(super::Link::is_up);

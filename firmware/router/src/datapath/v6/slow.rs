@@ -26,7 +26,7 @@ impl<'p> Datapath<'p> {
     ) -> Result<Outcome<'p>, Dropped> {
         let Arrival { hop, at, room, to_group, .. } = arrival;
         let packet = Packet6::parse(frame.bytes(), at, room)?;
-        if let Some(traffic) = self.traffic.get_mut(hop.index()) {
+        if let Some(traffic) = self.v6.traffic.get_mut(hop.index()) {
             traffic.count_received(packet.len);
         }
         check_scopes(&packet)?;

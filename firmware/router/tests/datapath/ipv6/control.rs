@@ -3,9 +3,9 @@
 use gatelet_proto::dhcpv6::client::Config;
 use gatelet_proto::dhcpv6::duid_ll;
 use gatelet_proto::ra::modified_eui_64;
-use gatelet_proto::sixinfour::Tunnel;
 use gatelet_proto::sixinfour::liveness::State;
-use gatelet_router::{TunnelId, WanId};
+use gatelet_proto::sixinfour::{Routed, Tunnel};
+use gatelet_router::{Captive, Command, Dropped, Ipv6Event, RouterEvent, TunnelId, Via, WanId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::dhcpv6::{self, MessageType, OptionCode, StatusCode};
 use gatelet_wire::icmpv6::{self, Echo};
@@ -19,7 +19,7 @@ use smoltcp::wire::{
 
 use crate::house::{FIBRE_MAC, House, LAN_MAC, OURS, WAN};
 use crate::house6::{FAR6, WEB6, mac6};
-use crate::packets6::{neighbour, udp6};
+use crate::packets6::{neighbour, udp6, with_hop_limit};
 
 /// The concentrator's link-local address, and what it delegates.
 const BRAS: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xB);
@@ -84,6 +84,17 @@ impl House {
         Some((said.router_lifetime_seconds, prefixes.collect()))
     }
 
+    /// The portal's API of the newest advertisement for all.
+    fn named_portal(&mut self) -> Option<String> {
+        let all = std::mem::take(&mut self.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last()?.1).expect("well-formed");
+        let uri = packet.options().find_map(|option| match option {
+            NdOption::CaptivePortal(uri) => Some(uri.to_vec()),
+            _ => None,
+        });
+        uri.map(|uri| String::from_utf8(uri).expect("text"))
+    }
+
     /// A house whose line has delegated [`FIRST`].
     fn with_delegation() -> Self {
         let mut house = Self::with_control6();
@@ -105,8 +116,8 @@ impl House {
     }
 }
 
-fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
-    let said = RouterAdvertisement {
+const fn said(lifetime: u16) -> RouterAdvertisement {
+    RouterAdvertisement {
         hop_limit: 64,
         is_managed: true,
         has_other: true,
@@ -114,9 +125,12 @@ fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
         router_lifetime_seconds: lifetime,
         reachable_time_ms: 0,
         retrans_timer_ms: 0,
-    };
+    }
+}
+
+fn advertisement(lifetime: u16, prefix: Option<Ipv6Address>) -> Vec<u8> {
     let mut buffer = [0; 300];
-    let message = ndp::Message::RouterAdvertisement(said);
+    let message = ndp::Message::RouterAdvertisement(said(lifetime));
     let mut writer = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &message);
     if let Some(prefix) = prefix {
         writer.prefix(&PrefixInformation {
@@ -209,6 +223,45 @@ fn a_line_gives_a_prefix_and_the_lan_has_it() {
     house.check_tables();
 }
 
+/// The router's own stack asks somebody from the address that it has been told, and hears the answer.
+fn stack_reaches(house: &mut House, over: fn(&mut House) -> usize) -> bool {
+    let own = house.router.ipv6_access(WAN).expect("a way out").address;
+    over(house);
+    house.wan_stack_sends(&with_hop_limit(udp6((own, 6000), (WEB6, 53), b"question"), 64));
+    house.settle();
+    over(house) == 1
+}
+
+#[test]
+fn the_routers_own_stack_has_the_lines_address() {
+    let mut house = House::with_control6();
+    assert_eq!(house.router.ipv6_access(WAN), None);
+    let (_, messages) = house.asks();
+    house.hears_reply(&messages[0].1, &[FIRST]);
+    assert_eq!(house.router.ipv6_access(WAN), None, "nobody to send to");
+    house.hears_router(1800, None);
+    // The line gives a prefix and no address: one out of the prefix, with the link's interface identifier (RFC 7084 WAA-7).
+    let local = house.router.wan(WAN).and_then(|status| status.ipv6).expect("up").local;
+    let own = gatelet_proto::ra::with_interface_id(FIRST, local);
+    let access = house.router.ipv6_access(WAN).expect("a way out");
+    assert_eq!((access.address, access.via, access.dns), (own, Via::Wan(WAN), [None; 3]));
+    assert_eq!(house.router.ipv6_addresses(WAN).collect::<Vec<_>>(), [Ipv6Cidr::new(own, 128)]);
+    assert!(stack_reaches(&mut house, over_wan));
+    house.internet6_sends(&udp6((WEB6, 53), (own, 6000), b"answer"));
+    assert_eq!(house.stacks6_got().len(), 1);
+    let uninvited =
+        house.dropped_by(|house| house.internet6_sends(&udp6((WEB6, 54), (own, 6000), b"answer")));
+    assert_eq!(uninvited, [(Dropped::Uninvited, 1)]);
+    // An address of the line's own is the better one.
+    house.hears_router(1800, Some(SECOND));
+    let own = gatelet_proto::ra::with_interface_id(SECOND, local);
+    assert_eq!(house.router.ipv6_access(WAN).map(|access| access.address), Some(own));
+    assert!(stack_reaches(&mut house, over_wan));
+    house.redial(OURS);
+    assert_eq!(house.router.ipv6_access(WAN), None, "the last session's prefix is not known to be good");
+    house.check_tables();
+}
+
 #[test]
 fn a_redial_keeps_the_prefix_if_it_is_still_good() {
     let mut house = House::with_delegation();
@@ -252,12 +305,56 @@ fn a_redial_with_another_prefix_deprecates_the_old_one() {
 #[test]
 fn a_captive_portal_withdraws_the_way_out() {
     let mut house = House::with_delegation();
-    house.router.set_captive(house.now, WAN, true);
+    house.router.set_captive(house.now, WAN, Captive::All);
     house.run_secs(4);
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0));
-    house.router.set_captive(house.now, WAN, false);
+    assert!(house.reaches(FIRST, over_wan), "who sends all the same is not in the way");
+    house.router.set_captive(house.now, WAN, Captive::Ipv4);
     house.run_secs(4);
-    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800), "IPv6 gets through");
+    house.router.set_captive(house.now, WAN, Captive::No);
+    house.run_secs(4);
+    assert_eq!(house.advertised(), None, "no news");
+}
+
+/// RFC 8910 §2.2 and §2.3.
+#[test]
+fn the_portal_that_a_line_names_is_the_lans_too() {
+    let mut house = House::with_delegation();
+    house.run_secs(60);
+    house.v6.advertisements.clear();
+    let mut buffer = [0; 300];
+    let router = ndp::Message::RouterAdvertisement(said(1800));
+    let len = ndp::Writer::new(&mut buffer, BRAS, ALL_NODES, &router)
+        .captive_portal(b"https://portal.example/api")
+        .finish()
+        .unwrap();
+    house.internet6_sends(&buffer[..len]);
+    house.settle();
+    assert_eq!(house.router.captive_portal_uri(WAN), "https://portal.example/api");
+    house.run_secs(4);
+    assert_eq!(house.named_portal(), Some("https://portal.example/api".into()));
+    let server = house.router.dhcp_server().expect("there is a LAN");
+    assert_eq!(server.captive_portal_uri(), "https://portal.example/api");
+    let host = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
+    house.v6.any_limit = true;
+    house.lan6_packets();
+    let len =
+        dhcpv6::Writer::new(&mut buffer, MessageType::InformationRequest, dhcpv6::TransactionId([1, 2, 3]))
+            .option_request(&[OptionCode::CAPTIVE_PORTAL])
+            .finish()
+            .unwrap();
+    house.lan6_says(host, &datagram((host, 546), (dhcpv6::ALL_SERVERS, 547), &buffer[..len]));
+    house.settle();
+    let answers = house.lan6_packets();
+    let message = dhcpv6::Message::parse(&answers[0][48..]).unwrap();
+    let uri = message.options().value(OptionCode::CAPTIVE_PORTAL).unwrap();
+    assert_eq!(uri, Some(&b"https://portal.example/api"[..]));
+    // With the line it is gone.
+    house.redial(OURS);
+    house.run_secs(4);
+    assert_eq!(house.router.captive_portal_uri(WAN), "");
+    assert_eq!(house.named_portal(), None);
 }
 
 #[test]
@@ -370,6 +467,86 @@ fn hosts_that_ask_are_answered() {
 }
 
 #[test]
+fn a_far_end_moves() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    let [first, second] = [41, 42].map(|last| Ipv4Address::new(192, 0, 2, last));
+    let (own, peer) = (
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 2),
+        Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 1),
+    );
+    let tunnel = Tunnel {
+        routed: Routed::Server { prefix: Some(Ipv6Cidr::new(FIRST, 64)) },
+        ..Tunnel::client(first, Ipv6Cidr::new(own, 64), peer, None)
+    };
+    let id = TunnelId(1);
+    assert!(!house.router.move_tunnel(house.now, id, second), "there is none");
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    let pinged = |house: &mut House| {
+        house.internet_packets();
+        house.run_secs(20);
+        let outer = house.internet_packets().into_iter().filter(|packet| packet[9] == 41);
+        let mut to: Vec<_> = outer.map(|packet| packet[19]).collect();
+        to.dedup();
+        to
+    };
+    assert_eq!(pinged(&mut house), [41]);
+    for nobody in [Ipv4Address::UNSPECIFIED, Ipv4Address::new(224, 0, 0, 1)] {
+        assert!(!house.router.move_tunnel(house.now, id, nobody));
+    }
+    house.router.handle_command(house.now, Command::MoveTunnel { tunnel: id, remote: second });
+    let moved = RouterEvent::Ipv6(Ipv6Event::TunnelMoved { tunnel: id, remote: second });
+    assert_eq!(std::iter::from_fn(|| house.router.poll_event()).filter(|event| *event == moved).count(), 1);
+    assert_eq!(pinged(&mut house), [42]);
+    let from = |remote| {
+        let mut echo = [0; 100];
+        let asked = Echo { identifier: 1, sequence_number: 1, data: b"" };
+        let len = asked.emit(&mut echo, icmpv6::ECHO_REQUEST, peer, own, 64).unwrap();
+        crate::packets::ip(41, remote, OURS, &echo[..len])
+    };
+    let dropped = house.dropped_by(|house| house.internet_sends(&from(first)));
+    assert_eq!(dropped.len(), 1, "where it was, it is not any more");
+    house.internet_sends(&from(second));
+    // The settings are applied once more, as they were: it stays.
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    assert_eq!(pinged(&mut house), [42]);
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&Tunnel { ttl: 64, ..tunnel })));
+    assert_eq!(pinged(&mut house), [41]);
+}
+
+#[test]
+fn without_servers_of_the_owners_the_router_is_named() {
+    let named = |house: &mut House| {
+        house.run_secs(60);
+        let all = std::mem::take(&mut house.v6.advertisements);
+        let packet = ndp::Packet::parse(&all.last().expect("an advertisement").1).unwrap().options();
+        let of = |option| match option {
+            NdOption::Rdnss { lifetime_seconds, servers } => {
+                servers.map(|server| (server, lifetime_seconds > 0)).collect()
+            }
+            _ => Vec::new(),
+        };
+        packet.flat_map(of).collect::<Vec<(Ipv6Address, bool)>>()
+    };
+    let own = |prefix: Ipv6Address| {
+        let low = u64::from_be_bytes(modified_eui_64(LAN_MAC));
+        Ipv6Address::from_bits(prefix.to_bits() | u128::from(low))
+    };
+    let near = own(Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0));
+    let mut house = House::with_control6();
+    house.run_secs(10);
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.count()), (near, 0));
+    let mut house = House::with_delegation();
+    let (local, others) = house.router.lan_ipv6().unwrap();
+    assert_eq!((local, others.collect::<Vec<_>>()), (near, vec![Ipv6Cidr::new(own(FIRST), 64)]));
+    assert_eq!(named(&mut house), [(own(FIRST), true), (near, true)]);
+    let dns = [Ipv6Address::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53)];
+    assert!(house.router.advertise_ipv6(house.now, &dns));
+    assert_eq!(named(&mut house)[0], (dns[0], true));
+}
+
+#[test]
 fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     let mut house = House::new();
     house.any_ttl = true;
@@ -396,13 +573,27 @@ fn a_tunnel_is_watched_and_gives_the_lan_its_prefix() {
     house.internet_sends(&crate::packets::ip(41, remote, OURS, &answer[..len]));
     house.settle();
     assert_eq!(house.router.tunnel_state(id), Some(State::Up));
+    let access = house.router.ipv6_access(WAN).expect("through the tunnel");
+    assert_eq!((access.address, access.via, access.mtu), (own, Via::Tunnel(id), 1472));
+    assert!(stack_reaches(&mut house, |house| over_tunnel(house, WEB6).len()));
+    let answer = with_hop_limit(udp6((WEB6, 53), (own, 6000), b"answer"), 60);
+    house.internet_sends(&crate::packets::ip(41, remote, OURS, &answer));
+    assert_eq!(house.stacks6_got().len(), 1);
     house.run_secs(4);
     assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
     assert!(house.reaches(FIRST, |house| over_tunnel(house, WEB6).len()));
-    house.run_secs(60);
+    house.router.set_captive(house.now, WAN, Captive::Ipv4);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "up or not");
+    house.router.set_captive(house.now, WAN, Captive::No);
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    house.run_secs(52);
     assert_eq!(house.router.tunnel_state(id), Some(State::Down));
+    assert_eq!(house.router.ipv6_access(WAN), Some(access), "whoever looks through it finds that out");
     assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "hosts fall back");
     assert!(house.router.set_up_tunnel(house.now, id, WAN, None));
+    assert_eq!(house.router.ipv6_access(WAN), None);
     house.run_secs(4);
     let (_, prefixes) = house.advertised().unwrap();
     assert_eq!((prefixes[0].0, prefixes[0].1), (lan(FIRST), 0), "deprecated");
@@ -425,4 +616,183 @@ fn what_is_not_there_cannot_be_used() {
     assert_eq!(house.router.ipv6_addresses(WAN).count(), 0);
     let own = gatelet_proto::ra::link_local(modified_eui_64(LAN_MAC));
     assert_ne!(own, FAR6);
+}
+
+/// A /64 as it is kept over a reboot.
+fn kept(prefix: Ipv6Address) -> u64 {
+    (prefix.to_bits() >> 64) as u64
+}
+
+#[test]
+fn a_prefix_from_before_a_reboot_is_deprecated_if_there_is_another_one() {
+    let mut house = House::new();
+    house.router.remember_ipv6_prefixes(&[kept(SECOND)]);
+    assert!(house.router.acquire_ipv6(house.now, WAN, Some(Config::new(duid_ll(LAN_MAC)))));
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    house.settle();
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((0, vec![])), "it may still be there");
+    let (_, messages) = house.asks();
+    house.hears_router(1800, None);
+    house.hears_reply(&messages[0].1, &[FIRST]);
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().unwrap();
+    assert_eq!(lifetime, 1800);
+    assert!(prefixes.contains(&(lan(FIRST), 2700, 5400)), "{prefixes:?}");
+    assert!(prefixes.iter().any(|said| said.0 == lan(SECOND) && said.1 == 0), "{prefixes:?}");
+    let known = house.router.poll_ipv6_prefixes().expect("one more");
+    assert_eq!(
+        known.as_slice(),
+        [kept(SECOND), kept(FIRST)],
+        "the old one may be needed after the next reboot"
+    );
+    assert_eq!(house.router.poll_ipv6_prefixes(), None);
+    house.check_tables();
+}
+
+#[test]
+fn a_prefix_from_before_a_reboot_that_is_there_again_is_nothing_new() {
+    let mut house = House::new();
+    house.router.remember_ipv6_prefixes(&[kept(FIRST)]);
+    assert!(house.router.acquire_ipv6(house.now, WAN, Some(Config::new(duid_ll(LAN_MAC)))));
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    house.settle();
+    let (_, messages) = house.asks();
+    house.hears_router(1800, None);
+    house.hears_reply(&messages[0].1, &[FIRST]);
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((1800, vec![(lan(FIRST), 2700, 5400)])));
+    assert_eq!(house.router.poll_ipv6_prefixes(), None, "the flash is not worn");
+}
+
+#[test]
+fn what_the_owner_wants_may_change_while_the_line_is_up() {
+    let mut house = House::with_delegation();
+    let local = Ipv6Address::new(0xfd12, 0x3456, 0x789a, 0, 0, 0, 0, 0);
+    house.router.set_local_ipv6_prefix(house.now, Some(Ipv6Cidr::new(local, 48)));
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().unwrap();
+    assert_eq!(lifetime, 1800);
+    assert!(prefixes.contains(&(lan(local), 2700, 5400)), "{prefixes:?}");
+    assert!(!house.reaches(local, over_wan), "the Internet does not know it");
+    // What is wanted already is not asked for anew.
+    house.asks();
+    let config = Config::new(duid_ll(LAN_MAC));
+    assert!(house.router.acquire_ipv6(house.now, WAN, Some(config.clone())));
+    house.run_secs(4);
+    assert_eq!((house.asks().1.len(), house.advertised()), (0, None));
+    house.router.stop_advertising_ipv6(house.now);
+    house.run_secs(4);
+    let (lifetime, prefixes) = house.advertised().unwrap();
+    assert_eq!((lifetime, prefixes.len()), (0, 2));
+    assert!(prefixes.iter().all(|said| said.1 == 0), "{prefixes:?}");
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    // Another length: the carrier is asked again.
+    let wants_prefix = Some(Ipv6Cidr::new(Ipv6Address::UNSPECIFIED, 60));
+    assert!(house.router.acquire_ipv6(house.now, WAN, Some(Config { wants_prefix, ..config })));
+    house.run_secs(2);
+    let (_, messages) = house.asks();
+    assert_eq!(messages[0].0, MessageType::Solicit);
+    house.check_tables();
+}
+
+#[test]
+fn a_shared_prefix_may_be_unwanted() {
+    let mut house = House::with_control6();
+    assert!(house.router.share_ipv6_prefix(house.now, WAN, false));
+    let (_, messages) = house.asks();
+    house.hears_router(1800, Some(SECOND));
+    house.hears_reply(&messages[0].1, &[]);
+    house.run_secs(4);
+    assert_eq!(house.advertised(), Some((0, vec![])));
+    assert!(house.router.share_ipv6_prefix(house.now, WAN, true));
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+}
+
+#[test]
+fn a_tunnel_that_is_not_watched_is_a_way_out_at_once() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    assert!(house.router.advertise_ipv6(house.now, &[]));
+    let own = Ipv6Cidr::new(Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x11), 127);
+    let peer = Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x10);
+    let remote = Ipv4Address::new(192, 0, 2, 41);
+    let tunnel = Tunnel::client(remote, own, peer, Some(Ipv6Cidr::new(FIRST, 48)));
+    let id = TunnelId(0);
+    assert!(!house.router.watch_tunnel(house.now, id, false), "there is none");
+    assert!(house.router.set_up_tunnel(house.now, id, WAN, Some(&tunnel)));
+    let since = house.now;
+    assert!(house.router.watch_tunnel(house.now, id, false));
+    house.run_secs(4);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(1800));
+    assert_eq!(over_tunnel(&mut house, peer).len(), 0);
+    let status = house.router.tunnel(id).expect("it is there");
+    assert_eq!((status.local, status.mtu, status.far_end), (Some(OURS), Some(1472), None));
+    assert_eq!((status.since, status.echoes), (since, [0, 0]));
+    house.run_secs(60);
+    assert!(house.router.watch_tunnel(house.now, id, true));
+    house.run_secs(20);
+    assert_eq!(house.router.tunnel(id).unwrap().far_end, Some(State::Down));
+    assert!(house.router.tunnel(id).unwrap().since > since);
+    assert_eq!(house.advertised().map(|heard| heard.0), Some(0), "nobody has answered");
+}
+
+/// A provider that routes a prefix to us, of which neither an advertisement nor DHCPv6 tells: it is our client's.
+#[test]
+fn a_servers_client_gets_out_by_the_line() {
+    let mut house = House::with_delegation();
+    house.any_ttl = true;
+    let own = Ipv6Cidr::new(Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x10), 127);
+    let peer = Ipv6Address::new(0x2001, 0xdb8, 0x41, 0, 0, 0, 0, 0x11);
+    let client = Ipv4Address::new(192, 0, 2, 41);
+    let prefix = Some(Ipv6Cidr::new(SECOND, 48));
+    let tunnel = Tunnel { routed: Routed::Server { prefix }, ..Tunnel::client(client, own, peer, None) };
+    assert!(house.router.set_up_tunnel(house.now, TunnelId(0), WAN, Some(&tunnel)));
+    house.settle();
+    over_wan(&mut house);
+    for source in [peer, Ipv6Address::from_bits(SECOND.to_bits() | 5 << 64 | 0x10)] {
+        let inner = udp6((source, 5000), (WEB6, 53), b"hello");
+        house.internet_sends(&crate::packets::ip(41, client, OURS, &inner));
+        house.settle();
+        assert_eq!(over_wan(&mut house), 1, "{source}");
+    }
+    let stranger = Ipv6Address::new(0x2001, 0xdb8, 0x42, 0, 0, 0, 0, 1);
+    let inner = udp6((stranger, 5000), (WEB6, 53), b"hello");
+    house.internet_sends(&crate::packets::ip(41, client, OURS, &inner));
+    house.settle();
+    assert_eq!(over_wan(&mut house), 0);
+    house.check_tables();
+}
+
+#[test]
+fn a_server_answers_on_its_line_for_a_client_if_it_is_to() {
+    let mut house = House::new();
+    house.any_ttl = true;
+    house.v6.any_limit = true;
+    house.add_fibre();
+    let fibre = WanId(1);
+    assert!(house.router.acquire_ipv6(house.now, fibre, Some(Config::new(duid_ll(FIBRE_MAC)))));
+    house.run_secs(2);
+    house.v6.hosts = vec![BRAS];
+    house.fibre6_sends(mac6(BRAS), &advertisement(1800, Some(SECOND)));
+    let own = Ipv6Cidr::new(Ipv6Address::from_bits(SECOND.to_bits() | 0x10), 127);
+    let peer = Ipv6Address::from_bits(SECOND.to_bits() | 0x11);
+    let client = Ipv4Address::new(192, 0, 2, 41);
+    let tunnel =
+        Tunnel { routed: Routed::Server { prefix: None }, ..Tunnel::client(client, own, peer, None) };
+    assert!(house.router.set_up_tunnel(house.now, TunnelId(0), fibre, Some(&tunnel)));
+    house.run_secs(2);
+    let option = [&[1, 1], &mac6(BRAS).0[..]].concat();
+    let asked = neighbour(BRAS, ndp::solicited_node(peer), 135, 0, peer, &option);
+    for is_proxied in [false, true] {
+        assert!(house.router.proxy_tunnel(house.now, TunnelId(0), is_proxied));
+        house.ndp_seen();
+        house.fibre6_sends(mac6(BRAS), &asked);
+        house.run_secs(4);
+        let answers = house.ndp_seen();
+        let is_answered = answers.iter().any(|said| said.contains(&format!("I have {peer}")));
+        assert_eq!(is_answered, is_proxied, "{answers:?}");
+    }
+    house.check_tables();
 }

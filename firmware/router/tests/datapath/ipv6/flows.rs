@@ -297,6 +297,26 @@ fn tables_are_bounded() {
     house.check_tables();
 }
 
+/// A new address for every hundred flows (RFC 8981 privacy addresses, or malice) does not get a host more of the table.
+#[test]
+fn a_host_of_many_addresses_has_one_quota() {
+    let mut house = House::with_ipv6();
+    house.lan6_sends(BOB6, &udp6((BOB6, 1), (WEB6, 53), b"x"));
+    for n in 0..40_u16 {
+        let mut octets = ANN6.octets();
+        octets[14..].copy_from_slice(&(0x100 + n).to_be_bytes());
+        for port in 1000..1016 {
+            let packet = udp6((octets.into(), port), (WEB6, 53), b"x");
+            house.lan_frame(mac6(ANN6), LAN_MAC, 0x86DD, &packet);
+        }
+    }
+    house.check_tables();
+    assert_eq!(house.table_use().flows6, 64 + 1, "a quarter of 256, and Bob's");
+    house.internet6_got();
+    house.internet6_sends(&udp6((WEB6, 53), (BOB6, 1), b"y"));
+    assert_eq!(house.lan6_frames().last().map(|(to, _)| *to), Some(mac6(BOB6)));
+}
+
 /// A frame for a group that carries a packet for one host is nobody's (RFC 1812 §5.3.4, for IPv6 too).
 #[test]
 fn frames_for_groups_are_not_forwarded() {

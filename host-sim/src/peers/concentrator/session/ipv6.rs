@@ -45,6 +45,8 @@ pub struct Ipv6Access {
     pub preferred: Duration,
     /// Whether who redials gets the prefixes he had.
     pub keeps_prefix: bool,
+    /// The captive portal that its advertisements name (RFC 8910).
+    pub portal: Option<String>,
 }
 
 impl Default for Ipv6Access {
@@ -60,6 +62,7 @@ impl Default for Ipv6Access {
             rapid_commit: true,
             preferred: Duration::from_secs(3600),
             keeps_prefix: false,
+            portal: None,
         }
     }
 }
@@ -160,6 +163,8 @@ impl Routes {
             prefixes: line.into_iter().chain(former).collect(),
             dns: if self.access.rdnss { DNS6.to_vec() } else { Vec::new() },
             dns_lifetime: self.access.router_lifetime,
+            old_dns: Vec::new(),
+            portal: self.access.portal.clone(),
         };
         advertisement.emit(router, ndp::ALL_NODES)
     }
