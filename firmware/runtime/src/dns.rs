@@ -44,7 +44,7 @@ use crate::{Gatelet, Session, clock};
 /// twice as many as the longest answer), and messages of `MESSAGE` bytes, the two of TCP's length (RFC 1035 §4.2.2) among them: at
 /// least two more than [`UDP_PAYLOAD_SIZE`]. A longer answer cannot be fetched.
 ///
-/// 13 KB, 3 KB more for each query, four messages, and the arena.
+/// 11 KB, 3 KB more for each query, four messages, and the arena.
 pub struct DnsSpace<const QUERIES: usize, const ARENA: usize, const MESSAGE: usize = LONGEST_MESSAGE> {
     entries: [[CacheEntry; CACHED]; QUERIES],
     arena: [u8; ARENA],
@@ -52,7 +52,7 @@ pub struct DnsSpace<const QUERIES: usize, const ARENA: usize, const MESSAGE: usi
     waiters: [[Waiter; WAITERS]; QUERIES],
     clients: [ClientRate; CLIENTS],
     upstream: [UdpSpace<1, 1280, 384>; QUERIES],
-    lan: UdpSpace<8, 2048, 4096>,
+    lan: UdpSpace<8, 2048, 2560>,
     tcp: [TcpSpace<512, 1024, MESSAGE>; TCP_CLIENTS],
     upstream_tcp: TcpSpace<1536, 512, MESSAGE>,
     /// What is being read or written.
