@@ -25,7 +25,9 @@ use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services, UpdateDesk, UpdateSpace,
+};
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -77,14 +79,24 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
+    static UPDATES: StaticCell<UpdateSpace> = StaticCell::new();
+    static UPDATE_DESK: StaticCell<UpdateDesk<NoopRawMutex>> = StaticCell::new();
     static WAN_SOCKETS: StaticCell<
-        StackResources<{ Names::WAN_SOCKETS + 3 + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS }>,
+        StackResources<
+            {
+                Names::WAN_SOCKETS
+                    + UpdateSpace::WAN_SOCKETS
+                    + 3
+                    + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS
+            },
+        >,
     > = StaticCell::new();
-    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
     static CHECKS: StaticCell<Checks> = StaticCell::new();
     static PROBES: ConstStaticCell<Probes> =
         ConstStaticCell::new([const { ProbeSpace::new() }; FAMILIES.len()]);
     static OWN_PROBES: ConstStaticCell<OwnProbes> = ConstStaticCell::new(OwnProbes::new());
+    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + UpdateSpace::LAN_SOCKETS }>> =
+        StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
     static DESK: StaticCell<Desk> = StaticCell::new();
     static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
@@ -126,6 +138,7 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
 
     let board = BOARD.init_with(|| Gatelet::new(pool));
     board.lend_settings(desk);
+    board.lend_tunnel_updates(UPDATE_DESK.init_with(UpdateDesk::new));
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
@@ -137,7 +150,8 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
-    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
+    let updates = Some(UPDATES.init_with(UpdateSpace::new));
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, updates, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);

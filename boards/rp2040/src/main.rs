@@ -179,7 +179,8 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
-    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
+    // For what keeps tunnels together when an end of them moves, there is no memory left.
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, updates: None, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);

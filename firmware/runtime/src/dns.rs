@@ -496,8 +496,9 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     async fn serve_tcp(&self, number: u8, socket: &mut TcpSocket<'_>) -> ! {
         let mailbox = &self.tcp[usize::from(number)];
         loop {
+            // From the first SYN on: who never answers ours must not hold the place.
+            socket.set_timeout(Some(IDLE));
             if socket.accept(PORT).await.is_ok() {
-                socket.set_timeout(Some(IDLE));
                 if let Some(remote) = socket.remote_endpoint() {
                     self.serve_connection(number, remote, socket, mailbox).await;
                 }

@@ -189,7 +189,7 @@ impl Advertisement {
             if !servers.is_empty() {
                 body.extend_from_slice(&[RDNSS, 1 + 2 * servers.len() as u8, 0, 0]);
                 body.extend_from_slice(&seconds(lifetime));
-                servers.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+                body.extend(servers.iter().flat_map(Ipv6Address::octets));
             }
         }
         if let Some(uri) = &self.portal {

@@ -213,9 +213,9 @@ impl UpdateFile {
         if serves {
             return Some(TunnelUpdate::Hear(Entry { account, hostname, remote }));
         }
-        let server = self.server.clone().or(remote.map(|remote| remote.to_string()))?;
+        let broker = self.server.clone().or(remote.map(|remote| remote.to_string()))?;
         Some(TunnelUpdate::Tell(UpdateConfig {
-            server: server.as_str().try_into().ok()?,
+            server: broker.as_str().try_into().ok()?,
             port: HTTP,
             hostname,
             account,
