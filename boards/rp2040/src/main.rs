@@ -50,8 +50,8 @@ const HOSTS: usize = 24;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 3;
-const ANSWERS: usize = 3 * 1024;
+const QUERIES: usize = 2;
+const ANSWERS: usize = 2560;
 /// Four of them: no server sends longer answers by UDP, and very few by TCP.
 const MESSAGE: usize = 1280;
 /// Of which it is looked whether the Internet is there; 12 KB each.
