@@ -37,9 +37,7 @@ use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services, UpdateDesk, UpdateSpace,
-};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
 use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
@@ -103,24 +101,14 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
-    static UPDATES: StaticCell<UpdateSpace> = StaticCell::new();
-    static UPDATE_DESK: StaticCell<UpdateDesk<NoopRawMutex>> = StaticCell::new();
     static WAN_SOCKETS: StaticCell<
-        StackResources<
-            {
-                Names::WAN_SOCKETS
-                    + UpdateSpace::WAN_SOCKETS
-                    + 3
-                    + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS
-            },
-        >,
+        StackResources<{ Names::WAN_SOCKETS + 3 + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS }>,
     > = StaticCell::new();
     static CHECKS: StaticCell<Checks> = StaticCell::new();
     static PROBES: ConstStaticCell<Probes> =
         ConstStaticCell::new([const { ProbeSpace::new() }; FAMILIES.len()]);
     static OWN_PROBES: ConstStaticCell<OwnProbes> = ConstStaticCell::new(OwnProbes::new());
-    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + UpdateSpace::LAN_SOCKETS }>> =
-        StaticCell::new();
+    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
     static DESK: StaticCell<Desk> = StaticCell::new();
     static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
@@ -201,7 +189,6 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
 
     let board = BOARD.init_with(|| Gatelet::new(pool));
     board.lend_settings(desk);
-    board.lend_tunnel_updates(UPDATE_DESK.init_with(UpdateDesk::new));
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
@@ -213,8 +200,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
-    let updates = Some(UPDATES.init_with(UpdateSpace::new));
-    let services = Services { wan: WAN, wan_stack, lan_stack, names, updates, leases, settings: kept };
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wire(board, wired, wire).map_err(|_| TWICE)?);
     spawner.spawn(run_air(board, on_air, air).map_err(|_| TWICE)?);
     if is_station {

@@ -26,7 +26,8 @@ use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services, UpdateDesk, UpdateSpace,
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, PlainHttp, ProbeSpace, Services, UpdateDesk,
+    UpdateSpace,
 };
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -150,8 +151,9 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
-    let updates = Some(UPDATES.init_with(UpdateSpace::new));
-    let services = Services { wan: WAN, wan_stack, lan_stack, names, updates, leases, settings: kept };
+    let updates = run_updates(board, (lan_stack.0, wan_stack.0), UPDATES.init_with(UpdateSpace::new));
+    spawner.spawn(updates.map_err(|_| TWICE)?);
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
@@ -184,6 +186,15 @@ async fn run_services(
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+#[embassy_executor::task]
+async fn run_updates(
+    board: &'static Board,
+    stacks: (Stack<'static>, Stack<'static>),
+    space: &'static mut UpdateSpace,
+) -> ! {
+    board.run_tunnel_updates(WAN, stacks, PlainHttp, space).await
 }
 
 #[embassy_executor::task]

@@ -50,8 +50,8 @@ const HOSTS: usize = 24;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 2;
-const ANSWERS: usize = 2560;
+const QUERIES: usize = 3;
+const ANSWERS: usize = 3 * 1024;
 /// Four of them: no server sends longer answers by UDP, and very few by TCP.
 const MESSAGE: usize = 1280;
 /// Of which it is looked whether the Internet is there; 12 KB each.
@@ -180,7 +180,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
     // For what keeps tunnels together when an end of them moves, there is no memory left.
-    let services = Services { wan: WAN, wan_stack, lan_stack, names, updates: None, leases, settings: kept };
+    let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
