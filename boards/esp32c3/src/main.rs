@@ -12,6 +12,7 @@ use chacha20::ChaCha8Rng;
 use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
+use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
@@ -31,13 +32,15 @@ use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_hal::usb_serial_jtag::UsbSerialJtag;
 use esp_radio::wifi::{Interface, WifiController};
 use esp_storage::FlashStorage;
-use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, mix, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, make, mix, random, spawn};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+};
 use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
@@ -96,7 +99,8 @@ async fn main(spawner: Spawner) {
     }
 }
 
-/// Makes everything, and sets it going.
+/// Makes everything, and sets it going. Not a part of `main`, whose frame it would enlarge.
+#[inline(never)]
 fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
@@ -120,7 +124,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let software = SoftwareInterruptControl::new(p.SW_INTERRUPT);
     esp_rtos::start(TimerGroup::new(p.TIMG0).timer0, software.software_interrupt0);
     let now = gatelet_runtime::now();
-    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    let console = make(&CONSOLE, || Console::new(now, VERSION));
     if let Some(words) = LAST_WORDS.take() {
         console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
     }
@@ -132,10 +136,10 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let mut ledger = Ledger::new(ledger, 0..flash::LEDGER.len() as u32).map_err(|_| NO_ROOM)?;
     let mut leases = Leases::new(leases, 0..flash::LEASES.len() as u32).map_err(|_| NO_ROOM)?;
     let mut kept = Kept::new(kept, 0..flash::SETTINGS.len() as u32).map_err(|_| NO_ROOM)?;
-    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
-        console.log(now, Level::Warning, format_args!("{complaint}"));
-    }));
-    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+    let desk: &Desk = make(&DESK, || {
+        let mut complain = |complaint| console.log(now, Level::Warning, format_args!("{complaint}"));
+        SettingsDesk::new(block_on(load_settings(&mut kept, &mut complain)), SIDES)
+    });
 
     let pool = MEMORY.take().pool();
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
@@ -176,10 +180,10 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let (wired, on_air) = if is_station { (SIDES.lan, SIDES.wan) } else { (SIDES.wan, SIDES.lan) };
     let air = AirPort::new(air, pool, on_air).map_err(|_| "no frame for the radio")?;
 
-    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    let router = make(&ROUTER, || Router::new(pool, random(&mut rng)));
     router.add_port(wired, wire.hardware_address(), wire.max_frame_len());
     router.add_port(on_air, air.hardware_address(), air.max_frame_len());
-    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    router.lend_tables(make(&TABLES, TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
@@ -187,33 +191,32 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
     router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
-    let board = BOARD.init_with(|| Gatelet::new(pool));
+    let board = make(&BOARD, || Gatelet::new(pool));
     board.lend_settings(desk);
     let board: &Board = board;
-    let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let wan_stack = board.wan_stack(WAN, make(&WAN_SOCKETS, StackResources::new), rng.next_u64());
+    let lan_stack = board.lan_stack(make(&LAN_SOCKETS, StackResources::new), rng.next_u64());
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
+    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
     let usb = UsbSerialJtag::new(p.USB_DEVICE).into_async();
     let checks: &Checks =
-        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
-    spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = NAMES.init_with(DnsSpace::new);
+        make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    spawn(spawner, || run_checks(board, checks, wan_stack, PROBES.take(), checks_rng))?;
+    let names = make(&NAMES, DnsSpace::new);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
-    spawner.spawn(run_wire(board, wired, wire).map_err(|_| TWICE)?);
-    spawner.spawn(run_air(board, on_air, air).map_err(|_| TWICE)?);
+    spawn(spawner, || run_wire(board, wired, wire))?;
+    spawn(spawner, || run_air(board, on_air, air))?;
     if is_station {
-        spawner.spawn(run_station(radio).map_err(|_| TWICE)?);
+        spawn(spawner, || run_station(radio))?;
     }
-    spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
-    spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
-    spawner.spawn(run_console(board, console, talks, usb, memories, password).map_err(|_| TWICE)?);
-    spawner.spawn(
-        run_lamp(board, Output::new(p.GPIO8, gpio::Level::High, OutputConfig::default()))
-            .map_err(|_| TWICE)?,
-    );
-    spawner.spawn(run_vigil(board, TimerGroup::new(p.TIMG1).wdt).map_err(|_| TWICE)?);
+    spawn(spawner, || run_router(board, router, ledger))?;
+    spawn(spawner, || run_services(board, services, rng))?;
+    spawn(spawner, || run_console(board, console, talks, usb, memories, password))?;
+    spawn(spawner, || run_lamp(board, Output::new(p.GPIO8, gpio::Level::High, OutputConfig::default())))?;
+    spawn(spawner, || run_vigil(board, TimerGroup::new(p.TIMG1).wdt))?;
     Ok(())
 }
 
@@ -238,10 +241,16 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     esp_hal::system::software_reset()
 }
 
+/// A task of its own: see [`Gatelet::run_services`].
+#[embassy_executor::task]
+async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    join(wan.run(), lan.run()).await.0
+}
+
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
@@ -299,7 +308,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 const NO_ROOM: &str = "the flash's parts are too small";
-const TWICE: &str = "a task is spawned once";
 /// How long a terminal may take to read a line before there is a console.
 const PATIENCE_OF_READERS: Duration = Duration::from_millis(100);
 /// What `show version` says.
