@@ -5,6 +5,7 @@
 
 mod flash;
 mod wifi;
+mod wire;
 
 use core::panic::PanicInfo;
 
@@ -16,25 +17,22 @@ use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
-use embassy_time::{Duration, WithTimeout, block_for};
+use embassy_time::{Duration, WithTimeout};
 use embedded_hal::digital::PinState;
 use embedded_io_async::Write as _;
 use esp_hal::Async;
 use esp_hal::clock::CpuClock;
-use esp_hal::dma::{DmaRxBuf, DmaTxBuf};
-use esp_hal::gpio::{self, Input, InputConfig, Output, OutputConfig, Pull};
+use esp_hal::gpio::{self, Output, OutputConfig};
 use esp_hal::interrupt::software::SoftwareInterruptControl;
 use esp_hal::peripherals::{Peripherals, TIMG1};
 use esp_hal::rng::Rng as Noise;
-use esp_hal::spi::master::{Config as SpiConfig, Spi, SpiDmaBus};
-use esp_hal::time::Rate;
 use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_hal::usb_serial_jtag::UsbSerialJtag;
 use esp_radio::wifi::{Interface, WifiController};
 use esp_storage::FlashStorage;
 use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, make, mix, random, spawn};
 use gatelet_console::{Console, Level};
-use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
+use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
@@ -85,7 +83,6 @@ type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
-type WirePort = W5500<SpiDmaBus<'static, Async>, Output<'static>, Input<'static>>;
 type AirPort = DriverPort<'static, Interface<'static>>;
 
 #[esp_rtos::main]
@@ -145,28 +142,8 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
         pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
     }
-    let wire = {
-        let (rx, rx_descriptors, tx, tx_descriptors) = esp_hal::dma_buffers!(512);
-        let buffers = (DmaRxBuf::new(rx_descriptors, rx), DmaTxBuf::new(tx_descriptors, tx));
-        let (Ok(rx), Ok(tx)) = buffers else { return Err("no buffers for SPI") };
-        let config = SpiConfig::default().with_frequency(Rate::from_mhz(26));
-        let bus = Spi::new(p.SPI2, config)
-            .map_err(|_| "SPI2 is not as fast as that")?
-            .with_sck(p.GPIO6)
-            .with_mosi(p.GPIO7)
-            .with_miso(p.GPIO2)
-            .with_dma(p.DMA_CH0)
-            .with_buffers(rx, tx)
-            .into_async();
-        let mut reset = Output::new(p.GPIO5, gpio::Level::Low, OutputConfig::default());
-        // Data sheet of the W5500, section 5.5.1: 500 µs of reset, then 1 ms for the PLL to lock.
-        block_for(Duration::from_millis(1));
-        reset.set_high();
-        block_for(Duration::from_millis(2));
-        let select = Output::new(p.GPIO10, gpio::Level::High, OutputConfig::default());
-        let interrupt = Input::new(p.GPIO4, InputConfig::default().with_pull(Pull::Up));
-        W5500::new(bus, select, interrupt, ethernet_address()).map_err(|_| "no W5500 answers on SPI2")?
-    };
+    let pins = (p.GPIO6, p.GPIO7, p.GPIO2, p.GPIO10, p.GPIO4, p.GPIO5);
+    let wire = wire::port(p.SPI2, p.DMA_CH0, pins, ethernet_address())?;
     let password = block_on(wifi::password(&mut flash::part(flash, &flash::WIFI), &mut rng));
     let (radio, air, is_station) = desk
         .read(|settings| {
@@ -221,7 +198,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
 }
 
 #[embassy_executor::task]
-async fn run_wire(board: &'static Board, side: PortId, port: WirePort) -> ! {
+async fn run_wire(board: &'static Board, side: PortId, port: wire::Port) -> ! {
     board.run_port(side, port).await
 }
 
