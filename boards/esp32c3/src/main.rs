@@ -13,7 +13,6 @@ use chacha20::ChaCha8Rng;
 use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
-use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
@@ -38,6 +37,7 @@ use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
     DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+    run_stacks,
 };
 use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
@@ -176,7 +176,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
         return Err("too few frames");
     };
-    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
+    spawn(spawner, || run_own_stacks(wan_runner, lan_runner))?;
     let usb = UsbSerialJtag::new(p.USB_DEVICE).into_async();
     let checks: &Checks =
         make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
@@ -218,10 +218,9 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     esp_hal::system::software_reset()
 }
 
-/// A task of its own: see [`Gatelet::run_services`].
 #[embassy_executor::task]
-async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
-    join(wan.run(), lan.run()).await.0
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
 }
 
 #[embassy_executor::task]

@@ -16,7 +16,6 @@ use core::panic::PanicInfo;
 use chacha20::ChaCha8Rng;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
-use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_storage_async::nor_flash::ReadNorFlash;
@@ -28,7 +27,7 @@ use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
     DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, PlainHttp, ProbeSpace, Services,
-    UpdateDesk, UpdateSpace, WanRunner,
+    UpdateDesk, UpdateSpace, WanRunner, run_stacks,
 };
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -148,7 +147,7 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
         return Err("too few frames");
     };
-    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
+    spawn(spawner, || run_own_stacks(wan_runner, lan_runner))?;
     let (keyboard, screen) = uart::open();
     let checks: &Checks =
         make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
@@ -183,10 +182,9 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     machine::reset()
 }
 
-/// A task of its own: see [`Gatelet::run_services`].
 #[embassy_executor::task]
-async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
-    join(wan.run(), lan.run()).await.0
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
 }
 
 #[embassy_executor::task]

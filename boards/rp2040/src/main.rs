@@ -14,7 +14,6 @@ use chacha20::ChaCha8Rng;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
-use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_rp::Peripherals;
 use embassy_rp::clocks::RoscRng;
@@ -35,6 +34,7 @@ use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
     DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+    run_stacks,
 };
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
@@ -174,7 +174,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
         return Err("too few frames");
     };
-    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
+    spawn(spawner, || run_own_stacks(wan_runner, lan_runner))?;
     let (to_send, typed) = TYPED.take();
     let serial = usb::serial(&mut socket);
     spawn(spawner, || run_usb(socket.build()))?;
@@ -213,10 +213,9 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     cortex_m::peripheral::SCB::sys_reset()
 }
 
-/// A task of its own: see [`Gatelet::run_services`].
 #[embassy_executor::task]
-async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
-    join(wan.run(), lan.run()).await.0
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
 }
 
 #[embassy_executor::task]

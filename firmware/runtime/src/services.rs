@@ -1,8 +1,8 @@
-//! What a home router does beside routing, as one task: DNS, the time of day, who keeps leases and settings.
+//! What a home router does beside routing, as two tasks: its own two stacks; DNS, the time of day, who keeps leases and settings.
 
 use core::future::pending;
 
-use embassy_futures::join::join4;
+use embassy_futures::join::{join, join3};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use gatelet_router::WanId;
@@ -11,7 +11,7 @@ use heapless::{String, Vec};
 use rand_core::Rng;
 
 use crate::settings::SettingsStore;
-use crate::{DnsSpace, Gatelet, LeaseStore};
+use crate::{DnsSpace, Gatelet, LanRunner, LeaseStore, WanRunner};
 
 /// What the services work with, beside the [settings](Gatelet::lend_settings).
 pub struct Services<'a, L, S, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> {
@@ -34,9 +34,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// Runs all services, for ever, as the settings say; those of the DNS service and the time servers are read once. `rng` makes a
     /// generator that nobody can guess for each of them.
     ///
-    /// They share a task, since none of them is in the way of forwarded packets: when one wakes, all are looked at. What runs the
-    /// stacks ([`WanRunner::run`](crate::WanRunner::run), [`LanRunner::run`](crate::LanRunner::run)) must be another task: whoever
-    /// looks at a socket wakes its stack's runner, and a task with both would wake itself for ever.
+    /// They share a task, since none of them is in the way of forwarded packets: when one wakes, all are looked at. The stacks
+    /// have [another](run_stacks).
     ///
     /// # Panics
     /// If the WAN is not below `WANS`, or the stacks have no room for the sockets.
@@ -60,14 +59,19 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 None => pending().await,
             }
         };
-        let others = join4(
+        let others = join3(
             self.run_dns(wan, (lan_stack, wan_stack), dns, names, rng()),
             self.run_sntp(wan, wan_stack, &time_servers, rng()),
             self.run_leases(&mut leases),
-            keep,
         );
-        others.await.3
+        join(others, keep).await.1
     }
+}
+
+/// Runs the stacks, for ever, in a task of their own: whoever looks whether a socket has received something wakes its stack, so
+/// that in one task the two would wake each other without end.
+pub async fn run_stacks(wan: WanRunner<'_, '_>, lan: LanRunner<'_, '_>) -> ! {
+    join(wan.run(), lan.run()).await.0
 }
 
 /// As many as the settings have.
