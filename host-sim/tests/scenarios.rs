@@ -147,6 +147,7 @@ scenarios! {
     sit_server "sit-server"
     sit_update "sit-update"
     sit_update_server "sit-update-server"
+    console_first_boot "console-first-boot"
 }
 
 #[test]

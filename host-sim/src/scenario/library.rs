@@ -136,6 +136,7 @@ library! {
     "sit-server"
     "sit-update"
     "sit-update-server"
+    "console-first-boot"
 }
 
 /// All of them.
