@@ -184,7 +184,7 @@ fn a_script_types_at_the_console_of_a_simulated_router() {
     let router = SimulatedRouter::start(&["unicom", "--speed", "20"]);
     let stream = router.connect();
     type_until(&stream, "set system.host-name attic\rcommit\r", "Saved.");
-    type_until(&stream, "ping 192.0.2.80 1\r", "1 received");
+    type_until(&stream, "ping 192.0.2.80 1\r", "1 of 1 answered");
     // A reboot is one: the connection stays, as a serial line does.
     type_until(&stream, "reboot\ry", "Gatelet ");
     type_until(&stream, "show settings\r", "attic");

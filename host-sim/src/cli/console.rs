@@ -76,9 +76,8 @@ fn visit(args: &ConsoleArgs) -> Result<(), String> {
 fn introduce(name: &str, title: &str) {
     let (user, password) = ACCOUNT;
     say!("\n  {}  {}", style(name).bold().cyan(), style(title).bold());
-    let account =
-        format!("The carrier knows {user}, password {password}. `exit` or Ctrl-D ends the simulation.");
-    say!("  {}", style(account).dim());
+    say!("  {}", style(format!("The carrier knows {user}, password {password}.")).dim());
+    say!("  {}", style("`exit` or Ctrl-D ends the simulation.").dim());
 }
 
 fn create(path: &Path) -> Result<FsFile, String> {

@@ -473,6 +473,7 @@ mod tests {
             ("do = 'lock'\nat = '1s'", "how long is the lock"),
             ("do = 'cut'\nat = '1s'\ntimes = 3", "go together"),
             ("do = 'cut'\nat = '1 fortnight'", "is no duration"),
+            ("do = 'type'\nat = '1s'", "what is typed"),
         ];
         for (text, complaint) in cases {
             let error = check(text).unwrap_err();

@@ -119,7 +119,8 @@ impl Gateway {
             for (checks, (space, rng)) in checks.iter().zip(probes) {
                 executor.spawn("connectivity", gatelet.run_connectivity(checks, stack, space, rng));
             }
-            // What `Gatelet::run_services` does in one task of a board.
+            // What `Gatelet::run_services` does, in tasks apart: who asks a socket whether something has come wakes its stack, so in
+            // one task with it neither would ever rest, and virtual time would stand still.
             let (dns, servers) = desk.read(|settings| {
                 gatelet.follow_tunnel_settings(settings);
                 (settings.dns(), settings.ntp_servers().map(str::to_owned).collect::<Vec<_>>())
