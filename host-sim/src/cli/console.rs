@@ -19,7 +19,7 @@ use crate::world::Seat;
 /// Arguments of `console`.
 #[derive(Debug, Args)]
 pub(super) struct ConsoleArgs {
-    /// Whose world is around the router: name of a scenario with a LAN, or path of a TOML file
+    /// Whose world is around the router: name of a scenario (see `list`) or path of a TOML file
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = FIRST)]
     scenario: String,
     /// The router has never been set up: the console asks its three questions
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ConsoleArgs) -> ExitCode {
 
 fn visit(args: &ConsoleArgs) -> Result<(), String> {
     let (name, text) = load(&args.scenario)?;
-    let file = File::parse(&text).map_err(|error| format!("{name}: {error}"))?;
+    let file = world(&text).map_err(|error| format!("{name}: {error}"))?;
     let listener = match &args.timeline {
         Some(path) => Some(writer(create(path)?)),
         None => args.socket.is_some().then(|| writer(io::stdout())),
@@ -71,6 +71,12 @@ fn visit(args: &ConsoleArgs) -> Result<(), String> {
         Options { seed: args.seed, capture: pcap, listener, visit: Some(visit), ..Options::default() };
     scenario::run(&name, &file, options).map_err(|error| format!("{name}: {error}"))?;
     Ok(())
+}
+
+/// The scenario; a router with a console has a LAN, if one where nobody is.
+fn world(text: &str) -> Result<File, String> {
+    let file = File::parse(text)?;
+    if file.lan.is_some() { Ok(file) } else { File::parse(&format!("{text}\n[lan]\n")) }
 }
 
 fn introduce(name: &str, title: &str) {
@@ -91,4 +97,21 @@ fn writer(output: impl Write + 'static) -> Listener {
         // Who does not read any more misses the rest.
         let _ = writeln!(output.borrow_mut(), "{}", painter.paint(entry));
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_can_be_sat_down_at() {
+        let is_refused = |text| world(text).and_then(|file| file.settings()).is_err();
+        let refused: Vec<_> = scenario::bundled()
+            .iter()
+            .filter(|scenario| is_refused(scenario.text))
+            .map(|scenario| scenario.name)
+            .collect();
+        // What these show, the settings do not let anybody commit.
+        assert_eq!(refused, ["modem-clash"]);
+    }
 }
