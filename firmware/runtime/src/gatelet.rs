@@ -30,6 +30,7 @@ use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
 use crate::tunnel_update::UpdateDesk;
+use crate::vigil::RollCall;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -103,6 +104,7 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) updates: Option<&'p UpdateDesk<M>>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
+    pub(crate) roll_call: RollCall<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
 }
 
@@ -133,6 +135,7 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             updates: None,
             reports: ReportDesk::new(),
             tap: Tap::new(),
+            roll_call: RollCall::new(),
             settings: None,
         }
     }

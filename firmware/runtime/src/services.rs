@@ -2,7 +2,7 @@
 
 use core::future::pending;
 
-use embassy_futures::join::{join3, join5};
+use embassy_futures::join::{join, join5};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use gatelet_router::WanId;
@@ -11,23 +11,19 @@ use heapless::{String, Vec};
 use rand_core::Rng;
 
 use crate::settings::SettingsStore;
-use crate::{DnsSpace, Gatelet, LanRunner, LeaseStore, PlainHttp, UpdateSpace, WanRunner};
+use crate::{DnsSpace, Gatelet, LanRunner, LeaseStore, WanRunner};
 
 /// What the services work with, beside the [settings](Gatelet::lend_settings).
-pub struct Services<'a, 'p, L, S, const QUERIES: usize, const ARENA: usize> {
+pub struct Services<'a, 'p, L, S, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> {
     /// The session they use.
     pub wan: WanId,
-    /// Its stack ([`Gatelet::wan_stack`]), with room for [`DnsSpace::WAN_SOCKETS`] and [`UpdateSpace::WAN_SOCKETS`] sockets and one
+    /// Its stack ([`Gatelet::wan_stack`]), with room for [`DnsSpace::WAN_SOCKETS`] sockets and one
     /// more.
     pub wan_stack: (Stack<'a>, WanRunner<'a, 'p>),
-    /// The stack on the LAN ([`Gatelet::lan_stack`]), with room for [`DnsSpace::LAN_SOCKETS`] and [`UpdateSpace::LAN_SOCKETS`]
-    /// sockets.
+    /// The stack on the LAN ([`Gatelet::lan_stack`]), with room for [`DnsSpace::LAN_SOCKETS`] sockets.
     pub lan_stack: (Stack<'a>, LanRunner<'a, 'p>),
     /// The memory of the DNS service.
-    pub names: &'a mut DnsSpace<QUERIES, ARENA>,
-    /// The memory of tunnels whose ends move, if that is wanted; see [`Gatelet::lend_tunnel_updates`], too. Without it, the two
-    /// stacks need no sockets for it.
-    pub updates: Option<&'a mut UpdateSpace>,
+    pub names: &'a mut DnsSpace<QUERIES, ARENA, MESSAGE>,
     /// Where leases are kept.
     pub leases: L,
     /// Where the settings are kept.
@@ -42,12 +38,12 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     ///
     /// # Panics
     /// If the WAN is not below `WANS`, or the stacks have no room for the sockets.
-    pub async fn run_services<R: Rng, const QUERIES: usize, const ARENA: usize>(
+    pub async fn run_services<R: Rng, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize>(
         &self,
-        services: Services<'_, '_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA>,
+        services: Services<'_, '_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA, MESSAGE>,
         mut rng: impl FnMut() -> R,
     ) -> ! {
-        let Services { wan, wan_stack, lan_stack, names, updates, mut leases, mut settings } = services;
+        let Services { wan, wan_stack, lan_stack, names, mut leases, mut settings } = services;
         let (dns, time_servers) = match self.settings {
             Some(desk) => desk.read(|settings| {
                 self.follow_tunnel_settings(settings);
@@ -63,12 +59,6 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             }
         };
         let stacks = (lan_stack.0, wan_stack.0);
-        let updates = async {
-            match updates {
-                Some(space) => self.run_tunnel_updates(wan, stacks, PlainHttp, space).await,
-                None => pending().await,
-            }
-        };
         let others = join5(
             wan_stack.1.run(),
             lan_stack.1.run(),
@@ -76,7 +66,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             self.run_sntp(wan, wan_stack.0, &time_servers, rng()),
             self.run_leases(&mut leases),
         );
-        join3(others, updates, keep).await.1
+        join(others, keep).await.1
     }
 }
 

@@ -10,6 +10,7 @@ mod board;
 mod seat;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -139,6 +140,8 @@ pub struct Gateway {
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
+    /// What the router dropped, of each reason, in all its lives.
+    dropped: BTreeMap<&'static str, u64>,
     rng: chacha20::ChaCha8Rng,
 }
 
@@ -168,6 +171,7 @@ impl Gateway {
             seat: None,
             flash: Flash::new(),
             retained: None,
+            dropped: BTreeMap::new(),
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
         }
     }
@@ -175,6 +179,11 @@ impl Gateway {
     /// Its flash.
     pub fn flash(&self) -> &Flash {
         &self.flash
+    }
+
+    /// What its router dropped since it was new, by the names of the counters.
+    pub fn dropped(&self) -> &BTreeMap<&'static str, u64> {
+        &self.dropped
     }
 
     /// Runs the box in `network` until the end.
@@ -318,12 +327,19 @@ impl Gateway {
             executor.run_until(drive(network, director, end))?;
             executor.now()
         };
+        self.note_dropped(&router);
         let mut network = network.borrow_mut();
         network.drop_received();
         if network.power() == Power::Reset {
             self.retained = router.snapshot(Instant::ZERO + (now - booted), WAN);
         }
         Ok(now)
+    }
+
+    fn note_dropped(&mut self, router: &Router<'_>) {
+        for (reason, count) in router.counters().iter() {
+            *self.dropped.entry(reason.name()).or_default() += u64::from(count);
+        }
     }
 
     /// What looks whether the Internet is there, if anything does: for each family that the box speaks the engine, its memory, its

@@ -99,7 +99,7 @@ fn by_tunnel(lab: &mut Lab) -> Checked {
     let options = format!(
         "--lan {} --sit 198.51.100.2,2001:db8:6::11/127,2001:db8:6::10,2001:db8:66::/48 --leases {} --budget 8/60 --dial-budget 8/60 \
          --sit-update http://192.0.2.80,alice,{key},123456 \
-         --sit-client -,2001:db8:7::10/127,2001:db8:7::11,2001:db8:77::/64 --sit-client-update home,alice,{key}",
+         --sit-client unknown,2001:db8:7::10/127,2001:db8:7::11,2001:db8:77::/64 --sit-client-update home,alice,{key}",
         PORTS[0],
         leases.display(),
         key = key.display()
