@@ -1,5 +1,5 @@
 //! What all boards' images have in common beside the runtime: the console at a serial line, whether the Internet is there,
-//! what is kept over a reset, random numbers.
+//! what is kept over a reset, random numbers, a start that is sparing with the stack.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,10 +7,12 @@ mod checks;
 mod last_ledger;
 mod last_words;
 mod random;
+mod start;
 mod talk;
 
 pub use checks::{Engines, OwnProbes, engines, look};
 pub use last_ledger::LastLedger;
 pub use last_words::LastWords;
 pub use random::{mix, random};
+pub use start::{make, spawn};
 pub use talk::talk;

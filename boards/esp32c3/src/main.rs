@@ -5,6 +5,7 @@
 
 mod flash;
 mod wifi;
+mod wire;
 
 use core::panic::PanicInfo;
 
@@ -12,32 +13,32 @@ use chacha20::ChaCha8Rng;
 use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
+use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
-use embassy_time::{Duration, WithTimeout, block_for};
+use embassy_time::{Duration, WithTimeout};
 use embedded_hal::digital::PinState;
 use embedded_io_async::Write as _;
 use esp_hal::Async;
 use esp_hal::clock::CpuClock;
-use esp_hal::dma::{DmaRxBuf, DmaTxBuf};
-use esp_hal::gpio::{self, Input, InputConfig, Output, OutputConfig, Pull};
+use esp_hal::gpio::{self, Output, OutputConfig};
 use esp_hal::interrupt::software::SoftwareInterruptControl;
 use esp_hal::peripherals::{Peripherals, TIMG1};
 use esp_hal::rng::Rng as Noise;
-use esp_hal::spi::master::{Config as SpiConfig, Spi, SpiDmaBus};
-use esp_hal::time::Rate;
 use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_hal::usb_serial_jtag::UsbSerialJtag;
 use esp_radio::wifi::{Interface, WifiController};
 use esp_storage::FlashStorage;
-use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, mix, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, make, mix, random, spawn};
 use gatelet_console::{Console, Level};
-use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
+use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+};
 use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
@@ -82,7 +83,6 @@ type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
-type WirePort = W5500<SpiDmaBus<'static, Async>, Output<'static>, Input<'static>>;
 type AirPort = DriverPort<'static, Interface<'static>>;
 
 #[esp_rtos::main]
@@ -96,7 +96,8 @@ async fn main(spawner: Spawner) {
     }
 }
 
-/// Makes everything, and sets it going.
+/// Makes everything, and sets it going. Not a part of `main`, whose frame it would enlarge.
+#[inline(never)]
 fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
@@ -120,7 +121,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let software = SoftwareInterruptControl::new(p.SW_INTERRUPT);
     esp_rtos::start(TimerGroup::new(p.TIMG0).timer0, software.software_interrupt0);
     let now = gatelet_runtime::now();
-    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    let console = make(&CONSOLE, || Console::new(now, VERSION));
     if let Some(words) = LAST_WORDS.take() {
         console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
     }
@@ -132,37 +133,17 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let mut ledger = Ledger::new(ledger, 0..flash::LEDGER.len() as u32).map_err(|_| NO_ROOM)?;
     let mut leases = Leases::new(leases, 0..flash::LEASES.len() as u32).map_err(|_| NO_ROOM)?;
     let mut kept = Kept::new(kept, 0..flash::SETTINGS.len() as u32).map_err(|_| NO_ROOM)?;
-    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
-        console.log(now, Level::Warning, format_args!("{complaint}"));
-    }));
-    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+    let desk: &Desk = make(&DESK, || {
+        let mut complain = |complaint| console.log(now, Level::Warning, format_args!("{complaint}"));
+        SettingsDesk::new(block_on(load_settings(&mut kept, &mut complain)), SIDES)
+    });
 
     let pool = MEMORY.take().pool();
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
         pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
     }
-    let wire = {
-        let (rx, rx_descriptors, tx, tx_descriptors) = esp_hal::dma_buffers!(512);
-        let buffers = (DmaRxBuf::new(rx_descriptors, rx), DmaTxBuf::new(tx_descriptors, tx));
-        let (Ok(rx), Ok(tx)) = buffers else { return Err("no buffers for SPI") };
-        let config = SpiConfig::default().with_frequency(Rate::from_mhz(26));
-        let bus = Spi::new(p.SPI2, config)
-            .map_err(|_| "SPI2 is not as fast as that")?
-            .with_sck(p.GPIO6)
-            .with_mosi(p.GPIO7)
-            .with_miso(p.GPIO2)
-            .with_dma(p.DMA_CH0)
-            .with_buffers(rx, tx)
-            .into_async();
-        let mut reset = Output::new(p.GPIO5, gpio::Level::Low, OutputConfig::default());
-        // Data sheet of the W5500, section 5.5.1: 500 µs of reset, then 1 ms for the PLL to lock.
-        block_for(Duration::from_millis(1));
-        reset.set_high();
-        block_for(Duration::from_millis(2));
-        let select = Output::new(p.GPIO10, gpio::Level::High, OutputConfig::default());
-        let interrupt = Input::new(p.GPIO4, InputConfig::default().with_pull(Pull::Up));
-        W5500::new(bus, select, interrupt, ethernet_address()).map_err(|_| "no W5500 answers on SPI2")?
-    };
+    let pins = (p.GPIO6, p.GPIO7, p.GPIO2, p.GPIO10, p.GPIO4, p.GPIO5);
+    let wire = wire::port(p.SPI2, p.DMA_CH0, pins, ethernet_address())?;
     let password = block_on(wifi::password(&mut flash::part(flash, &flash::WIFI), &mut rng));
     let (radio, air, is_station) = desk
         .read(|settings| {
@@ -176,10 +157,10 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let (wired, on_air) = if is_station { (SIDES.lan, SIDES.wan) } else { (SIDES.wan, SIDES.lan) };
     let air = AirPort::new(air, pool, on_air).map_err(|_| "no frame for the radio")?;
 
-    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    let router = make(&ROUTER, || Router::new(pool, random(&mut rng)));
     router.add_port(wired, wire.hardware_address(), wire.max_frame_len());
     router.add_port(on_air, air.hardware_address(), air.max_frame_len());
-    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    router.lend_tables(make(&TABLES, TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
@@ -187,38 +168,37 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
     router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
-    let board = BOARD.init_with(|| Gatelet::new(pool));
+    let board = make(&BOARD, || Gatelet::new(pool));
     board.lend_settings(desk);
     let board: &Board = board;
-    let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let wan_stack = board.wan_stack(WAN, make(&WAN_SOCKETS, StackResources::new), rng.next_u64());
+    let lan_stack = board.lan_stack(make(&LAN_SOCKETS, StackResources::new), rng.next_u64());
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
+    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
     let usb = UsbSerialJtag::new(p.USB_DEVICE).into_async();
     let checks: &Checks =
-        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
-    spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = NAMES.init_with(DnsSpace::new);
+        make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    spawn(spawner, || run_checks(board, checks, wan_stack, PROBES.take(), checks_rng))?;
+    let names = make(&NAMES, DnsSpace::new);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
-    spawner.spawn(run_wire(board, wired, wire).map_err(|_| TWICE)?);
-    spawner.spawn(run_air(board, on_air, air).map_err(|_| TWICE)?);
+    spawn(spawner, || run_wire(board, wired, wire))?;
+    spawn(spawner, || run_air(board, on_air, air))?;
     if is_station {
-        spawner.spawn(run_station(radio).map_err(|_| TWICE)?);
+        spawn(spawner, || run_station(radio))?;
     }
-    spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
-    spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
-    spawner.spawn(run_console(board, console, talks, usb, memories, password).map_err(|_| TWICE)?);
-    spawner.spawn(
-        run_lamp(board, Output::new(p.GPIO8, gpio::Level::High, OutputConfig::default()))
-            .map_err(|_| TWICE)?,
-    );
-    spawner.spawn(run_vigil(board, TimerGroup::new(p.TIMG1).wdt).map_err(|_| TWICE)?);
+    spawn(spawner, || run_router(board, router, ledger))?;
+    spawn(spawner, || run_services(board, services, rng))?;
+    spawn(spawner, || run_console(board, console, talks, usb, memories, password))?;
+    spawn(spawner, || run_lamp(board, Output::new(p.GPIO8, gpio::Level::High, OutputConfig::default())))?;
+    spawn(spawner, || run_vigil(board, TimerGroup::new(p.TIMG1).wdt))?;
     Ok(())
 }
 
 #[embassy_executor::task]
-async fn run_wire(board: &'static Board, side: PortId, port: WirePort) -> ! {
+async fn run_wire(board: &'static Board, side: PortId, port: wire::Port) -> ! {
     board.run_port(side, port).await
 }
 
@@ -238,10 +218,16 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     esp_hal::system::software_reset()
 }
 
+/// A task of its own: see [`Gatelet::run_services`].
+#[embassy_executor::task]
+async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    join(wan.run(), lan.run()).await.0
+}
+
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
@@ -299,7 +285,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 const NO_ROOM: &str = "the flash's parts are too small";
-const TWICE: &str = "a task is spawned once";
 /// How long a terminal may take to read a line before there is a console.
 const PATIENCE_OF_READERS: Duration = Duration::from_millis(100);
 /// What `show version` says.

@@ -16,18 +16,19 @@ use core::panic::PanicInfo;
 use chacha20::ChaCha8Rng;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
+use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, make, random, spawn};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, PlainHttp, ProbeSpace, Services, UpdateDesk,
-    UpdateSpace,
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, PlainHttp, ProbeSpace, Services,
+    UpdateDesk, UpdateSpace, WanRunner,
 };
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -75,7 +76,8 @@ async fn main(spawner: Spawner) {
     }
 }
 
-/// Makes everything, and sets it going.
+/// Makes everything, and sets it going. Not a part of `main`, whose frame it would enlarge.
+#[inline(never)]
 fn start(spawner: Spawner) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
@@ -104,7 +106,7 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     static CONSOLE: StaticCell<Console> = StaticCell::new();
 
     let now = gatelet_runtime::now();
-    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    let console = make(&CONSOLE, || Console::new(now, VERSION));
     if let Some(words) = LAST_WORDS.take() {
         console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
     }
@@ -114,10 +116,10 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let mut ledger = Ledger::new(ledger, 0..ledger_too.capacity() as u32).map_err(|_| NO_ROOM)?;
     let mut leases = Leases::new(leases, 0..leases_too.capacity() as u32).map_err(|_| NO_ROOM)?;
     let mut kept = Kept::new(kept, 0..kept_too.capacity() as u32).map_err(|_| NO_ROOM)?;
-    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
-        console.log(now, Level::Warning, format_args!("{complaint}"));
-    }));
-    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+    let desk: &Desk = make(&DESK, || {
+        let mut complain = |complaint| console.log(now, Level::Warning, format_args!("{complaint}"));
+        SettingsDesk::new(block_on(load_settings(&mut kept, &mut complain)), SIDES)
+    });
 
     let pool = MEMORY.take().pool();
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
@@ -126,10 +128,10 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let wan = Port::new(Slot::Wan, pool, SIDES.wan).ok_or("no virtio-net device for the WAN")?;
     let lan = Port::new(Slot::Lan, pool, SIDES.lan).ok_or("no virtio-net device for the LAN")?;
 
-    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    let router = make(&ROUTER, || Router::new(pool, random(&mut rng)));
     router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
     router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
-    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    router.lend_tables(make(&TABLES, TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
@@ -137,29 +139,31 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
     router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
-    let board = BOARD.init_with(|| Gatelet::new(pool));
+    let board = make(&BOARD, || Gatelet::new(pool));
     board.lend_settings(desk);
-    board.lend_tunnel_updates(UPDATE_DESK.init_with(UpdateDesk::new));
+    board.lend_tunnel_updates(make(&UPDATE_DESK, UpdateDesk::new));
     let board: &Board = board;
-    let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let wan_stack = board.wan_stack(WAN, make(&WAN_SOCKETS, StackResources::new), rng.next_u64());
+    let lan_stack = board.lan_stack(make(&LAN_SOCKETS, StackResources::new), rng.next_u64());
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
+    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
     let (keyboard, screen) = uart::open();
     let checks: &Checks =
-        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
-    spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = NAMES.init_with(DnsSpace::new);
-    let updates = run_updates(board, (lan_stack.0, wan_stack.0), UPDATES.init_with(UpdateSpace::new));
-    spawner.spawn(updates.map_err(|_| TWICE)?);
+        make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    spawn(spawner, || run_checks(board, checks, wan_stack, PROBES.take(), checks_rng))?;
+    let names = make(&NAMES, DnsSpace::new);
+    let updates = make(&UPDATES, UpdateSpace::new);
+    spawn(spawner, || run_updates(board, (lan_stack, wan_stack), updates))?;
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
-    spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
-    spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
-    spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
-    spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
+    spawn(spawner, || run_wan_port(board, wan))?;
+    spawn(spawner, || run_lan_port(board, lan))?;
+    spawn(spawner, || run_router(board, router, ledger))?;
+    spawn(spawner, || run_services(board, services, rng))?;
     let memories = [ledger_too, leases_too, kept_too];
-    spawner.spawn(run_console(board, console, talks, keyboard, screen, memories).map_err(|_| TWICE)?);
+    spawn(spawner, || run_console(board, console, talks, keyboard, screen, memories))?;
     Ok(())
 }
 
@@ -179,10 +183,16 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     machine::reset()
 }
 
+/// A task of its own: see [`Gatelet::run_services`].
+#[embassy_executor::task]
+async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    join(wan.run(), lan.run()).await.0
+}
+
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
@@ -229,6 +239,5 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 const NO_ROOM: &str = "the flash's parts are too small";
-const TWICE: &str = "a task is spawned once";
 /// What `show version` says.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (QEMU virt)");

@@ -14,6 +14,7 @@ use chacha20::ChaCha8Rng;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
+use embassy_futures::join::join;
 use embassy_net::{Stack, StackResources};
 use embassy_rp::Peripherals;
 use embassy_rp::clocks::RoscRng;
@@ -26,13 +27,15 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_time::Duration;
 use embedded_hal::digital::PinState;
-use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, mix, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, make, mix, random, spawn};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -89,7 +92,8 @@ async fn main(spawner: Spawner) {
     }
 }
 
-/// Makes everything, and sets it going.
+/// Makes everything, and sets it going. Not a part of `main`, whose frame it would enlarge.
+#[inline(never)]
 fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
@@ -110,7 +114,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static TYPED: ConstStaticCell<([u8; 64], [u8; 256])> = ConstStaticCell::new(([0; 64], [0; 256]));
 
     let now = gatelet_runtime::now();
-    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    let console = make(&CONSOLE, || Console::new(now, VERSION));
     if let Some(words) = LAST_WORDS.take() {
         defmt::error!("the last run ended with a panic: {}", words.as_str());
         console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
@@ -124,10 +128,10 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let mut ledger = Ledger::new(ledger, 0..flash::LEDGER.len() as u32).map_err(|_| NO_ROOM)?;
     let mut leases = Leases::new(leases, 0..flash::LEASES.len() as u32).map_err(|_| NO_ROOM)?;
     let mut kept = Kept::new(kept, 0..flash::SETTINGS.len() as u32).map_err(|_| NO_ROOM)?;
-    let settings = block_on(load_settings(&mut kept, &mut |complaint| {
-        console.log(now, Level::Warning, format_args!("{complaint}"));
-    }));
-    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+    let desk: &Desk = make(&DESK, || {
+        let mut complain = |complaint| console.log(now, Level::Warning, format_args!("{complaint}"));
+        SettingsDesk::new(block_on(load_settings(&mut kept, &mut complain)), SIDES)
+    });
 
     let pool = MEMORY.take().pool();
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
@@ -147,14 +151,14 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     #[cfg(not(feature = "two-w5500"))]
     let lan = {
         let (mover, adapter) = usb::adapter(&mut socket, lan_mac, their_mac);
-        spawner.spawn(run_mover(mover).map_err(|_| TWICE)?);
+        spawn(spawner, || run_mover(mover))?;
         LanPort::new(adapter, pool, SIDES.lan).map_err(|_| "no frame for the USB adapter")?
     };
 
-    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    let router = make(&ROUTER, || Router::new(pool, random(&mut rng)));
     router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
     router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
-    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    router.lend_tables(make(&TABLES, TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
@@ -162,32 +166,34 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
     router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
-    let board = BOARD.init_with(|| Gatelet::new(pool));
+    let board = make(&BOARD, || Gatelet::new(pool));
     board.lend_settings(desk);
     let board: &Board = board;
-    let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let wan_stack = board.wan_stack(WAN, make(&WAN_SOCKETS, StackResources::new), rng.next_u64());
+    let lan_stack = board.lan_stack(make(&LAN_SOCKETS, StackResources::new), rng.next_u64());
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
+    spawn(spawner, || run_stacks(wan_runner, lan_runner))?;
     let (to_send, typed) = TYPED.take();
     let serial = usb::serial(&mut socket);
-    spawner.spawn(run_usb(socket.build()).map_err(|_| TWICE)?);
+    spawn(spawner, || run_usb(socket.build()))?;
     let uart = BufferedUart::new(p.UART0, p.PIN_0, p.PIN_1, Irqs, to_send, typed, uart::Config::default());
     let line = line::open(uart, serial);
     let checks: &Checks =
-        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
-    spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = NAMES.init_with(DnsSpace::new);
+        make(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    spawn(spawner, || run_checks(board, checks, wan_stack, PROBES.take(), checks_rng))?;
+    let names = make(&NAMES, DnsSpace::new);
     // For what keeps tunnels together when an end of them moves, there is no memory left.
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
-    spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
-    spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
-    spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
-    spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
-    spawner.spawn(run_console(board, console, talks, line, memories).map_err(|_| TWICE)?);
-    spawner.spawn(run_lamp(board, Output::new(p.PIN_25, gpio::Level::Low)).map_err(|_| TWICE)?);
-    spawner.spawn(run_vigil(board, Watchdog::new(p.WATCHDOG)).map_err(|_| TWICE)?);
+    spawn(spawner, || run_wan_port(board, wan))?;
+    spawn(spawner, || run_lan_port(board, lan))?;
+    spawn(spawner, || run_router(board, router, ledger))?;
+    spawn(spawner, || run_services(board, services, rng))?;
+    spawn(spawner, || run_console(board, console, talks, line, memories))?;
+    spawn(spawner, || run_lamp(board, Output::new(p.PIN_25, gpio::Level::Low)))?;
+    spawn(spawner, || run_vigil(board, Watchdog::new(p.WATCHDOG)))?;
     Ok(())
 }
 
@@ -207,10 +213,16 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
     cortex_m::peripheral::SCB::sys_reset()
 }
 
+/// A task of its own: see [`Gatelet::run_services`].
+#[embassy_executor::task]
+async fn run_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    join(wan.run(), lan.run()).await.0
+}
+
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
@@ -271,7 +283,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 const NO_ROOM: &str = "the flash's parts are too small";
-const TWICE: &str = "a task is spawned once";
 /// What `show version` says.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (RP2040)");
 

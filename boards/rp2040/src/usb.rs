@@ -14,6 +14,7 @@ use embassy_rp::usb::Driver;
 use embassy_usb::class::cdc_acm::{self, CdcAcmClass};
 #[cfg(not(feature = "two-w5500"))]
 pub(crate) use ethernet::{Adapter, Mover, adapter};
+use gatelet_board::make;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Bytes of a bulk packet at full speed (USB 2.0, section 5.8.3).
@@ -47,7 +48,7 @@ pub(crate) fn begin(driver: Driver<'static, USB>) -> Builder {
 pub(crate) fn serial(builder: &mut Builder) -> (Sender, Receiver) {
     static STATE: StaticCell<cdc_acm::State<'static>> = StaticCell::new();
 
-    CdcAcmClass::new(builder, STATE.init(cdc_acm::State::new()), PACKET).split()
+    CdcAcmClass::new(builder, make(&STATE, cdc_acm::State::new), PACKET).split()
 }
 
 #[cfg(not(feature = "two-w5500"))]
@@ -56,6 +57,7 @@ mod ethernet {
     use embassy_rp::usb::Driver;
     use embassy_usb::class::cdc_ncm::embassy_net::{Device, Runner, State as Buffers};
     use embassy_usb::class::cdc_ncm::{CdcNcmClass, State};
+    use gatelet_board::make;
     use smoltcp::wire::EthernetAddress;
     use static_cell::StaticCell;
 
@@ -80,7 +82,7 @@ mod ethernet {
         static STATE: StaticCell<State<'static>> = StaticCell::new();
         static BUFFERS: StaticCell<Buffers<MTU, FRAMES, FRAMES>> = StaticCell::new();
 
-        let class = CdcNcmClass::new(builder, STATE.init(State::new()), theirs.0, PACKET);
-        class.into_embassy_net_device::<MTU, FRAMES, FRAMES>(BUFFERS.init(Buffers::new()), ours.0)
+        let class = CdcNcmClass::new(builder, make(&STATE, State::new), theirs.0, PACKET);
+        class.into_embassy_net_device::<MTU, FRAMES, FRAMES>(make(&BUFFERS, Buffers::new), ours.0)
     }
 }

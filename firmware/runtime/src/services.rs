@@ -1,8 +1,8 @@
-//! What a home router does beside routing, as one task: its own two stacks, DNS, the time of day, who keeps leases and settings.
+//! What a home router does beside routing, as one task: DNS, the time of day, who keeps leases and settings.
 
 use core::future::pending;
 
-use embassy_futures::join::{join, join5};
+use embassy_futures::join::join4;
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use gatelet_router::WanId;
@@ -11,17 +11,17 @@ use heapless::{String, Vec};
 use rand_core::Rng;
 
 use crate::settings::SettingsStore;
-use crate::{DnsSpace, Gatelet, LanRunner, LeaseStore, WanRunner};
+use crate::{DnsSpace, Gatelet, LeaseStore};
 
 /// What the services work with, beside the [settings](Gatelet::lend_settings).
-pub struct Services<'a, 'p, L, S, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> {
+pub struct Services<'a, L, S, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> {
     /// The session they use.
     pub wan: WanId,
     /// Its stack ([`Gatelet::wan_stack`]), with room for [`DnsSpace::WAN_SOCKETS`] sockets and one
     /// more.
-    pub wan_stack: (Stack<'a>, WanRunner<'a, 'p>),
+    pub wan_stack: Stack<'a>,
     /// The stack on the LAN ([`Gatelet::lan_stack`]), with room for [`DnsSpace::LAN_SOCKETS`] sockets.
-    pub lan_stack: (Stack<'a>, LanRunner<'a, 'p>),
+    pub lan_stack: Stack<'a>,
     /// The memory of the DNS service.
     pub names: &'a mut DnsSpace<QUERIES, ARENA, MESSAGE>,
     /// Where leases are kept.
@@ -34,13 +34,15 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// Runs all services, for ever, as the settings say; those of the DNS service and the time servers are read once. `rng` makes a
     /// generator that nobody can guess for each of them.
     ///
-    /// They share a task, since none of them is in the way of forwarded packets: when one wakes, all are looked at.
+    /// They share a task, since none of them is in the way of forwarded packets: when one wakes, all are looked at. What runs the
+    /// stacks ([`WanRunner::run`](crate::WanRunner::run), [`LanRunner::run`](crate::LanRunner::run)) must be another task: whoever
+    /// looks at a socket wakes its stack's runner, and a task with both would wake itself for ever.
     ///
     /// # Panics
     /// If the WAN is not below `WANS`, or the stacks have no room for the sockets.
     pub async fn run_services<R: Rng, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize>(
         &self,
-        services: Services<'_, '_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA, MESSAGE>,
+        services: Services<'_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA, MESSAGE>,
         mut rng: impl FnMut() -> R,
     ) -> ! {
         let Services { wan, wan_stack, lan_stack, names, mut leases, mut settings } = services;
@@ -58,15 +60,13 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 None => pending().await,
             }
         };
-        let stacks = (lan_stack.0, wan_stack.0);
-        let others = join5(
-            wan_stack.1.run(),
-            lan_stack.1.run(),
-            self.run_dns(wan, stacks, dns, names, rng()),
-            self.run_sntp(wan, wan_stack.0, &time_servers, rng()),
+        let others = join4(
+            self.run_dns(wan, (lan_stack, wan_stack), dns, names, rng()),
+            self.run_sntp(wan, wan_stack, &time_servers, rng()),
             self.run_leases(&mut leases),
+            keep,
         );
-        join(others, keep).await.1
+        others.await.3
     }
 }
 
