@@ -1,0 +1,85 @@
+// The RP2040's image from power-on to a line: `node run.js IMAGE GATELET-SIM [--pcap FILE] [--log FILE]`.
+//
+// It types what a person types, and ends with status 0 if everything came that has to come. README.md.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import { Board } from './chip/board.js';
+import { symbol } from './chip/elf.js';
+import { Isp } from './chip/isp.js';
+import { Rtt } from './chip/rtt.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { pcap: { type: 'string' }, log: { type: 'string' }, quiet: { type: 'boolean' } },
+});
+const [path, program] = positionals;
+if (!program) {
+  console.error('node run.js IMAGE GATELET-SIM [--pcap FILE] [--log FILE] [--quiet]');
+  process.exit(2);
+}
+const image = readFileSync(path);
+/** Of the chip's clock, for everything. */
+const PATIENCE = 60;
+
+let said = '';
+let isp = null;
+const board = new Board(
+  image,
+  (frame) => isp.exchange(frame),
+  (octet) => {
+    said += String.fromCharCode(octet);
+    if (!values.quiet) process.stdout.write(Uint8Array.of(octet));
+  },
+);
+const rtt = new Rtt(board.chip, symbol(image, '_SEGGER_RTT'));
+isp = new Isp(program, values.pcap ? ['--pcap', values.pcap] : [], board.clock, (frame) => board.w5500.receive(frame));
+
+/** Runs until the console has said `text`, and answers when. */
+function wait(text) {
+  let looked = 0;
+  const has = () => {
+    if (said.length === looked) return false;
+    looked = said.length;
+    return said.includes(text);
+  };
+  if (!said.includes(text) && !board.run(has, PATIENCE * 1e9)) {
+    throw new Error(`not said within ${PATIENCE} s of the chip's: ${text}`);
+  }
+  rtt.take();
+  said = said.slice(said.indexOf(text) + text.length);
+  return board.clock.micros / 1e6;
+}
+
+function type(line) {
+  board.uart.type(Buffer.from(`${line}\r`));
+}
+
+const began = process.hrtime.bigint();
+try {
+  const figures = {};
+  figures.prompt = wait('Carrier (1-6): ');
+  type('5');
+  wait('User name: ');
+  type('alice@isp.test');
+  wait('Password: ');
+  type('wonderland');
+  figures.up = wait('You are on line.');
+  type('ping 192.0.2.80 count 3');
+  figures.ping = wait('3 sent, 3 answered');
+  rtt.take();
+  if (values.log) writeFileSync(values.log, Uint8Array.from(rtt.taken));
+  const seconds = (time) => `${time.toFixed(2)} s`;
+  const host = Number(process.hrtime.bigint() - began) / 1e9;
+  console.log(
+    `\nrp2040js: ${seconds(figures.prompt)} from power-on to the first question, on line after ${seconds(figures.up)}, three pings ` +
+      `answered by ${seconds(figures.ping)} of the chip's time; ${board.flash.erased} sectors erased, ` +
+      `${board.flash.programmed} pages written, ${board.w5500.lost} frames lost; ${seconds(host)} here`,
+  );
+} catch (error) {
+  console.error(`\nafter ${(board.clock.micros / 1e6).toFixed(3)} s of the chip's time, at ${board.chip.core.PC.toString(16)}: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  isp.end();
+}
