@@ -136,6 +136,8 @@ scenarios! {
     ipv6_scan "ipv6-scan"
     ipv6_spoofed "ipv6-spoofed"
     ipv6_icmp_forgery "ipv6-icmp-forgery"
+    ipv6_ethernet "ipv6-ethernet"
+    ipv6_relay "ipv6-relay"
     sit_client "sit-client"
     sit_lossy "sit-lossy"
     sit_pmtu "sit-pmtu"
@@ -147,6 +149,7 @@ scenarios! {
     sit_server "sit-server"
     sit_update "sit-update"
     sit_update_server "sit-update-server"
+    sit_both_ends "sit-both-ends"
 }
 
 #[test]

@@ -6,13 +6,15 @@ use embedded_io_async::{Read, Write};
 use embedded_storage_async::nor_flash::NorFlash;
 use gatelet_console::Console;
 use gatelet_runtime::settings::SettingsDesk;
-use gatelet_runtime::{ConsoleEnd, ConsoleSide, Gatelet};
+use gatelet_runtime::{Connectivity, ConsoleEnd, ConsoleSide, Gatelet};
+
+use crate::Engines;
 
 /// Talks until somebody wants the board to start anew. After `factory-reset` nothing is left in `memories`.
-pub async fn talk<M: RawMutex, const PORTS: usize, const WANS: usize>(
+pub async fn talk<M: RawMutex, const PORTS: usize, const WANS: usize, const FAMILIES: usize>(
     gatelet: &Gatelet<'_, M, PORTS, WANS>,
     console: &mut Console,
-    (settings, stack): (&SettingsDesk<M>, Stack<'_>),
+    (settings, stack, engines): (&SettingsDesk<M>, Stack<'_>, &Engines<M, FAMILIES>),
     mut rx: impl Read,
     mut tx: impl Write,
     memories: &mut [impl NorFlash],
@@ -20,8 +22,11 @@ pub async fn talk<M: RawMutex, const PORTS: usize, const WANS: usize>(
     let side = ConsoleSide {
         settings,
         stack: Some(stack),
-        engines: &|_| {},
-        probe: &|| false,
+        engines: &|show| engines.iter().for_each(|engine| engine.look(|engine| show(engine))),
+        probe: &|| {
+            engines.iter().for_each(Connectivity::check_now);
+            true
+        },
         is_terminal: true,
     };
     loop {

@@ -1,5 +1,5 @@
-//! Gatelet on an ESP32-C3: the carrier at a W5500, the home on Wi-Fi, the console on the USB socket, what must survive in a
-//! partition. README.md has the wiring and how to flash it.
+//! Gatelet on an ESP32-C3: the carrier at a W5500 and the home on Wi-Fi, or the other way round (`wifi.mode`), the console on the
+//! USB socket, what must survive in a partition. README.md has the wiring and how to flash it.
 #![no_std]
 #![no_main]
 
@@ -15,7 +15,7 @@ use embassy_futures::block_on;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
-use embassy_time::{Duration, block_for};
+use embassy_time::{Duration, WithTimeout, block_for};
 use embedded_hal::digital::PinState;
 use embedded_io_async::Write as _;
 use esp_hal::Async;
@@ -31,12 +31,14 @@ use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_hal::usb_serial_jtag::UsbSerialJtag;
 use esp_radio::wifi::{Interface, WifiController};
 use esp_storage::FlashStorage;
-use gatelet_board::{LastLedger, LastWords, mix, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, mix, random};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
+use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, Services};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -54,8 +56,14 @@ const HOSTS: usize = 12;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 2;
-const ANSWERS: usize = 2 * 1024;
+const QUERIES: usize = 3;
+const ANSWERS: usize = 3 * 1024;
+/// Four of them: no server sends longer answers by UDP, and very few by TCP.
+const MESSAGE: usize = 1280;
+/// Of which it is looked whether the Internet is there; 12 KB each.
+const FAMILIES: [Family; 1] = [Family::Ipv4];
+/// Probes at once, of each family.
+const SLOTS: usize = 1;
 /// Fed every half second (`Gatelet::run_vigil`).
 const PATIENCE: esp_hal::time::Duration = esp_hal::time::Duration::from_secs(8);
 
@@ -68,12 +76,14 @@ static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
-type Names = DnsSpace<QUERIES, ANSWERS>;
+type Checks = gatelet_board::Engines<NoopRawMutex, { FAMILIES.len() }>;
+type Probes = [ProbeSpace<SLOTS>; FAMILIES.len()];
+type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
-type WanChip = W5500<SpiDmaBus<'static, Async>, Output<'static>, Input<'static>>;
-type LanPort = DriverPort<'static, Interface<'static>>;
+type WirePort = W5500<SpiDmaBus<'static, Async>, Output<'static>, Input<'static>>;
+type AirPort = DriverPort<'static, Interface<'static>>;
 
 #[esp_rtos::main]
 async fn main(spawner: Spawner) {
@@ -91,7 +101,13 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
-    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
+    static WAN_SOCKETS: StaticCell<
+        StackResources<{ Names::WAN_SOCKETS + 3 + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS }>,
+    > = StaticCell::new();
+    static CHECKS: StaticCell<Checks> = StaticCell::new();
+    static PROBES: ConstStaticCell<Probes> =
+        ConstStaticCell::new([const { ProbeSpace::new() }; FAMILIES.len()]);
+    static OWN_PROBES: ConstStaticCell<OwnProbes> = ConstStaticCell::new(OwnProbes::new());
     static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
     static DESK: StaticCell<Desk> = StaticCell::new();
@@ -125,7 +141,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
         pool.reserve(quota, FRAMES as u16 / 4).map_err(|_| "too few frames")?;
     }
-    let wan = {
+    let wire = {
         let (rx, rx_descriptors, tx, tx_descriptors) = esp_hal::dma_buffers!(512);
         let buffers = (DmaRxBuf::new(rx_descriptors, rx), DmaTxBuf::new(tx_descriptors, tx));
         let (Ok(rx), Ok(tx)) = buffers else { return Err("no buffers for SPI") };
@@ -148,14 +164,21 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
         W5500::new(bus, select, interrupt, ethernet_address()).map_err(|_| "no W5500 answers on SPI2")?
     };
     let password = block_on(wifi::password(&mut flash::part(flash, &flash::WIFI), &mut rng));
-    let (radio, air) =
-        wifi::access_point(p.WIFI, NETWORK, &password).map_err(|_| "the radio does not start")?;
-    RADIO.init(radio);
-    let lan = LanPort::new(air, pool, SIDES.lan).map_err(|_| "no frame for the radio")?;
+    let (radio, air, is_station) = desk
+        .read(|settings| {
+            let wifi = settings.wifi();
+            let is_station = matches!(wifi.radio, Radio::Station { .. });
+            wifi::start(p.WIFI, &wifi, &password).map(|(radio, air)| (radio, air, is_station))
+        })
+        .map_err(|_| "the radio does not start")?;
+    let radio = RADIO.init(radio);
+    // As a station, the air leads to the carrier and the wire home.
+    let (wired, on_air) = if is_station { (SIDES.lan, SIDES.wan) } else { (SIDES.wan, SIDES.lan) };
+    let air = AirPort::new(air, pool, on_air).map_err(|_| "no frame for the radio")?;
 
     let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
-    router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
-    router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
+    router.add_port(wired, wire.hardware_address(), wire.max_frame_len());
+    router.add_port(on_air, air.hardware_address(), air.max_frame_len());
     router.lend_tables(TABLES.init_with(TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
@@ -171,11 +194,18 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
     let usb = UsbSerialJtag::new(p.USB_DEVICE).into_async();
-    let talks = (desk, wan_stack.0);
+    let checks: &Checks =
+        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+    spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
-    spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
-    spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
+    spawner.spawn(run_wire(board, wired, wire).map_err(|_| TWICE)?);
+    spawner.spawn(run_air(board, on_air, air).map_err(|_| TWICE)?);
+    if is_station {
+        spawner.spawn(run_station(radio).map_err(|_| TWICE)?);
+    }
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
     spawner.spawn(run_console(board, console, talks, usb, memories, password).map_err(|_| TWICE)?);
@@ -188,13 +218,18 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
 }
 
 #[embassy_executor::task]
-async fn run_wan_port(board: &'static Board, port: WanChip) -> ! {
-    board.run_port(SIDES.wan, port).await
+async fn run_wire(board: &'static Board, side: PortId, port: WirePort) -> ! {
+    board.run_port(side, port).await
 }
 
 #[embassy_executor::task]
-async fn run_lan_port(board: &'static Board, port: LanPort) -> ! {
-    board.run_port(SIDES.lan, port).await
+async fn run_air(board: &'static Board, side: PortId, port: AirPort) -> ! {
+    board.run_port(side, port).await
+}
+
+#[embassy_executor::task]
+async fn run_station(radio: &'static mut WifiController<'static>) -> ! {
+    wifi::stay(radio).await
 }
 
 #[embassy_executor::task]
@@ -206,10 +241,21 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+#[embassy_executor::task]
+async fn run_checks(
+    board: &'static Board,
+    checks: &'static Checks,
+    stack: Stack<'static>,
+    probes: &'static mut Probes,
+    mut rng: ChaCha8Rng,
+) {
+    look(board, checks, stack, probes, &mut rng).await;
 }
 
 /// Ends with a reset: the router says goodbye first.
@@ -217,15 +263,17 @@ async fn run_services(
 async fn run_console(
     board: &'static Board,
     console: &'static mut Console,
-    talks: (&'static Desk, Stack<'static>),
+    talks: (&'static Desk, Stack<'static>, &'static Checks),
     usb: UsbSerialJtag<'static, Async>,
     mut memories: [flash::Part; 3],
     password: wifi::Password,
 ) {
     let (keyboard, mut screen) = usb.split();
-    for text in ["\r\nThe wireless network is ", NETWORK, ", its password ", &password, "\r\n"] {
-        // Where nobody listens, nobody reads it.
-        let _ = screen.write_all(text.as_bytes()).await;
+    if talks.0.read(|settings| matches!(settings.wifi().radio, Radio::AccessPoint { password: None, .. })) {
+        for text in ["\r\nThe password of the wireless network is ", &password, "\r\n"] {
+            // Where nobody listens, nobody reads it.
+            let _ = screen.write_all(text.as_bytes()).with_timeout(PATIENCE_OF_READERS).await;
+        }
     }
     gatelet_board::talk(board, console, talks, keyboard, screen, &mut memories).await;
     board.commands().send(Command::Shutdown).await;
@@ -252,8 +300,8 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 const NO_ROOM: &str = "the flash's parts are too small";
 const TWICE: &str = "a task is spawned once";
-/// What the air is called.
-const NETWORK: &str = "Gatelet";
+/// How long a terminal may take to read a line before there is a console.
+const PATIENCE_OF_READERS: Duration = Duration::from_millis(100);
 /// What `show version` says.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ESP32-C3)");
 

@@ -1,49 +1,83 @@
-//! The home on the air: an access point with WPA2, and a password that the board invents at its first boot.
+//! The radio, as the settings have it when it starts: the home's access point with WPA2, whose password the board invents at its
+//! first boot unless there is one in the settings; or a station in somebody else's network, which is the line (a hotel's).
 
 use chacha20::ChaCha8Rng;
+use embassy_time::{Duration, Timer};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use esp_hal::peripherals::WIFI;
 use esp_radio::wifi::ap::AccessPointConfig;
+use esp_radio::wifi::sta::StationConfig;
 use esp_radio::wifi::{
     self, AuthenticationMethod, Config, ControllerConfig, CountryInfo, Interface, WifiController,
 };
 use gatelet_board::random;
+use gatelet_settings::{Radio, Wifi};
 use heapless::String;
 
 use crate::flash::Part;
 
-/// What may be sent where (IEEE 802.11d); the regulator's code of the place the box is at.
-const COUNTRY: [u8; 2] = *b"CN";
-/// 1, 6 and 11 do not overlap.
-const CHANNEL: u8 = 6;
 /// The radio's own limit is 10.
 const STATIONS: u16 = 8;
 
 /// A password of 12 letters of 32: 60 bits.
 pub(crate) type Password = String<12>;
 
-/// Starts the access point. The controller stops it when it is dropped.
-pub(crate) fn access_point(
+/// Between two attempts to join a network: a person who has typed the password wrongly wants to know soon, and an access point has
+/// to be left in peace.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Starts the radio; what it is called, and where it is, `settings` say. `invented` is the access point's password if there is
+/// none in them. The controller stops the radio when it is dropped.
+pub(crate) fn start(
     radio: WIFI<'static>,
-    name: &str,
-    password: &str,
+    settings: &Wifi<'_>,
+    invented: &str,
 ) -> Result<(WifiController<'static>, Interface<'static>), wifi::WifiError> {
-    let point = AccessPointConfig::default()
-        .with_ssid(name)
-        .with_auth_method(AuthenticationMethod::Wpa2Personal)
-        .with_password(password.into())
-        .with_channel(CHANNEL)
-        .with_max_connections(STATIONS);
+    let first = match settings.radio {
+        Radio::AccessPoint { ssid, password, channel } => Config::AccessPoint(
+            AccessPointConfig::default()
+                .with_ssid(ssid)
+                .with_auth_method(AuthenticationMethod::Wpa2Personal)
+                .with_password(password.unwrap_or(invented).into())
+                .with_channel(channel)
+                .with_max_connections(STATIONS),
+        ),
+        Radio::Station { ssid, password } => {
+            let station = StationConfig::default().with_ssid(ssid);
+            Config::Station(match password {
+                // The weakest that is consented to.
+                Some(password) => station
+                    .with_auth_method(AuthenticationMethod::Wpa2Personal)
+                    .with_password(password.into()),
+                None => station.with_auth_method(AuthenticationMethod::None),
+            })
+        }
+    };
     let config = ControllerConfig::default()
-        .with_country_info(CountryInfo::from(COUNTRY))
+        .with_country_info(CountryInfo::from(settings.country))
         // Beside 180 KB of ours: enough for 15 Mbit/s.
         .with_static_rx_buf_num(4)
         .with_dynamic_rx_buf_num(8)
         .with_dynamic_tx_buf_num(8)
         .with_rx_ba_win(4)
-        .with_initial_config(Config::AccessPoint(point));
+        .with_initial_config(first);
     let (controller, interfaces) = wifi::new(radio, config)?;
-    Ok((controller, interfaces.access_point))
+    let interface = match settings.radio {
+        Radio::AccessPoint { .. } => interfaces.access_point,
+        Radio::Station { .. } => interfaces.station,
+    };
+    Ok((controller, interface))
+}
+
+/// Keeps a station in its network, for ever: joins it, and again whenever it was lost. The line goes up and down with it.
+pub(crate) async fn stay(controller: &mut WifiController<'_>) -> ! {
+    loop {
+        if controller.connect_async().await.is_ok() {
+            // Not connected any more: so be it.
+            let _ = controller.wait_for_disconnect_async().await;
+        }
+        Timer::after(RETRY).await;
+    }
 }
 
 /// The password in flash; a new one, written there, at the first boot, or if what is there is none.

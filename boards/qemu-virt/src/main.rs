@@ -19,12 +19,16 @@ use embassy_futures::block_on;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use gatelet_board::{LastLedger, LastWords, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, random};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, PlainHttp, ProbeSpace, Services, UpdateDesk,
+    UpdateSpace,
+};
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -40,6 +44,11 @@ const FLOWS: usize = 4096;
 const HOSTS: usize = 128;
 const QUERIES: usize = 16;
 const ANSWERS: usize = 16 * 1024;
+const MESSAGE: usize = 4 * 1024;
+/// Of which it is looked whether the Internet is there.
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+/// Probes at once, of each family.
+const SLOTS: usize = 4;
 
 /// What the last panic said.
 #[unsafe(link_section = ".uninit.last_words")]
@@ -50,7 +59,9 @@ static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
-type Names = DnsSpace<QUERIES, ANSWERS>;
+type Checks = gatelet_board::Engines<NoopRawMutex, { FAMILIES.len() }>;
+type Probes = [ProbeSpace<SLOTS>; FAMILIES.len()];
+type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
@@ -69,8 +80,24 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
-    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
-    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
+    static UPDATES: StaticCell<UpdateSpace> = StaticCell::new();
+    static UPDATE_DESK: StaticCell<UpdateDesk<NoopRawMutex>> = StaticCell::new();
+    static WAN_SOCKETS: StaticCell<
+        StackResources<
+            {
+                Names::WAN_SOCKETS
+                    + UpdateSpace::WAN_SOCKETS
+                    + 3
+                    + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS
+            },
+        >,
+    > = StaticCell::new();
+    static CHECKS: StaticCell<Checks> = StaticCell::new();
+    static PROBES: ConstStaticCell<Probes> =
+        ConstStaticCell::new([const { ProbeSpace::new() }; FAMILIES.len()]);
+    static OWN_PROBES: ConstStaticCell<OwnProbes> = ConstStaticCell::new(OwnProbes::new());
+    static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS + UpdateSpace::LAN_SOCKETS }>> =
+        StaticCell::new();
     static BOARD: StaticCell<Board> = StaticCell::new();
     static DESK: StaticCell<Desk> = StaticCell::new();
     static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
@@ -112,13 +139,20 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
 
     let board = BOARD.init_with(|| Gatelet::new(pool));
     board.lend_settings(desk);
+    board.lend_tunnel_updates(UPDATE_DESK.init_with(UpdateDesk::new));
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
     let (keyboard, screen) = uart::open();
-    let talks = (desk, wan_stack.0);
+    let checks: &Checks =
+        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+    spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
+    let updates = run_updates(board, (lan_stack.0, wan_stack.0), UPDATES.init_with(UpdateSpace::new));
+    spawner.spawn(updates.map_err(|_| TWICE)?);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
@@ -148,10 +182,30 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+#[embassy_executor::task]
+async fn run_updates(
+    board: &'static Board,
+    stacks: (Stack<'static>, Stack<'static>),
+    space: &'static mut UpdateSpace,
+) -> ! {
+    board.run_tunnel_updates(WAN, stacks, PlainHttp, space).await
+}
+
+#[embassy_executor::task]
+async fn run_checks(
+    board: &'static Board,
+    checks: &'static Checks,
+    stack: Stack<'static>,
+    probes: &'static mut Probes,
+    mut rng: ChaCha8Rng,
+) {
+    look(board, checks, stack, probes, &mut rng).await;
 }
 
 /// Ends with a reset: the router says goodbye first.
@@ -159,7 +213,7 @@ async fn run_services(
 async fn run_console(
     board: &'static Board,
     console: &'static mut Console,
-    talks: (&'static Desk, Stack<'static>),
+    talks: (&'static Desk, Stack<'static>, &'static Checks),
     keyboard: Keyboard,
     screen: Screen,
     mut memories: [flash::Part; 3],

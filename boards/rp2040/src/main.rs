@@ -1,11 +1,11 @@
 //! Gatelet on an RP2040: the carrier at a W5500, the home at the USB socket or (`two-w5500`) at a second W5500, the console on
-//! UART0, what must survive in the last sectors of flash. README.md has the wiring and how to flash it.
+//! UART0 and at the USB socket, what must survive in the last sectors of flash. README.md has the wiring and how to flash it.
 #![no_std]
 #![no_main]
 
 mod flash;
+mod line;
 mod pins;
-#[cfg(not(feature = "two-w5500"))]
 mod usb;
 
 use core::panic::PanicInfo;
@@ -26,12 +26,13 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_time::Duration;
 use embedded_hal::digital::PinState;
-use gatelet_board::{LastLedger, LastWords, mix, random};
+use gatelet_board::{LastLedger, LastWords, OwnProbes, engines, look, mix, random};
 use gatelet_console::{Console, Level};
 use gatelet_hal::{EthernetPort, FramePool, PortId};
+use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, Services};
+use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -49,8 +50,14 @@ const HOSTS: usize = 24;
 /// 68 bytes each, of IPv6.
 const FLOWS6: usize = 32;
 /// 3 KB each.
-const QUERIES: usize = 2;
-const ANSWERS: usize = 2 * 1024;
+const QUERIES: usize = 3;
+const ANSWERS: usize = 3 * 1024;
+/// Four of them: no server sends longer answers by UDP, and very few by TCP.
+const MESSAGE: usize = 1280;
+/// Of which it is looked whether the Internet is there; 12 KB each.
+const FAMILIES: [Family; 1] = [Family::Ipv4];
+/// Probes at once, of each family.
+const SLOTS: usize = 1;
 /// Fed every half second (`Gatelet::run_vigil`); 8.3 s is the most that the chip can do.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -63,7 +70,9 @@ static LAST_LEDGER: LastLedger = LastLedger::new();
 
 type Board = Gatelet<'static, NoopRawMutex, 2>;
 type Desk = SettingsDesk<NoopRawMutex>;
-type Names = DnsSpace<QUERIES, ANSWERS>;
+type Checks = gatelet_board::Engines<NoopRawMutex, { FAMILIES.len() }>;
+type Probes = [ProbeSpace<SLOTS>; FAMILIES.len()];
+type Names = DnsSpace<QUERIES, ANSWERS, MESSAGE>;
 type Ledger = FlashLedger<flash::Part>;
 type Leases = FlashLeases<flash::Part>;
 type Kept = FlashSettings<flash::Part>;
@@ -85,8 +94,14 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
     static NAMES: StaticCell<Names> = StaticCell::new();
-    static WAN_SOCKETS: StaticCell<StackResources<{ Names::WAN_SOCKETS + 3 }>> = StaticCell::new();
+    static WAN_SOCKETS: StaticCell<
+        StackResources<{ Names::WAN_SOCKETS + 3 + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS }>,
+    > = StaticCell::new();
     static LAN_SOCKETS: StaticCell<StackResources<{ Names::LAN_SOCKETS }>> = StaticCell::new();
+    static CHECKS: StaticCell<Checks> = StaticCell::new();
+    static PROBES: ConstStaticCell<Probes> =
+        ConstStaticCell::new([const { ProbeSpace::new() }; FAMILIES.len()]);
+    static OWN_PROBES: ConstStaticCell<OwnProbes> = ConstStaticCell::new(OwnProbes::new());
     static BOARD: StaticCell<Board> = StaticCell::new();
     static DESK: StaticCell<Desk> = StaticCell::new();
     static ROUTER: StaticCell<Router<'static>> = StaticCell::new();
@@ -121,6 +136,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let bus = Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Irqs, spi_config());
     let wan = chip(bus, high(p.PIN_17), low_active(p.PIN_21), high(p.PIN_20), wan_mac)
         .map_err(|_| "no W5500 answers on SPI0")?;
+    let mut socket = usb::begin(embassy_rp::usb::Driver::new(p.USB, Irqs));
     #[cfg(feature = "two-w5500")]
     let lan = {
         let _ = their_mac;
@@ -130,9 +146,8 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     };
     #[cfg(not(feature = "two-w5500"))]
     let lan = {
-        let (socket, mover, adapter) =
-            usb::adapter(embassy_rp::usb::Driver::new(p.USB, Irqs), lan_mac, their_mac);
-        spawner.spawn(run_usb(socket, mover).map_err(|_| TWICE)?);
+        let (mover, adapter) = usb::adapter(&mut socket, lan_mac, their_mac);
+        spawner.spawn(run_mover(mover).map_err(|_| TWICE)?);
         LanPort::new(adapter, pool, SIDES.lan).map_err(|_| "no frame for the USB adapter")?
     };
 
@@ -154,15 +169,23 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
     let (to_send, typed) = TYPED.take();
+    let serial = usb::serial(&mut socket);
+    spawner.spawn(run_usb(socket.build()).map_err(|_| TWICE)?);
     let uart = BufferedUart::new(p.UART0, p.PIN_0, p.PIN_1, Irqs, to_send, typed, uart::Config::default());
-    let talks = (desk, wan_stack.0);
+    let line = line::open(uart, serial);
+    let checks: &Checks =
+        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+    spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
+    // For what keeps tunnels together when an end of them moves, there is no memory left.
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
-    spawner.spawn(run_console(board, console, talks, uart, memories).map_err(|_| TWICE)?);
+    spawner.spawn(run_console(board, console, talks, line, memories).map_err(|_| TWICE)?);
     spawner.spawn(run_lamp(board, Output::new(p.PIN_25, gpio::Level::Low)).map_err(|_| TWICE)?);
     spawner.spawn(run_vigil(board, Watchdog::new(p.WATCHDOG)).map_err(|_| TWICE)?);
     Ok(())
@@ -187,10 +210,21 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 #[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS>,
+    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
+}
+
+#[embassy_executor::task]
+async fn run_checks(
+    board: &'static Board,
+    checks: &'static Checks,
+    stack: Stack<'static>,
+    probes: &'static mut Probes,
+    mut rng: ChaCha8Rng,
+) {
+    look(board, checks, stack, probes, &mut rng).await;
 }
 
 /// Ends with a reset: the router says goodbye first.
@@ -198,11 +232,11 @@ async fn run_services(
 async fn run_console(
     board: &'static Board,
     console: &'static mut Console,
-    talks: (&'static Desk, Stack<'static>),
-    uart: BufferedUart,
+    talks: (&'static Desk, Stack<'static>, &'static Checks),
+    line: (line::Keyboard, line::Screen),
     mut memories: [flash::Part; 3],
 ) {
-    let (screen, keyboard) = uart.split();
+    let (keyboard, screen) = line;
     gatelet_board::talk(board, console, talks, keyboard, screen, &mut memories).await;
     board.commands().send(Command::Shutdown).await;
 }
@@ -219,10 +253,15 @@ async fn run_vigil(board: &'static Board, mut watchdog: Watchdog) -> ! {
     board.run_vigil(WAN, || true, || watchdog.feed(PATIENCE)).await
 }
 
+#[embassy_executor::task]
+async fn run_usb(mut socket: usb::Socket) -> ! {
+    socket.run().await
+}
+
 #[cfg(not(feature = "two-w5500"))]
 #[embassy_executor::task]
-async fn run_usb(mut socket: usb::Socket, mover: usb::Mover) -> ! {
-    embassy_futures::join::join(socket.run(), mover.run()).await.0
+async fn run_mover(mover: usb::Mover) -> ! {
+    mover.run().await
 }
 
 #[panic_handler]

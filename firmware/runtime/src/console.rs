@@ -21,7 +21,7 @@ use embassy_futures::select::{Either, Either4, select, select4};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_sync::channel::Channel;
-use embassy_sync::pubsub::WaitResult;
+use embassy_sync::pubsub::{DynSubscriber, WaitResult};
 use embedded_io_async::{Read, Write};
 use gatelet_console::{Answer, CapturePort, Console, Filter, Level, Lines, Report, Request, Text, report};
 use gatelet_proto::connectivity::{Engine, Event as Change, Verdict};
@@ -30,7 +30,8 @@ use heapless::{String, Vec};
 
 use crate::dns::DnsStatus;
 use crate::settings::SettingsDesk;
-use crate::{Event, Gatelet, clock};
+use crate::vigil::Member;
+use crate::{Event, Gatelet, TimedEvent, clock};
 use net::{Sockets, Space};
 use tap::Snap;
 
@@ -106,6 +107,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         (rx, tx): (&mut impl Read, &mut impl Write),
     ) -> ConsoleEnd {
         let mut events = self.events();
+        let mut calls = self.roll_call.join();
         side.settings.edit(|editor| console.start(editor, side.is_terminal));
         let mut job = None;
         loop {
@@ -116,7 +118,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 }
                 pending::<()>().await;
             };
-            let talk = self.talk(console, side, (rx, tx), &mut events, &words);
+            let talk = self.talk(console, side, (rx, tx), (&mut events, &mut calls), &words);
             match select(run, talk).await {
                 Either::Second(Turn::Begin(next)) => job = Some(next),
                 Either::First(()) | Either::Second(Turn::Cancel) => {}
@@ -131,7 +133,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         console: &mut Console,
         side: &ConsoleSide<'_, M>,
         (rx, tx): (&mut impl Read, &mut impl Write),
-        events: &mut Option<embassy_sync::pubsub::DynSubscriber<'_, crate::TimedEvent>>,
+        (events, calls): (&mut Option<DynSubscriber<'_, TimedEvent>>, &mut Member<'_, M>),
         words: &Words,
     ) -> Turn {
         let mut typed = [0; 32];
@@ -140,7 +142,9 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             let output = console.output();
             if !output.is_empty() {
                 let len = output.len();
-                if tx.write_all(output).await.is_err() || tx.flush().await.is_err() {
+                // A terminal may take as long as it likes to read.
+                let shown = calls.answering(async { tx.write_all(output).await.and(tx.flush().await) });
+                if shown.await.is_err() {
                     return Turn::End(ConsoleEnd::Closed);
                 }
                 console.sent(len);
@@ -165,7 +169,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     None => pending().await,
                 }
             };
-            match select4(rx.read(&mut typed), word, event, side.settings.next_event()).await {
+            let something = select4(rx.read(&mut typed), word, event, side.settings.next_event());
+            match calls.answering(something).await {
                 Either4::First(Ok(0) | Err(_)) => return Turn::End(ConsoleEnd::Closed),
                 Either4::First(Ok(len)) => {
                     typed.iter().take(len).for_each(|octet| console.handle_byte(*octet));

@@ -24,8 +24,8 @@ use embassy_sync::watch::DynReceiver;
 use embassy_time::{Duration, WithTimeout};
 use gatelet_proto::dns::{
     CacheEntry, Client, ClientRate, ClientTransport, Config, Counters, Destination, Forwarder, Hosts,
-    MAX_MESSAGE_LEN, MAX_UPSTREAMS, Pending, QueryId, Statistics, Tables, Transmit, Transport, UpstreamQuery,
-    Waiter,
+    MAX_MESSAGE_LEN, MAX_UPSTREAMS, Pending, QueryId, Statistics, Tables, Transmit, Transport,
+    UDP_PAYLOAD_SIZE, UpstreamQuery, Waiter,
 };
 use gatelet_router::WanId;
 use gatelet_settings::UPSTREAMS;
@@ -40,34 +40,41 @@ use crate::gatelet::Names;
 use crate::lan::LanAddresses;
 use crate::{Gatelet, Session, clock};
 
-/// The memory of the DNS service: `QUERIES` that may be under way at once, and `ARENA` bytes of answers kept (at least 2,048).
-/// 24 KB, 3 KB more for each query, and the arena.
-pub struct DnsSpace<const QUERIES: usize, const ARENA: usize> {
-    entries: [CacheEntry; CACHED],
+/// The memory of the DNS service: `QUERIES` that may be under way at once, `ARENA` bytes of answers kept (at least 2,048, and
+/// twice as many as the longest answer), and messages of `MESSAGE` bytes, the two of TCP's length (RFC 1035 §4.2.2) among them: at
+/// least two more than [`UDP_PAYLOAD_SIZE`]. A longer answer cannot be fetched.
+///
+/// 11 KB, 3 KB more for each query, four messages, and the arena.
+pub struct DnsSpace<const QUERIES: usize, const ARENA: usize, const MESSAGE: usize = LONGEST_MESSAGE> {
+    entries: [[CacheEntry; CACHED]; QUERIES],
     arena: [u8; ARENA],
     pending: [Pending; QUERIES],
-    waiters: [Waiter; WAITERS],
+    waiters: [[Waiter; WAITERS]; QUERIES],
     clients: [ClientRate; CLIENTS],
     upstream: [UdpSpace<1, 1280, 384>; QUERIES],
-    lan: UdpSpace<8, 2048, 4096>,
-    tcp: [TcpSpace<512, 1024>; TCP_CLIENTS],
-    upstream_tcp: TcpSpace<1536, 512>,
+    lan: UdpSpace<8, 2048, 2560>,
+    tcp: [TcpSpace<512, 1024, MESSAGE>; TCP_CLIENTS],
+    upstream_tcp: TcpSpace<1536, 512, MESSAGE>,
+    /// What is being read or written.
+    message: [u8; MESSAGE],
 }
 
-impl<const QUERIES: usize, const ARENA: usize> DnsSpace<QUERIES, ARENA> {
+impl<const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> DnsSpace<QUERIES, ARENA, MESSAGE> {
     /// Nothing kept, nothing under way.
     #[expect(clippy::new_without_default, reason = "tens of kilobytes: for statics and boxes")]
     pub fn new() -> Self {
+        const { assert!(MESSAGE >= 2 + UDP_PAYLOAD_SIZE as usize, "shorter than what servers may send") };
         Self {
-            entries: [CacheEntry::default(); CACHED],
+            entries: [[CacheEntry::default(); CACHED]; QUERIES],
             arena: [0; ARENA],
             pending: array::from_fn(|_| Pending::default()),
-            waiters: [Waiter::default(); WAITERS],
+            waiters: [[Waiter::default(); WAITERS]; QUERIES],
             clients: [ClientRate::default(); CLIENTS],
             upstream: [const { UdpSpace::new() }; QUERIES],
             lan: UdpSpace::new(),
             tcp: [const { TcpSpace::new() }; TCP_CLIENTS],
             upstream_tcp: TcpSpace::new(),
+            message: [0; MESSAGE],
         }
     }
 
@@ -87,10 +94,12 @@ pub(crate) struct DnsStatus {
     pub(crate) counters: Counters,
 }
 
-/// Answers that can be kept, if the arena has room.
-const CACHED: usize = 128;
-/// Clients that may wait for answers at once.
-const WAITERS: usize = 32;
+/// Answers that can be kept, if the arena has room, for each query that may be under way.
+const CACHED: usize = 16;
+/// Clients that may wait for answers at once, for each query that may be under way.
+const WAITERS: usize = 4;
+/// As long as the forwarder has use for.
+const LONGEST_MESSAGE: usize = 2 + MAX_MESSAGE_LEN;
 /// Clients whose rate is watched.
 const CLIENTS: usize = 16;
 /// Clients that may ask over TCP at once.
@@ -125,29 +134,29 @@ impl<const PACKETS: usize, const RX: usize, const TX: usize> UdpSpace<PACKETS, R
     }
 }
 
-struct TcpSpace<const RX: usize, const TX: usize> {
+struct TcpSpace<const RX: usize, const TX: usize, const MESSAGE: usize> {
     rx: [u8; RX],
     tx: [u8; TX],
     /// A message on its way, with its length in front.
-    message: [u8; 2 + MAX_MESSAGE_LEN],
+    message: [u8; MESSAGE],
 }
 
-impl<const RX: usize, const TX: usize> TcpSpace<RX, TX> {
+impl<const RX: usize, const TX: usize, const MESSAGE: usize> TcpSpace<RX, TX, MESSAGE> {
     const fn new() -> Self {
-        Self { rx: [0; RX], tx: [0; TX], message: [0; 2 + MAX_MESSAGE_LEN] }
+        Self { rx: [0; RX], tx: [0; TX], message: [0; MESSAGE] }
     }
 }
 
 /// A message for one of the TCP connections, with its length in front, and word that it is there.
 struct Mailbox<'a> {
-    message: RefCell<&'a mut [u8; 2 + MAX_MESSAGE_LEN]>,
+    message: RefCell<&'a mut [u8]>,
     /// Its length; 0: it is free.
     len: Cell<usize>,
     arrived: Signal<NoopRawMutex, ()>,
 }
 
 impl<'a> Mailbox<'a> {
-    fn new(message: &'a mut [u8; 2 + MAX_MESSAGE_LEN]) -> Self {
+    fn new(message: &'a mut [u8]) -> Self {
         Self { message: RefCell::new(message), len: Cell::new(0), arrived: Signal::new() }
     }
 
@@ -184,7 +193,8 @@ struct Desk<'a, R, const QUERIES: usize> {
     upstream_tcp_query: Cell<Option<UpstreamQuery>>,
     /// The user's own servers; none: those that the session gives.
     own_upstreams: Vec<Ipv4Address, UPSTREAMS>,
-    buffer: RefCell<[u8; MAX_MESSAGE_LEN]>,
+    /// Two bytes shorter than a mailbox, which has the length in front.
+    buffer: RefCell<&'a mut [u8]>,
     /// A part other than the main loop has changed something that has a deadline.
     changed: Signal<NoopRawMutex, ()>,
 }
@@ -198,12 +208,12 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     ///
     /// # Panics
     /// If `wan` is not below `WANS`, or the stacks have no room for the sockets.
-    pub async fn run_dns<const QUERIES: usize, const ARENA: usize>(
+    pub async fn run_dns<const QUERIES: usize, const ARENA: usize, const MESSAGE: usize>(
         &self,
         wan: WanId,
         (lan, wan_stack): (Stack<'_>, Stack<'_>),
         config: Config,
-        space: &mut DnsSpace<QUERIES, ARENA>,
+        space: &mut DnsSpace<QUERIES, ARENA, MESSAGE>,
         rng: impl Rng,
     ) -> ! {
         let DnsSpace {
@@ -216,16 +226,22 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             lan: lan_space,
             tcp,
             upstream_tcp,
+            message,
         } = space;
         let followers = self.session(wan).zip(self.lan_addresses());
-        let mut forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
-        let mut own_upstreams = Vec::new();
-        if let Some(desk) = self.settings {
-            desk.read(|settings| {
-                forwarder.set_rebind_exceptions(settings.rebind_exceptions());
-                own_upstreams = settings.dns_upstreams();
-            });
-        }
+        // What is borrowed in a block of its own does not stay in this task's memory a second time.
+        let (forwarder, own_upstreams) = {
+            let (entries, waiters) = (entries.as_flattened_mut(), waiters.as_flattened_mut());
+            let mut forwarder = Forwarder::new(config, Tables { entries, arena, pending, waiters, clients });
+            let mut own_upstreams = Vec::new();
+            if let Some(desk) = self.settings {
+                desk.read(|settings| {
+                    forwarder.set_rebind_exceptions(settings.rebind_exceptions());
+                    own_upstreams = settings.dns_upstreams();
+                });
+            }
+            (forwarder, own_upstreams)
+        };
         let policy = self.portals.get(usize::from(wan.0)).and_then(|portal| portal.dns.dyn_receiver());
         let mut lan_socket = lan_space.socket(lan);
         // The port is nobody else's: the stack is new.
@@ -247,7 +263,7 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             upstream_tcp: Mailbox::new(&mut upstream_tcp.message),
             upstream_tcp_query: Cell::new(None),
             own_upstreams,
-            buffer: RefCell::new([0; MAX_MESSAGE_LEN]),
+            buffer: RefCell::new(message.get_mut(2..).unwrap_or_default()),
             changed: Signal::new(),
         };
         let udp = async {
@@ -368,7 +384,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         let mut any = false;
         for _ in 0..BURST {
             let mut buffer = self.buffer.borrow_mut();
-            match self.lan.poll_recv_from(&mut *buffer, cx) {
+            match self.lan.poll_recv_from(&mut buffer, cx) {
                 Poll::Ready(Ok((len, meta))) => {
                     any = true;
                     let client = Client {
@@ -394,7 +410,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
             let (socket, query) = &mut *socket;
             let Some(asked) = *query else { continue };
             let mut buffer = self.buffer.borrow_mut();
-            while let Poll::Ready(received) = socket.poll_recv_from(&mut *buffer, cx) {
+            while let Poll::Ready(received) = socket.poll_recv_from(&mut buffer, cx) {
                 any = true;
                 let Ok((len, meta)) = received else { continue };
                 let mut forwarder = self.forwarder.borrow_mut();
@@ -422,7 +438,7 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
             let Some(Transmit { to, len }) =
-                self.forwarder.borrow_mut().poll_transmit(clock::now(), &mut *buffer)
+                self.forwarder.borrow_mut().poll_transmit(clock::now(), &mut buffer)
             else {
                 return;
             };
@@ -480,8 +496,9 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
     async fn serve_tcp(&self, number: u8, socket: &mut TcpSocket<'_>) -> ! {
         let mailbox = &self.tcp[usize::from(number)];
         loop {
+            // From the first SYN on: who never answers ours must not hold the place.
+            socket.set_timeout(Some(IDLE));
             if socket.accept(PORT).await.is_ok() {
-                socket.set_timeout(Some(IDLE));
                 if let Some(remote) = socket.remote_endpoint() {
                     self.serve_connection(number, remote, socket, mailbox).await;
                 }
@@ -586,8 +603,9 @@ impl<R: Rng, const QUERIES: usize> Desk<'_, R, QUERIES> {
 
 /// Queries taken from clients before the servers' answers get their turn.
 const BURST: u32 = 8;
-/// The longest query that is read from a TCP connection: a name, EDNS, and room for its options.
-const QUERY_MOST: usize = 1024;
+/// The longest query that is read from a TCP connection: a name, EDNS, and room for its options, padding among them (RFC 8467
+/// §4.1: up to the next 128 octets).
+const QUERY_MOST: usize = 512;
 
 /// Sends if there is room now: a datagram that finds none is lost, as on any wire.
 fn send_now(socket: &UdpSocket<'_>, message: &[u8], to: UdpMetadata) {

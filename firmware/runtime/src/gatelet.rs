@@ -30,6 +30,7 @@ use crate::leases::Prefixes;
 use crate::queues::{PortQueues, StackQueues};
 use crate::settings::SettingsDesk;
 use crate::tunnel_update::UpdateDesk;
+use crate::vigil::RollCall;
 use crate::{IpDevice, LanRunner, LeaseStore, LedgerStore, Session, WanRunner, port, router};
 
 /// The longest IP packet of a session without RFC 4638 (RFC 2516, section 7: 1500 - 6 - 2), and of Ethernet (RFC 894).
@@ -100,9 +101,10 @@ pub struct Gatelet<'p, M: RawMutex, const PORTS: usize = 1, const WANS: usize = 
     pub(crate) status: StatusDesk<M>,
     /// The DNS service, as it was after its last turn.
     pub(crate) dns: blocking_mutex::Mutex<M, RefCell<Option<DnsStatus>>>,
-    pub(crate) updates: UpdateDesk<M>,
+    pub(crate) updates: Option<&'p UpdateDesk<M>>,
     pub(crate) reports: ReportDesk<M>,
     pub(crate) tap: Tap<M>,
+    pub(crate) roll_call: RollCall<M>,
     pub(crate) settings: Option<&'p SettingsDesk<M>>,
 }
 
@@ -130,9 +132,10 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
             events: PubSubChannel::new(),
             status: StatusDesk { turn: Mutex::new(()), question: Signal::new(), answer: Signal::new() },
             dns: blocking_mutex::Mutex::new(RefCell::new(None)),
-            updates: UpdateDesk::new(),
+            updates: None,
             reports: ReportDesk::new(),
             tap: Tap::new(),
+            roll_call: RollCall::new(),
             settings: None,
         }
     }
@@ -140,6 +143,11 @@ impl<'p, M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'p, M, PORT
     /// Lends the settings to the tasks: what is committed from now on, the router's task carries out.
     pub fn lend_settings(&mut self, desk: &'p SettingsDesk<M>) {
         self.settings = Some(desk);
+    }
+
+    /// Lends the memory of what is wanted when an end of a tunnel moves, for [`run_tunnel_updates`](Self::run_tunnel_updates).
+    pub fn lend_tunnel_updates(&mut self, desk: &'p UpdateDesk<M>) {
+        self.updates = Some(desk);
     }
 
     /// Runs the router: the task that owns it. Returns after [`Command::Shutdown`], when every session has been

@@ -170,5 +170,5 @@ pub use leases::{FlashLeases, LeaseStore, Prefixes};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
 pub use services::Services;
-pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateSpace, UpdateTransport};
+pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateDesk, UpdateSpace, UpdateTransport};
 pub use wan::{Session, WanRunner};

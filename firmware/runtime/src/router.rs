@@ -223,8 +223,10 @@ fn carry_out<'p, M: RawMutex, const PORTS: usize, const WANS: usize>(
             }
             RouterEvent::Ipv6(event) => {
                 info!("ipv6: {}", Debug(event));
-                if let Ipv6Event::Tunnel { tunnel, state: liveness::State::Down } = event {
-                    gatelet.updates.note_silence(*tunnel);
+                if let (Some(updates), Ipv6Event::Tunnel { tunnel, state: liveness::State::Down }) =
+                    (gatelet.updates, event)
+                {
+                    updates.note_silence(*tunnel);
                 }
             }
             RouterEvent::ShutDown => told.shut_down = true,

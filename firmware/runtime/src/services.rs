@@ -14,15 +14,16 @@ use crate::settings::SettingsStore;
 use crate::{DnsSpace, Gatelet, LanRunner, LeaseStore, WanRunner};
 
 /// What the services work with, beside the [settings](Gatelet::lend_settings).
-pub struct Services<'a, 'p, L, S, const QUERIES: usize, const ARENA: usize> {
+pub struct Services<'a, 'p, L, S, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize> {
     /// The session they use.
     pub wan: WanId,
-    /// Its stack ([`Gatelet::wan_stack`]), with room for [`DnsSpace::WAN_SOCKETS`] sockets and one more.
+    /// Its stack ([`Gatelet::wan_stack`]), with room for [`DnsSpace::WAN_SOCKETS`] sockets and one
+    /// more.
     pub wan_stack: (Stack<'a>, WanRunner<'a, 'p>),
     /// The stack on the LAN ([`Gatelet::lan_stack`]), with room for [`DnsSpace::LAN_SOCKETS`] sockets.
     pub lan_stack: (Stack<'a>, LanRunner<'a, 'p>),
     /// The memory of the DNS service.
-    pub names: &'a mut DnsSpace<QUERIES, ARENA>,
+    pub names: &'a mut DnsSpace<QUERIES, ARENA, MESSAGE>,
     /// Where leases are kept.
     pub leases: L,
     /// Where the settings are kept.
@@ -37,9 +38,9 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     ///
     /// # Panics
     /// If the WAN is not below `WANS`, or the stacks have no room for the sockets.
-    pub async fn run_services<R: Rng, const QUERIES: usize, const ARENA: usize>(
+    pub async fn run_services<R: Rng, const QUERIES: usize, const ARENA: usize, const MESSAGE: usize>(
         &self,
-        services: Services<'_, '_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA>,
+        services: Services<'_, '_, impl LeaseStore, impl SettingsStore, QUERIES, ARENA, MESSAGE>,
         mut rng: impl FnMut() -> R,
     ) -> ! {
         let Services { wan, wan_stack, lan_stack, names, mut leases, mut settings } = services;
@@ -57,10 +58,11 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 None => pending().await,
             }
         };
+        let stacks = (lan_stack.0, wan_stack.0);
         let others = join5(
             wan_stack.1.run(),
             lan_stack.1.run(),
-            self.run_dns(wan, (lan_stack.0, wan_stack.0), dns, names, rng()),
+            self.run_dns(wan, stacks, dns, names, rng()),
             self.run_sntp(wan, wan_stack.0, &time_servers, rng()),
             self.run_leases(&mut leases),
         );

@@ -19,7 +19,7 @@ use embassy_net::{IpEndpoint, Stack};
 use embassy_sync::blocking_mutex;
 use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_sync::signal::Signal;
-use embassy_sync::watch::Watch;
+use embassy_sync::watch::{DynReceiver, Watch};
 use embassy_time::{Duration, WithTimeout};
 use gatelet_proto::sixinfour::update::server::{Counters, Entry, Server};
 use gatelet_proto::sixinfour::update::{Client, Config};
@@ -30,7 +30,7 @@ use smoltcp::wire::IpAddress;
 
 use crate::fmt::{Debug, Show, info};
 use crate::gatelet::{Event, TimedEvent};
-use crate::{Gatelet, clock};
+use crate::{Gatelet, Session, clock};
 
 /// What keeps a tunnel together when an end of it moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +93,11 @@ impl UpdateTransport for PlainHttp {
     }
 }
 
-/// The memory of it: 5 KB.
+/// The memory of it: 7 KB.
 pub struct UpdateSpace {
+    clients: [Option<Client>; MAX_TUNNELS],
     teller: Buffers,
+    entries: [Entry; MAX_TUNNELS],
     hearers: [(Buffers, [u8; REQUEST_MAX]); HEARERS],
 }
 
@@ -108,23 +110,30 @@ impl UpdateSpace {
     /// Nobody speaks yet.
     #[expect(clippy::new_without_default, reason = "kilobytes: for statics and boxes")]
     pub const fn new() -> Self {
-        Self { teller: Buffers::new(), hearers: [const { (Buffers::new(), [0; REQUEST_MAX]) }; HEARERS] }
+        Self {
+            clients: [const { None }; MAX_TUNNELS],
+            teller: Buffers::new(),
+            entries: [const { Entry::NOBODY }; MAX_TUNNELS],
+            hearers: [const { (Buffers::new(), [0; REQUEST_MAX]) }; HEARERS],
+        }
     }
 }
 
+/// Of a connection: what goes over it has some hundreds of octets, and may take two turns.
 struct Buffers {
-    rx: [u8; 512],
-    tx: [u8; 512],
+    rx: [u8; 256],
+    tx: [u8; 256],
 }
 
 impl Buffers {
     const fn new() -> Self {
-        Self { rx: [0; 512], tx: [0; 512] }
+        Self { rx: [0; 256], tx: [0; 256] }
     }
 }
 
-/// What the owner wants, where the tasks find it.
-pub(crate) struct UpdateDesk<M: RawMutex> {
+/// What the owner wants, where the tasks find it. [Lent](Gatelet::lend_tunnel_updates) to the [`Gatelet`] by who has tunnels whose
+/// ends move: 1.3 KB.
+pub struct UpdateDesk<M: RawMutex> {
     wanted: blocking_mutex::Mutex<M, RefCell<Wanted>>,
     telling: Signal<M, ()>,
     hearing: Signal<M, ()>,
@@ -150,7 +159,9 @@ impl Tunnel {
 }
 
 impl<M: RawMutex> UpdateDesk<M> {
-    pub(crate) const fn new() -> Self {
+    /// Nothing is wanted yet.
+    #[expect(clippy::new_without_default, reason = "for statics")]
+    pub const fn new() -> Self {
         let wanted = Wanted { port: PORT, tunnels: [const { Tunnel::NONE }; MAX_TUNNELS] };
         Self {
             wanted: blocking_mutex::Mutex::new(RefCell::new(wanted)),
@@ -168,6 +179,10 @@ impl<M: RawMutex> UpdateDesk<M> {
     pub(crate) fn note_silence(&self, id: TunnelId) {
         self.with_tunnel(id, |tunnel| tunnel.is_silent = true);
         self.telling.signal(());
+    }
+
+    fn note_counters(&self, server: &RefCell<Server<'_>>) {
+        self.counters.lock(|counters| counters.set(Some(*server.borrow().counters())));
     }
 
     /// Brings the clients up to date.
@@ -214,29 +229,31 @@ impl<M: RawMutex> UpdateDesk<M> {
 }
 
 impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
-    /// What keeps a tunnel together when an end of it moves; `None`: nothing. Without effect beyond [`MAX_TUNNELS`], or if it is
-    /// what it was.
+    /// What keeps a tunnel together when an end of it moves; `None`: nothing. Without effect beyond [`MAX_TUNNELS`], without a
+    /// [desk](Self::lend_tunnel_updates), or if it is what it was.
     pub fn set_tunnel_update(&self, id: TunnelId, update: Option<TunnelUpdate>) {
-        self.updates.with_tunnel(id, |tunnel| {
+        let Some(desk) = self.updates else { return };
+        desk.with_tunnel(id, |tunnel| {
             if tunnel.update != update {
                 tunnel.update = update;
                 (tunnel.is_new_to_teller, tunnel.is_new_to_hearers) = (true, true);
             }
         });
-        self.updates.telling.signal(());
-        self.updates.hearing.signal(());
+        desk.telling.signal(());
+        desk.hearing.signal(());
     }
 
     /// At which TCP port of the WANs far ends say where they are: 8041, unless this says otherwise. (Carriers at home keep 80 and
     /// 443 closed to their subscribers.)
     pub fn set_tunnel_update_port(&self, port: u16) {
-        self.updates.wanted.lock(|wanted| wanted.borrow_mut().port = port);
-        self.updates.hearing.signal(());
+        let Some(desk) = self.updates else { return };
+        desk.wanted.lock(|wanted| wanted.borrow_mut().port = port);
+        desk.hearing.signal(());
     }
 
     /// What far ends have said, and how often it was refused; `None` before [`run_tunnel_updates`](Self::run_tunnel_updates).
     pub fn tunnel_update_counters(&self) -> Option<Counters> {
-        self.updates.counters.lock(Cell::get)
+        self.updates?.counters.lock(Cell::get)
     }
 
     /// Tells brokers the address of `wan` and hears from far ends, for ever, as [`set_tunnel_update`](Self::set_tunnel_update)
@@ -244,8 +261,8 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
     /// [`WAN_SOCKETS`](UpdateSpace::WAN_SOCKETS) sockets.
     ///
     /// What comes of telling is an [`Event::TunnelUpdate`], a far end that moves an
-    /// [`Ipv6Event::TunnelMoved`](gatelet_router::Ipv6Event::TunnelMoved). Nobody is told if the session of `wan` has more
-    /// followers than there is room for.
+    /// [`Ipv6Event::TunnelMoved`](gatelet_router::Ipv6Event::TunnelMoved). Nothing is done, for ever, without a
+    /// [desk](Self::lend_tunnel_updates); nobody is told if the session of `wan` has more followers than there is room for.
     ///
     /// # Panics
     /// If `wan` is not below `WANS`, or the stacks have no room for the sockets.
@@ -256,29 +273,30 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
         transport: impl UpdateTransport,
         space: &mut UpdateSpace,
     ) -> ! {
-        let UpdateSpace { teller, hearers } = space;
-        let tell = self.tell(wan, wan_stack, transport, teller);
-        join(tell, self.hear(lan, hearers)).await.0
+        let UpdateSpace { clients, teller, entries, hearers } = space;
+        let (Some(desk), session) = (self.updates, self.session(wan)) else { for_ever().await };
+        let tell = async {
+            match session {
+                Some(session) => self.tell(desk, session, wan_stack, transport, (clients, teller)).await,
+                None => for_ever().await,
+            }
+        };
+        join(tell, self.hear(desk, lan, (entries, hearers))).await.0
     }
 
     async fn tell(
         &self,
-        wan: WanId,
+        desk: &UpdateDesk<M>,
+        mut session: DynReceiver<'_, Option<Session>>,
         stack: Stack<'_>,
         mut transport: impl UpdateTransport,
-        buffers: &mut Buffers,
+        (clients, buffers): (&mut [Option<Client>; MAX_TUNNELS], &mut Buffers),
     ) -> ! {
-        let Some(mut session) = self.session(wan) else {
-            loop {
-                pending::<()>().await;
-            }
-        };
         let mut socket = TcpSocket::new(stack, &mut buffers.rx, &mut buffers.tx);
-        let mut clients = [const { None }; MAX_TUNNELS];
         let mut address = None;
         loop {
-            self.updates.lead(&mut clients);
-            for (tunnel, client) in (0..).map(TunnelId).zip(&mut clients) {
+            desk.lead(clients);
+            for (tunnel, client) in (0..).map(TunnelId).zip(&mut *clients) {
                 let Some(client) = client else { continue };
                 client.set_address(clock::now(), address);
                 client.handle_timeout(clock::now());
@@ -299,41 +317,48 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                     None => pending().await,
                 }
             };
-            let changed = select3(session.changed(), self.updates.telling.wait(), wait).await;
+            let changed = select3(session.changed(), desk.telling.wait(), wait).await;
             if let Either3::First(session) = changed {
                 address = session.and_then(|session| session.ipv4).map(|ipv4| ipv4.address);
             }
         }
     }
 
-    async fn hear(&self, stack: Stack<'_>, spaces: &mut [(Buffers, [u8; REQUEST_MAX]); HEARERS]) -> ! {
-        let mut entries = [const { Entry::NOBODY }; MAX_TUNNELS];
-        let server = RefCell::new(Server::new(&mut entries));
+    async fn hear(
+        &self,
+        desk: &UpdateDesk<M>,
+        stack: Stack<'_>,
+        (entries, spaces): (&mut [Entry; MAX_TUNNELS], &mut [(Buffers, [u8; REQUEST_MAX]); HEARERS]),
+    ) -> ! {
+        let server = RefCell::new(Server::new(entries));
         let open = Watch::<NoopRawMutex, Option<u16>, HEARERS>::new();
         let follow = async {
             let mut known = None;
             loop {
-                let port = self.updates.instruct(&mut server.borrow_mut());
-                self.note_counters(&server);
+                let port = desk.instruct(&mut server.borrow_mut());
+                desk.note_counters(&server);
                 if port != known {
                     known = port;
                     self.commands.send(Command::Listen { port }).await;
                     open.sender().send(port);
                 }
-                self.updates.hearing.wait().await;
+                desk.hearing.wait().await;
             }
         };
         let [one, two] = spaces;
-        let hearers = (self.hear_at(stack, &server, &open, one), self.hear_at(stack, &server, &open, two));
+        let hearers = (
+            self.hear_at(desk, stack, (&server, &open), one),
+            self.hear_at(desk, stack, (&server, &open), two),
+        );
         join3(follow, hearers.0, hearers.1).await.0
     }
 
     /// One far end after the other on a connection.
     async fn hear_at(
         &self,
+        desk: &UpdateDesk<M>,
         stack: Stack<'_>,
-        server: &RefCell<Server<'_>>,
-        open: &Watch<NoopRawMutex, Option<u16>, HEARERS>,
+        (server, open): (&RefCell<Server<'_>>, &Watch<NoopRawMutex, Option<u16>, HEARERS>),
         (buffers, request): &mut (Buffers, [u8; REQUEST_MAX]),
     ) {
         // There is one for each.
@@ -345,10 +370,12 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
                 port = open.changed().await;
                 continue;
             };
+            // From the first SYN on: who never answers ours holds nothing up for longer than who never asks.
+            socket.set_timeout(Some(PATIENCE));
             match select(socket.accept(at), open.changed()).await {
                 Either::First(Ok(())) => {
                     let _ = self.answer(server, &mut socket, request).with_timeout(PATIENCE).await;
-                    self.note_counters(server);
+                    desk.note_counters(server);
                     socket.close();
                     let _ = socket.flush().with_timeout(LINGER).await;
                 }
@@ -389,9 +416,11 @@ impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, W
             }
         }
     }
+}
 
-    fn note_counters(&self, server: &RefCell<Server<'_>>) {
-        self.updates.counters.lock(|counters| counters.set(Some(*server.borrow().counters())));
+async fn for_ever() -> ! {
+    loop {
+        pending::<()>().await;
     }
 }
 

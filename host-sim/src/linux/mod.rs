@@ -30,7 +30,9 @@ use gatelet_proto::ppp::{Credentials, Echo};
 use gatelet_proto::redial::{Between, Policy, Preset, Window};
 use gatelet_router::{Command, EthernetWanConfig, Router, RouterEvent, TunnelId, WanConfig, WanId};
 use gatelet_runtime::settings::Sides;
-use gatelet_runtime::{Connectivity, ConsoleSide, Event, Gatelet, PlainHttp, TimedEvent, UpdateSpace};
+use gatelet_runtime::{
+    Connectivity, ConsoleSide, Event, Gatelet, PlainHttp, TimedEvent, UpdateDesk, UpdateSpace,
+};
 use gatelet_wire::ethernet::VlanTag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -115,6 +117,7 @@ fn dial(args: &Args) -> Result<(), String> {
     let sides = Sides { wan: WAN_PORT, lan: INSIDE };
     let desk = console.as_ref().map(|_| console::desk(args, &config, sides)).transpose()?;
     let (desk, settings_file) = desk.map_or((None, None), |(desk, file)| (Some(desk), file));
+    let update_desk = UpdateDesk::new();
     let memory: Box<FramePool<NoopRawMutex, FRAMES>> = Box::new(FramePool::new());
     let pool = memory.pool();
     for quota in [WAN_PORT, INSIDE, PortId::LOCAL] {
@@ -128,6 +131,7 @@ fn dial(args: &Args) -> Result<(), String> {
     if let Some(desk) = &desk {
         gatelet.lend_settings(desk);
     }
+    gatelet.lend_tunnel_updates(&update_desk);
     let gatelet = gatelet;
     let mut console_stack = None;
     let mut events = gatelet.events().ok_or("nobody else listens yet, and there is no room")?;
@@ -213,7 +217,9 @@ fn dial(args: &Args) -> Result<(), String> {
         let checks = &checks;
         executor.spawn("console", async move {
             let engines = &|show: &mut dyn FnMut(&connectivity::Engine<'_>)| {
-                checks.iter().for_each(|checks| checks.look(|engine| show(engine)));
+                for checks in checks {
+                    checks.look(|engine| show(engine));
+                }
             };
             let probe = &|| {
                 checks.iter().for_each(Connectivity::check_now);
@@ -246,7 +252,8 @@ fn region<'a>(args: &Args, rows: &'a [Probe<'a>]) -> Option<Region<'a>> {
 
 /// What is looked at: IPv6 where there may be a way for it.
 fn families(args: &Args) -> impl Iterator<Item = Family> + use<> {
-    let has_ipv6 = args.lan.ipv6.leads_out();
+    // The console may turn it on.
+    let has_ipv6 = args.lan.ipv6.leads_out() || args.host.console.is_some();
     core::iter::once(Family::Ipv4).chain(has_ipv6.then_some(Family::Ipv6))
 }
 

@@ -159,6 +159,7 @@ fn evidence(engine: &Engine<'_>, seen: &Evidence) -> Value {
         "what": what,
         "address": seen.address.map(|address| address.to_string()),
         "finding": seen.finding.map(|(finding, _)| finding.name()),
+        "began": seconds(seen.began_at),
         "at": seen.finding.map(|(_, at)| seconds(at)),
     })
 }

@@ -34,7 +34,7 @@ pub struct Ipv6Args {
     #[arg(long, value_name = "http://HOST[:PORT],USER,KEY-FILE,TUNNEL", value_parser = parse_broker, requires = "sit")]
     pub sit_update: Option<Broker>,
 
-    /// Be the server's end of a tunnel (6in4), as for --sit; PREFIX is the client's. REMOTE is - if the client has to say first
+    /// Be the server's end of a tunnel (6in4), as for --sit; PREFIX is the client's. REMOTE is "unknown" if the client has to say first
     /// where it is. May be given several times.
     #[arg(long, value_name = "REMOTE,ADDRESS/LENGTH,PEER[,PREFIX]", value_parser = parse_client, requires = "interface")]
     pub sit_client: Vec<Tunnel>,
@@ -172,7 +172,7 @@ fn parse_tunnel(text: &str) -> Result<Tunnel, String> {
 }
 
 fn parse_client(text: &str) -> Result<Tunnel, String> {
-    let known = text.strip_prefix("-,").map(|rest| format!("{SOMEWHERE},{rest}"));
+    let known = text.strip_prefix("unknown,").map(|rest| format!("{SOMEWHERE},{rest}"));
     let tunnel = parse_tunnel(known.as_deref().unwrap_or(text))?;
     let (Routed::Client { prefix } | Routed::Server { prefix }) = tunnel.routed;
     let remote = tunnel.remote.filter(|_| known.is_none());
@@ -241,9 +241,9 @@ mod tests {
         let client = parse_client(ours).unwrap();
         assert_eq!(client.remote, Some(SOMEWHERE));
         assert!(matches!(client.routed, Routed::Server { prefix: Some(_) }));
-        assert_eq!(parse_client("-,2001:db8:6::10/127,2001:db8:6::11").unwrap().remote, None);
+        assert_eq!(parse_client("unknown,2001:db8:6::10/127,2001:db8:6::11").unwrap().remote, None);
         for bad in [
-            "-,2001:db8:6::11/127,2001:db8:6::10",
+            "unknown,2001:db8:6::11/127,2001:db8:6::10",
             "192.0.2.1,2001:db8:6::11/127",
             "192.0.2.1,2001:db8:6::11,2001:db8:6::10",
             "224.0.0.1,2001:db8:6::11/127,2001:db8:6::10",

@@ -11,16 +11,22 @@
 //! counted and go nowhere: a client that goes on with an address that is over is seen.
 //!
 //! Its DHCP messages are smoltcp's, so that the client under test is not measured by its own formats. Reading list:
-//! RFC 2131 §4.3 (server), RFC 826 (ARP), RFC 8910 §2.1 (option 114).
+//! RFC 2131 §4.3 (server), RFC 826 (ARP), RFC 8910 §2.1 (option 114). What it does over IPv6 is in `ipv6`.
+
+mod ipv6;
 
 use std::collections::BTreeMap;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetAddress,
-    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet, UdpPacket,
+    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr,
+    UdpPacket,
 };
 
+use self::ipv6::Side;
+use super::concentrator::Ipv6Access;
+use super::dhcpv6;
 use super::internet::DNS;
 use super::packet;
 use crate::world::{Node, Outbox};
@@ -35,6 +41,8 @@ const CLIENT_PORT: u16 = 68;
 const CAPTIVE_PORTAL: u8 = 114;
 /// The first host that it gives to a subscriber, counted from the network's own address.
 const FIRST_HOST: u32 = 10;
+/// The number of a subscriber where there is one alone.
+const SUBSCRIBER: u32 = 1;
 
 /// What it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +83,8 @@ pub struct Counters {
     pub foreign_sources: u64,
     /// Packets of the Internet's for nobody who is here.
     pub undelivered: u64,
+    /// Packets over IPv6 of the subscriber's for the edge itself that are not in order.
+    pub malformed: u64,
 }
 
 /// The carrier's router.
@@ -90,6 +100,7 @@ pub struct Edge {
     next: u32,
     neighbours: BTreeMap<Ipv4Address, EthernetAddress>,
     counters: Counters,
+    ipv6: Option<Side>,
 }
 
 /// What the subscriber was given.
@@ -112,12 +123,53 @@ impl Edge {
             next: FIRST_HOST,
             neighbours: BTreeMap::new(),
             counters: Counters::default(),
+            ipv6: None,
         }
     }
 
-    /// What happened so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// There is IPv6, too.
+    pub fn add_ipv6(&mut self, access: Ipv6Access) {
+        self.add_ipv6_for(access, SUBSCRIBER, None);
+    }
+
+    /// The same for the subscriber of this number, which decides the prefixes. `also` is on the line beside its /64.
+    pub fn add_ipv6_for(&mut self, access: Ipv6Access, subscriber: u32, also: Option<Ipv6Cidr>) {
+        self.ipv6 = Some(Side::new(access, subscriber, also));
+    }
+
+    /// Whether an IPv6 address is of the subscriber's networks.
+    pub fn has_ipv6(&self, now: Instant, address: Ipv6Address) -> bool {
+        self.ipv6.as_ref().is_some_and(|ipv6| ipv6.has(now, address))
+    }
+
+    /// What its DHCPv6 server counted, if there is one.
+    pub fn dhcpv6(&self) -> Option<&dhcpv6::Counters> {
+        self.ipv6.as_ref().map(Side::dhcp)
+    }
+
+    /// How its DHCPv6 server is from now on.
+    pub fn set_dhcpv6_mood(&mut self, mood: dhcpv6::Mood) {
+        if let Some(ipv6) = &mut self.ipv6 {
+            ipv6.mood = mood;
+        }
+    }
+
+    /// The subscriber gets other prefixes, at once.
+    pub fn renumber_ipv6(&mut self, now: Instant) {
+        if let Some(ipv6) = &mut self.ipv6 {
+            ipv6.renumber(now);
+        }
+    }
+
+    /// What happened so far, over both families.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        if let Some(ipv6) = &self.ipv6 {
+            counters.foreign_sources += ipv6.foreign_sources;
+            counters.undelivered += ipv6.undelivered;
+            counters.malformed += ipv6.malformed + ipv6.dhcp().malformed;
+        }
+        counters
     }
 
     /// The subscriber's address at `now`.
@@ -137,8 +189,15 @@ impl Edge {
         self.next += 1;
     }
 
-    /// An IPv4 packet of the Internet's.
+    /// A packet of the Internet's.
     pub fn deliver(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox) {
+        if packet::is_ipv6(bytes) {
+            match &mut self.ipv6 {
+                Some(ipv6) => ipv6.deliver(now, bytes, out),
+                None => self.counters.undelivered += 1,
+            }
+            return;
+        }
         let to = Ipv4Packet::new_unchecked(bytes).dst_addr();
         if self.subscriber(now) != Some(to) {
             self.counters.undelivered += 1;
@@ -334,14 +393,23 @@ impl Node for Edge {
         match frame.ethertype() {
             EthernetProtocol::Arp => self.handle_arp(frame.payload(), out),
             EthernetProtocol::Ipv4 => self.handle_ipv4(now, to_all, frame.payload(), out),
-            _ => {}
+            EthernetProtocol::Ipv6 => {
+                if let Some(ipv6) = &mut self.ipv6 {
+                    ipv6.handle(now, frame.src_addr(), frame.payload(), out);
+                }
+            }
+            EthernetProtocol::Unknown(_) => {}
         }
     }
 
-    fn handle_timeout(&mut self, _: Instant, _: &mut Outbox) {}
+    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        if let Some(ipv6) = &mut self.ipv6 {
+            ipv6.handle_timeout(now, out);
+        }
+    }
 
     fn poll_at(&self) -> Option<Instant> {
-        None
+        self.ipv6.as_ref().and_then(Side::poll_at)
     }
 }
 
@@ -426,7 +494,7 @@ mod tests {
         assert_eq!(ask(&mut edge, 2000, all, Request, None, first), Some((Nak, NOTHING)));
         let second = Ipv4Address::new(198, 51, 100, 11);
         assert_eq!(ask(&mut edge, 2001, all, Discover, None, NOTHING), Some((Offer, second)));
-        let Counters { renewals, unanswered, refused, .. } = *edge.counters();
+        let Counters { renewals, unanswered, refused, .. } = edge.counters();
         assert_eq!((renewals, unanswered, refused), (2, 1, 1));
     }
 

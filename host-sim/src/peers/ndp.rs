@@ -189,7 +189,7 @@ impl Advertisement {
             if !servers.is_empty() {
                 body.extend_from_slice(&[RDNSS, 1 + 2 * servers.len() as u8, 0, 0]);
                 body.extend_from_slice(&seconds(lifetime));
-                servers.iter().for_each(|server| body.extend_from_slice(&server.octets()));
+                body.extend(servers.iter().flat_map(Ipv6Address::octets));
             }
         }
         if let Some(uri) = &self.portal {
@@ -224,13 +224,67 @@ pub fn solicit_router(mac: EthernetAddress, from: Ipv6Address) -> Vec<u8> {
 pub fn probe_address(mac: EthernetAddress, address: Ipv6Address) -> Vec<u8> {
     let mut body = vec![0; 4];
     body.extend_from_slice(&address.octets());
-    let octets = address.octets();
-    let [.., high, middle, low] = octets;
-    let group =
-        Ipv6Address::new(0xFF02, 0, 0, 0, 0, 1, 0xFF00 | u16::from(high), u16::from_be_bytes([middle, low]));
+    let group = solicited_node(address);
     let kind = (NEIGHBOUR_SOLICITATION, 0);
     let packet = packet::icmpv6(Ipv6Address::UNSPECIFIED, group, HOP_LIMIT, kind, &body);
     packet::ethernet(mac, multicast_mac(group), EthernetProtocol::Ipv6, &packet)
+}
+
+/// In its frame: who has `target`?
+pub fn solicit_neighbour(mac: EthernetAddress, from: Ipv6Address, target: Ipv6Address) -> Vec<u8> {
+    let mut body = vec![0; 4];
+    body.extend_from_slice(&target.octets());
+    body.extend_from_slice(&[SOURCE_LINK_LAYER_ADDRESS, 1]);
+    body.extend_from_slice(mac.as_bytes());
+    let group = solicited_node(target);
+    let packet = packet::icmpv6(from, group, HOP_LIMIT, (NEIGHBOUR_SOLICITATION, 0), &body);
+    packet::ethernet(mac, multicast_mac(group), EthernetProtocol::Ipv6, &packet)
+}
+
+/// What neighbours say to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbourly {
+    /// Who has `target`?
+    Solicitation {
+        /// Who is meant.
+        target: Ipv6Address,
+        /// Who asks, on the link layer.
+        mac: Option<EthernetAddress>,
+    },
+    /// I have.
+    Advertisement {
+        /// What.
+        target: Ipv6Address,
+        /// Where, on the link layer.
+        mac: Option<EthernetAddress>,
+        /// Whether somebody has asked.
+        is_solicited: bool,
+    },
+}
+
+/// The message of that kind in a packet that is in order, if there is one (RFC 4861 §7.1).
+pub fn neighbourly(bytes: &[u8]) -> Option<Neighbourly> {
+    const FIXED: usize = 24;
+    const SOLICITED: u8 = 0x40;
+    let (protocol, message) = packet::ipv6_payload(bytes)?;
+    let is_near = Ipv6Packet::new_unchecked(bytes).hop_limit() == HOP_LIMIT;
+    let (fixed, options) =
+        message.split_at_checked(FIXED).filter(|_| is_near && protocol == IpProtocol::Icmpv6)?;
+    let target = address_at(fixed, 8)?;
+    let option = |kind| {
+        let option = options.get(..8).filter(|option| option[..2] == [kind, 1])?;
+        Some(EthernetAddress::from_bytes(&option[2..]))
+    };
+    match fixed[0] {
+        NEIGHBOUR_SOLICITATION => {
+            Some(Neighbourly::Solicitation { target, mac: option(SOURCE_LINK_LAYER_ADDRESS) })
+        }
+        NEIGHBOUR_ADVERTISEMENT => {
+            let (mac, is_solicited) = (option(TARGET_LINK_LAYER_ADDRESS), fixed[4] & SOLICITED != 0);
+            Some(Neighbourly::Advertisement { target, mac, is_solicited })
+        }
+        _ => None,
+    }
 }
 
 /// A Neighbor Advertisement in its frame: solicited, and to override what was known.
@@ -264,8 +318,14 @@ pub fn address_in(prefix: Ipv6Address, mac: EthernetAddress) -> Ipv6Address {
     octets.into()
 }
 
-/// RFC 2464 §7.
-fn multicast_mac(group: Ipv6Address) -> EthernetAddress {
+/// Where an address is asked for (RFC 4291 §2.7.1).
+fn solicited_node(address: Ipv6Address) -> Ipv6Address {
+    let [.., high, middle, low] = address.octets();
+    Ipv6Address::new(0xFF02, 0, 0, 0, 0, 1, 0xFF00 | u16::from(high), u16::from_be_bytes([middle, low]))
+}
+
+/// Where a group is on Ethernet (RFC 2464 §7).
+pub fn multicast_mac(group: Ipv6Address) -> EthernetAddress {
     let [.., a, b, c, d] = group.octets();
     EthernetAddress([0x33, 0x33, a, b, c, d])
 }
@@ -334,5 +394,12 @@ mod tests {
         assert_eq!(probe[..6], [0x33, 0x33, 0xFF, 0x10, 0x00, 0x07]);
         assert_eq!(packet::inspect(packet::ipv6_in_frame(&probe).unwrap()), Ok(()));
         assert!(is_solicitation(&solicit_router(mac, ROUTER)[14..]));
+        let asked = solicit_neighbour(mac, ROUTER, address);
+        assert_eq!(packet::inspect(&asked[14..]), Ok(()));
+        let question = Neighbourly::Solicitation { target: address, mac: Some(mac) };
+        assert_eq!(neighbourly(&asked[14..]), Some(question));
+        let answer = advertise_neighbour(mac, address, mac, ROUTER);
+        let expected = Neighbourly::Advertisement { target: address, mac: Some(mac), is_solicited: true };
+        assert_eq!(neighbourly(&answer[14..]), Some(expected));
     }
 }

@@ -237,6 +237,12 @@ pub fn ethernet_header(
     header
 }
 
+/// The IPv6 packet at the beginning of a payload, without what pads a short frame.
+pub fn ipv6_of(payload: &[u8]) -> Option<&[u8]> {
+    let packet = Ipv6Packet::new_checked(payload).ok()?;
+    payload.get(..packet.total_len()).filter(|bytes| is_ipv6(bytes))
+}
+
 /// What a frame, untagged, carries if it is IPv4.
 pub fn ipv4_in_frame(frame: &[u8]) -> Option<&[u8]> {
     let (header, payload) = frame.split_at_checked(ETHERNET_HEADER)?;

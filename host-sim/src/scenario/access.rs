@@ -4,12 +4,13 @@
 use gatelet_hal::PortId;
 use gatelet_router::{Addressing, EthernetWanConfig};
 use serde::Deserialize;
-use smoltcp::time::Duration;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address};
 
 use super::values;
 use crate::peers::edge::{Edge, Settings};
 use crate::peers::internet::DNS;
+use crate::peers::neighbour::Neighbour;
 
 /// `router.wan`: what kind of line it has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -77,6 +78,27 @@ impl EdgeFile {
                 ..dhcp
             }),
         }
+    }
+}
+
+/// `[neighbour]`: another customer on a line without PPP, in the /64 of the line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NeighbourFile {
+    /// When it joins.
+    #[serde(deserialize_with = "values::duration")]
+    joins: Duration,
+    /// What address it wants.
+    address: Ipv6Address,
+    /// For whom it asks then, one after the other.
+    #[serde(default)]
+    asks: Vec<Ipv6Address>,
+}
+
+impl NeighbourFile {
+    /// The station.
+    pub fn build(&self) -> Neighbour {
+        Neighbour::new(Instant::ZERO + self.joins, self.address, &self.asks)
     }
 }
 

@@ -34,10 +34,10 @@ use serde::Deserialize;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
-use super::access::{EdgeFile, Kind as WanKind, ModemFile};
+use super::access::{EdgeFile, Kind as WanKind, ModemFile, NeighbourFile};
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
-use super::ipv6::{BrokerFile, FarFile, Ipv6File, OwnTunnelFile};
+use super::ipv6::{BrokerFile, FarFile, HomeFile, Ipv6File, OwnTunnelFile};
 use super::lan::{ForwardFile, LanFile, NatFile};
 use super::values;
 use crate::link::Quality;
@@ -78,6 +78,8 @@ pub struct File {
     pub broker: Option<BrokerFile>,
     /// Somebody behind a tunnel that the router serves.
     pub far: Option<FarFile>,
+    /// Another home, whose router serves a tunnel.
+    pub home: Option<HomeFile>,
     /// The router's ends of tunnels.
     #[serde(default, rename = "tunnel")]
     pub tunnels: Vec<OwnTunnelFile>,
@@ -89,6 +91,8 @@ pub struct File {
     /// What is there in the concentrator's place on a line without PPP.
     #[serde(default)]
     pub edge: EdgeFile,
+    /// Another customer on that line.
+    pub neighbour: Option<NeighbourFile>,
     /// The page of the ONT.
     pub modem: Option<ModemFile>,
     /// What is behind the router's second port.
@@ -479,6 +483,9 @@ impl File {
         if is_plain && self.modem.is_some() {
             return Err("modem: its page is beside a session, and router.wan is none".into());
         }
+        if self.neighbour.is_some() && !is_plain {
+            return Err("neighbour: a session has one other end, and router.wan is one".into());
+        }
         if self.lan.is_none() && (is_plain || !self.router.ntp.is_empty()) {
             return Err("router.wan and router.ntp: there is no [lan], and without one no Internet".into());
         }
@@ -490,7 +497,11 @@ impl File {
 
     /// Whether there is anything in it that needs an Internet over IPv6.
     pub fn needs_ipv6_outside(&self) -> bool {
-        self.ipv6.is_some() || self.broker.is_some() || self.far.is_some() || !self.tunnels.is_empty()
+        self.ipv6.is_some()
+            || self.broker.is_some()
+            || self.far.is_some()
+            || self.home.is_some()
+            || !self.tunnels.is_empty()
     }
 
     /// What the router is told of IPv6, if there is any.

@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::lan::TaskFile;
 use crate::peers::broker::{TooLong, Tunnel};
 use crate::peers::concentrator::Ipv6Access;
+use crate::peers::home::HOME;
 use crate::peers::internet::Narrow;
 
 /// `[ipv6]`. Without it there is IPv6 on the link of a session at most.
@@ -213,9 +214,9 @@ impl UpdateFile {
         if serves {
             return Some(TunnelUpdate::Hear(Entry { account, hostname, remote }));
         }
-        let server = self.server.clone().or(remote.map(|remote| remote.to_string()))?;
+        let broker = self.server.clone().or(remote.map(|remote| remote.to_string()))?;
         Some(TunnelUpdate::Tell(UpdateConfig {
-            server: server.as_str().try_into().ok()?,
+            server: broker.as_str().try_into().ok()?,
             port: HTTP,
             hostname,
             account,
@@ -251,6 +252,43 @@ impl OwnTunnelFile {
         tunnel.mtu = self.mtu.map_or(Mtu::Derived, Mtu::Fixed);
         tunnel.check().map_err(|error| format!("tunnel: {}", error.as_str()))?;
         Ok((tunnel, update))
+    }
+}
+
+/// `[home]`: another home, at 192.0.2.74, whose router serves a tunnel.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HomeFile {
+    /// The client's address, with the length of the tunnel's own network.
+    #[serde(deserialize_with = "values::ipv6_cidr")]
+    client: Ipv6Cidr,
+    /// What is routed into the tunnel.
+    #[serde(default, deserialize_with = "values::ipv6_cidrs")]
+    routed: Vec<Ipv6Cidr>,
+    /// Where the client is, before it has said so.
+    endpoint: Option<Ipv4Address>,
+}
+
+impl HomeFile {
+    /// The tunnel, and whom it may be told by where its far end is.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub fn tunnel(&self) -> Result<(OwnTunnel, Entry), String> {
+        let client = self.client.address();
+        let server = Ipv6Cidr::new(Ipv6Address::from_bits(client.to_bits() ^ 1), self.client.prefix_len());
+        let mut tunnel = OwnTunnel::client(HOME, server, client, None);
+        tunnel.remote = self.endpoint;
+        tunnel.routed = Routed::Server { prefix: self.routed.first().copied() };
+        tunnel.check().map_err(|error| format!("home: {}", error.as_str()))?;
+        let account = Account::new(&user(), &key()).ok_or("home: the account is too long")?;
+        let hostname = first().as_str().try_into().map_err(|_| "home: the name is too long")?;
+        Ok((tunnel, Entry { account, hostname, remote: self.endpoint }))
+    }
+
+    /// What its carrier believes to be on its line: the tunnel's own network.
+    pub fn on_link(&self) -> Ipv6Cidr {
+        self.client
     }
 }
 

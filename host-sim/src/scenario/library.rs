@@ -125,6 +125,8 @@ library! {
     "ipv6-scan"
     "ipv6-spoofed"
     "ipv6-icmp-forgery"
+    "ipv6-ethernet"
+    "ipv6-relay"
     "sit-client"
     "sit-lossy"
     "sit-pmtu"
@@ -136,6 +138,7 @@ library! {
     "sit-server"
     "sit-update"
     "sit-update-server"
+    "sit-both-ends"
 }
 
 /// All of them.

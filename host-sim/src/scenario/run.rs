@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use gatelet_hal::PortId;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use gatelet_hal::{FramePool, PortId};
+use gatelet_router::TableSpace;
 use serde::Serialize;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::Instant;
@@ -18,6 +20,7 @@ use crate::executor::Mode;
 use crate::peers::broker::Broker;
 use crate::peers::edge::{EDGE_MAC, Edge};
 use crate::peers::far::Far;
+use crate::peers::home::Home;
 use crate::peers::host::{Memory, Size};
 use crate::peers::internet::Internet;
 use crate::peers::modem::{MODEM_MAC, Modem};
@@ -25,6 +28,11 @@ use crate::peers::portal;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
 use crate::world::{Gateway, Network, Outbox, Run, Side, WorldPacer};
+
+/// Frames, flows and hosts of another home's router.
+const HOME_FRAMES: usize = 48;
+const HOME_FLOWS: usize = 256;
+const HOME_HOSTS: usize = 8;
 
 /// How to run it.
 #[derive(Default)]
@@ -95,6 +103,10 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let mut broker_storage = broker_memory.storage();
     let mut far_memory = Memory::new(Size::LAN_HOST);
     let mut far_storage = far_memory.storage();
+    let home_frames = Box::new(FramePool::<NoopRawMutex, HOME_FRAMES>::new());
+    let mut home_tables = file.home.as_ref().map(|_| Box::new(TableSpace::<HOME_FLOWS, HOME_HOSTS>::new()));
+    let mut home_memory = [Size::LAN_HOST, Size::MODEM].map(Memory::new);
+    let mut home_storage = [home_memory[0].storage(), home_memory[1].storage()];
     let mut modem_memory = Memory::new(Size::MODEM);
     let mut modem_storage = modem_memory.storage();
     let mut network = Network::new(concentrator, file.line.clone(), timeline, seed);
@@ -108,7 +120,15 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
             (&mut broker_memory, broker_storage.as_mut_slice()),
             (&mut far_memory, far_storage.as_mut_slice()),
         ];
-        network.internet = Some(internet(file, seed, rooms)?);
+        let mut internet = internet(file, seed, rooms)?;
+        if let (Some(home), Some(tables)) = (&file.home, &mut home_tables) {
+            let [memory, page_memory] = &mut home_memory;
+            let [storage, page_storage] = &mut home_storage;
+            let rooms = [(memory, storage.as_mut_slice()), (page_memory, page_storage.as_mut_slice())];
+            let parts = (home_frames.pool(), tables.lend());
+            internet.home = Some(Home::new(parts, home.tunnel()?, home.on_link(), rooms, seed ^ 0x40E));
+        }
+        network.internet = Some(internet);
     } else if file.needs_ipv6_outside() {
         return Err("ipv6, broker, far, tunnel: there is no [lan], and without one no Internet".into());
     } else if file.connectivity.is_some() || file.internet.network()?.is_some() {
@@ -119,11 +139,7 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.modem = Some(Modem::new(modem.address, memory, storage, seed ^ 0x30D));
         network.meter.plain = Some(MODEM_MAC);
     }
-    if let Some(edge) = file.edge.build(file.router.wan) {
-        network.concentrator.set_power(Instant::ZERO, false, &mut Outbox::new());
-        network.edge = Some(edge);
-        network.meter.plain = Some(EDGE_MAC);
-    }
+    put_edge(file, &mut network)?;
     for (side, capture) in [(Side::Wan, options.capture), (Side::Lan, options.lan_capture)] {
         if let Some(capture) = capture {
             network.capture(side, capture).map_err(|error| format!("the capture: {error}"))?;
@@ -134,15 +150,8 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         network.set_ont_power(true, file.ont_boots);
     }
     let script = Script::new(faults, config.clone(), file.line.clone());
-    let mut gateway = Gateway::new(file.access(PortId(0))?, seed);
-    gateway.ntp.clone_from(&file.router.ntp);
+    let mut gateway = gateway(file, seed)?;
     gateway.max_frame_len = max_frame_len;
-    gateway.connectivity = file.connectivity.map(ConnectivityFile::region);
-    if let Some(lan) = &file.lan {
-        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards, file.ipv6()?)?);
-    } else if !file.forwards.is_empty() {
-        return Err("forward: there is no [lan] to lead to".into());
-    }
     let network = RefCell::new(network);
     let world = Run {
         mode: if options.real_time { Mode::Real } else { Mode::Virtual },
@@ -172,6 +181,35 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         counters,
         entries,
     })
+}
+
+/// The box under test, as its owner has set it up.
+fn gateway(file: &File, seed: u64) -> Result<Gateway, String> {
+    let mut gateway = Gateway::new(file.access(PortId(0))?, seed);
+    gateway.ntp.clone_from(&file.router.ntp);
+    gateway.connectivity = file.connectivity.map(ConnectivityFile::region);
+    if let Some(lan) = &file.lan {
+        gateway.lan = Some(lan.settings(PortId(1), &file.nat, &file.forwards, file.ipv6()?)?);
+    } else if !file.forwards.is_empty() {
+        return Err("forward: there is no [lan] to lead to".into());
+    }
+    Ok(gateway)
+}
+
+/// Puts the carrier's router in the concentrator's place, and a neighbour beside it, on a line without PPP.
+fn put_edge(file: &File, network: &mut Network<'_>) -> Result<(), String> {
+    if let Some(mut edge) = file.edge.build(file.router.wan) {
+        if let Some(ipv6) = &file.ipv6 {
+            edge.add_ipv6(ipv6.access()?);
+        }
+        if let Some(neighbour) = &file.neighbour {
+            network.others.push(Box::new(neighbour.build()));
+        }
+        network.concentrator.set_power(Instant::ZERO, false, &mut Outbox::new());
+        network.edge = Some(edge);
+        network.meter.plain = Some(EDGE_MAC);
+    }
+    Ok(())
 }
 
 /// The Internet of a scenario, with rooms for its servers, for a broker and for somebody far away.
@@ -293,6 +331,7 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
         ("flash-erases", wear.erases),
     ];
     let mut named = named.to_vec();
+    named.extend(gateway.dropped().iter().map(|(name, count)| (*name, *count)));
     if let (Some(lan), Some(internet)) = (&network.lan, &network.internet) {
         let (watch, traffic) = (lan.watch(), internet.traffic());
         named.extend(lan.tally().values());
@@ -303,6 +342,7 @@ fn counters(network: &Network<'_>, gateway: &Gateway) -> BTreeMap<String, u64> {
             ("lan-packets", watch.packets),
             ("lan-malformed", watch.malformed),
             ("lan-intruded", watch.intruded),
+            ("lan-forged-errors", watch.forged_errors),
             ("internet-packets", traffic.from_subscriber),
             ("internet-malformed", traffic.malformed),
             ("internet-dns-questions", traffic.dns_questions),

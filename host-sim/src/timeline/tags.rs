@@ -23,6 +23,10 @@ pub const TAGS: &[Tag] = &[
     ("credentials-refused", "RADIUS refuses"),
     ("restart", "the concentrator restarts"),
     ("lockout", "the concentrator locks the client out"),
+    ("neighbour-joins", "another customer on the line takes an IPv6 address"),
+    ("neighbour-refused", "somebody says that he has that address"),
+    ("neighbour-found", "that customer hears where an address is"),
+    ("neighbour-not-found", "nobody answers for an address"),
     ("remark", "anything else a peer has to say"),
     // The user.
     ("ping", "a ping was answered"),

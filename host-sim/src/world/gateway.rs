@@ -5,6 +5,7 @@
 //! in retained memory.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -27,7 +28,7 @@ use gatelet_router::{
 };
 use gatelet_runtime::{
     Connectivity, DnsSpace, Event, FlashLeases, FlashLedger, Gatelet, LeaseStore, LedgerStore, PlainHttp,
-    ProbeSpace, TimedEvent, TunnelUpdate, UpdateSpace,
+    ProbeSpace, TimedEvent, TunnelUpdate, UpdateDesk, UpdateSpace,
 };
 use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
@@ -128,6 +129,8 @@ pub struct Gateway {
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
+    /// What the router dropped, of each reason, in all its lives.
+    dropped: BTreeMap<&'static str, u64>,
     rng: chacha20::ChaCha8Rng,
 }
 
@@ -156,6 +159,7 @@ impl Gateway {
             connectivity: None,
             flash: Flash::new(),
             retained: None,
+            dropped: BTreeMap::new(),
             rng: chacha20::ChaCha8Rng::seed_from_u64(seed.rotate_left(17)),
         }
     }
@@ -163,6 +167,11 @@ impl Gateway {
     /// Its flash.
     pub fn flash(&self) -> &Flash {
         &self.flash
+    }
+
+    /// What its router dropped since it was new, by the names of the counters.
+    pub fn dropped(&self) -> &BTreeMap<&'static str, u64> {
+        &self.dropped
     }
 
     /// Runs the box in `network` until the end.
@@ -212,17 +221,16 @@ impl Gateway {
         run: &mut Run<'_>,
         booted: Instant,
     ) -> Result<Instant, Stuck> {
+        let update_desk = UpdateDesk::new();
         let frames = Box::new(FramePool::<NoopRawMutex, FRAMES>::new());
         let more_frames = self.lan.is_some().then(|| Box::new(FramePool::<NoopRawMutex, LAN_FRAMES>::new()));
         let pool = more_frames.as_ref().map_or(frames.pool(), |frames| frames.pool());
-        for port in [WAN_PORT, PortId::LOCAL] {
+        for port in [WAN_PORT, PortId::LOCAL].into_iter().chain(self.lan.is_some().then_some(LAN_PORT)) {
             pool.reserve(port, RESERVED).expect("the pool has as many frames");
         }
-        if self.lan.is_some() {
-            pool.reserve(LAN_PORT, RESERVED).expect("the pool has as many frames");
-        }
         let mut tables = self.lan.is_some().then(|| Box::new(TableSpace::<FLOWS, HOSTS>::new()));
-        let gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
+        let mut gatelet: Gatelet<'_, NoopRawMutex, PORTS> = Gatelet::new(pool);
+        gatelet.lend_tunnel_updates(&update_desk);
         let mut resources = StackResources::<SOCKETS>::new();
         let mut lan_resources = StackResources::<LAN_SOCKETS>::new();
         let mut dns = self.lan.is_some().then(|| Box::new(Dns::new()));
@@ -233,9 +241,6 @@ impl Gateway {
         let mut router = Router::new(pool, seed);
         router.add_port(WAN_PORT, ROUTER_MAC, self.max_frame_len);
         let lan = self.lan.clone();
-        let lan_address = lan.as_ref().map(|lan| lan.config.address);
-        let updates = lan.as_ref().and_then(|lan| lan.ipv6.as_ref()).map(Ipv6Settings::updates);
-        let updates = updates.unwrap_or_default();
         let (lan_seed, dns_rng) = match lan {
             Some(_) => (self.rng.next_u64(), chacha20::ChaCha8Rng::from_rng(&mut self.rng)),
             None => (0, chacha20::ChaCha8Rng::seed_from_u64(0)),
@@ -268,24 +273,19 @@ impl Gateway {
                 let wan = gatelet.wan_stack(WAN, &mut resources, stack_seed);
                 let (stack, runner) = wan.expect("a frame is reserved, and nobody else follows the session");
                 executor.spawn("stack", runner.run());
-                if let (Some(dns), Some(lan_address)) = (&mut dns, lan_address) {
+                if let Some(dns) = &mut dns {
                     executor.spawn("LAN port", gatelet.run_port(LAN_PORT, lan_port));
                     let lan_stack = gatelet.lan_stack(&mut lan_resources, lan_seed);
                     let (lan_stack, runner) = lan_stack.expect("a frame is reserved, and this is the first");
                     executor.spawn("LAN stack", runner.run());
                     let stacks = (lan_stack, stack);
-                    let names = dns::Config { lan: lan_address, ..dns::Config::default() };
+                    let names = dns::Config::default();
                     if !ntp.is_empty() {
                         executor.spawn("SNTP", gatelet.run_sntp(WAN, stack, &ntp, ntp_rng));
                     }
                     executor.spawn("DNS", gatelet.run_dns(WAN, stacks, names, dns, dns_rng));
-                    if !updates.is_empty() {
-                        for (id, update) in &updates {
-                            gatelet.set_tunnel_update(*id, Some(update.clone()));
-                        }
-                        let run = gatelet.run_tunnel_updates(WAN, stacks, PlainHttp, &mut update_space);
-                        executor.spawn("tunnel updates", run);
-                    }
+                    let updates = gatelet.run_tunnel_updates(WAN, stacks, PlainHttp, &mut update_space);
+                    executor.spawn("tunnel updates", updates);
                 }
                 for (checks, (space, rng)) in checks.into_iter().zip(probes) {
                     executor.spawn("connectivity", gatelet.run_connectivity(checks, stack, space, rng));
@@ -305,19 +305,26 @@ impl Gateway {
                 };
                 assert_eq!(wan, Some(WAN), "a router has room for a WAN");
                 let Some(lan) = lan else { return gatelet.run_router(router, &mut store).await };
-                lan.apply(router);
+                lan.apply(&gatelet, router);
                 recall(router, &mut leases).await;
                 select(gatelet.run_router(router, &mut store), gatelet.run_leases(&mut leases)).await;
             });
             executor.run_until(drive(network, director, end))?;
             executor.now()
         };
+        self.note_dropped(&router);
         let mut network = network.borrow_mut();
         network.drop_received();
         if network.power() == Power::Reset {
             self.retained = router.snapshot(Instant::ZERO + (now - booted), WAN);
         }
         Ok(now)
+    }
+
+    fn note_dropped(&mut self, router: &Router<'_>) {
+        for (reason, count) in router.counters().iter() {
+            *self.dropped.entry(reason.name()).or_default() += u64::from(count);
+        }
     }
 
     /// What looks whether the Internet is there, if anything does: for each family that the box speaks the engine, its memory, its
@@ -343,7 +350,7 @@ impl Gateway {
 }
 
 impl LanSettings {
-    fn apply(self, router: &mut Router<'_>) {
+    fn apply(self, gatelet: &Gatelet<'_, NoopRawMutex, PORTS>, router: &mut Router<'_>) {
         assert!(router.add_lan(gatelet_runtime::now(), self.config), "it has tables and a port");
         for forward in self.forwards {
             assert!(router.add_forward(forward), "checked when it was read");
@@ -355,27 +362,22 @@ impl LanSettings {
             router.set_host_quota(flows);
         }
         if let Some(ipv6) = self.ipv6 {
-            ipv6.apply(router);
+            ipv6.apply(gatelet, router);
         }
     }
 }
 
 impl Ipv6Settings {
-    fn updates(&self) -> Vec<(TunnelId, TunnelUpdate)> {
-        let numbered = (0..).map(TunnelId).zip(&self.tunnels);
-        numbered.filter_map(|(id, (_, update))| Some((id, update.clone()?))).collect()
-    }
-
-    fn apply(self, router: &mut Router<'_>) {
+    fn apply(self, gatelet: &Gatelet<'_, NoopRawMutex, PORTS>, router: &mut Router<'_>) {
         let now = gatelet_runtime::now();
         if self.acquires {
             let config = client::Config::new(duid_ll(ROUTER_MAC));
             assert!(router.acquire_ipv6(now, WAN, Some(config)), "it has tables and a WAN");
         }
         assert!(router.advertise_ipv6(now, &self.dns), "it has a LAN");
-        for (number, (tunnel, _)) in self.tunnels.iter().enumerate() {
-            let id = TunnelId(number as u8);
-            assert!(router.set_up_tunnel(now, id, WAN, Some(tunnel)), "checked when it was read");
+        for (id, (tunnel, update)) in (0..).map(TunnelId).zip(self.tunnels) {
+            assert!(router.set_up_tunnel(now, id, WAN, Some(&tunnel)), "checked when it was read");
+            gatelet.set_tunnel_update(id, update);
         }
     }
 }

@@ -7,6 +7,7 @@ use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
 
 use crate::link::End;
 use crate::message::Message;
+use crate::peers::neighbour::NEIGHBOUR_MAC;
 
 /// The period of the budget that [`Meter::most_discovery_in_a_minute`] checks.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -64,7 +65,8 @@ impl Meter {
         }
     }
 
-    /// Whether a frame is one of plain Ethernet for the station there that speaks it: IPv4, ARP, a DHCP client's.
+    /// Whether a frame is one of plain Ethernet for the station there that speaks it: IPv4, ARP, a DHCP client's,
+    /// IPv6 and what belongs to it.
     fn is_plain(&self, frame: &[u8]) -> bool {
         /// UDP to port 67 behind an IPv4 header without options.
         fn is_dhcp(packet: &[u8]) -> bool {
@@ -79,7 +81,11 @@ impl Meter {
         match frame.ethertype() {
             EthernetProtocol::Arp => to_all || frame.dst_addr() == station,
             EthernetProtocol::Ipv4 => frame.dst_addr() == station || to_all && is_dhcp(frame.payload()),
-            _ => false,
+            EthernetProtocol::Ipv6 => {
+                let to = frame.dst_addr();
+                to == station || to == NEIGHBOUR_MAC || to.0[..2] == [0x33, 0x33]
+            }
+            EthernetProtocol::Unknown(_) => false,
         }
     }
 

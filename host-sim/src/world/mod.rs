@@ -39,7 +39,7 @@ pub struct Remark {
 }
 
 /// How remarks begin, the tag they get in the timeline, and their tone.
-const REMARKS: [(&str, &str, Tone); 11] = [
+const REMARKS: [(&str, &str, Tone); 15] = [
     ("a session is up", "session-up", Tone::Plain),
     ("delegates", "prefix-delegated", Tone::Plain),
     ("gives the subscriber other prefixes", "renumbered", Tone::Bad),
@@ -49,6 +49,10 @@ const REMARKS: [(&str, &str, Tone); 11] = [
     ("refuses the credentials", "credentials-refused", Tone::Bad),
     ("refuses the session", "session-refused", Tone::Bad),
     ("restarts", "restart", Tone::Bad),
+    ("a neighbour on the line takes", "neighbour-joins", Tone::Plain),
+    ("a neighbour on the line may not take", "neighbour-refused", Tone::Bad),
+    ("a neighbour on the line finds", "neighbour-found", Tone::Plain),
+    ("a neighbour on the line does not find", "neighbour-not-found", Tone::Plain),
     ("sends PADT", "padt", Tone::Bad),
     ("sends a stale PADT", "stale-padt", Tone::Notice),
 ];

@@ -234,7 +234,8 @@ impl Network<'_> {
         let lan = self.lan.as_ref().map(|lan| [lan.link.poll_at(), lan.poll_at()]);
         let internet = self.internet.as_ref().and_then(Internet::poll_at);
         let modem = self.modem.as_ref().and_then(Modem::poll_at);
-        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, modem, internet];
+        let edge = self.edge.as_ref().and_then(Edge::poll_at);
+        let line = [self.link.poll_at(), self.concentrator.poll_at(), ont, modem, internet, edge];
         line.into_iter().chain(lan.into_iter().flatten()).flatten().chain(others).min()
     }
 
@@ -258,6 +259,10 @@ impl Network<'_> {
         if self.concentrator.poll_at().is_some_and(|at| at <= now) {
             busy = true;
             self.concentrator.handle_timeout(now, &mut self.outbox);
+        }
+        if let Some(edge) = self.edge.as_mut().filter(|edge| edge.poll_at().is_some_and(|at| at <= now)) {
+            busy = true;
+            edge.handle_timeout(now, &mut self.outbox);
         }
         for node in &mut self.others {
             if node.poll_at().is_some_and(|at| at <= now) {

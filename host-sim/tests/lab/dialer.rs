@@ -91,7 +91,7 @@ impl<'a> Dial<'a> {
                 }
             }
         });
-        Ok(Gatelet { process, events, seen: Vec::new(), errors })
+        Ok(Gatelet { process, events, seen: Vec::new(), start: None, errors })
     }
 
     /// Starts the program and waits until IPv4 is up; answers also the `up` event.
@@ -114,6 +114,8 @@ pub(crate) struct Gatelet {
     process: Child,
     events: Receiver<String>,
     seen: Vec<Value>,
+    /// When its clock was at 0, at the latest: what is read was said before.
+    start: Option<Instant>,
     errors: PathBuf,
 }
 
@@ -136,6 +138,9 @@ impl Gatelet {
                 Ok(line) => {
                     let value: Value = serde_json::from_str(&line)
                         .map_err(|error| format!("--json wrote a line that is not JSON ({error}): {line}"))?;
+                    let ago = value["at"].as_f64().and_then(|at| Duration::try_from_secs_f64(at).ok());
+                    let start = ago.and_then(|ago| Instant::now().checked_sub(ago));
+                    self.start = self.start.into_iter().chain(start).min();
                     self.seen.push(value.clone());
                     if value["event"] == event && wanted(&value) {
                         return Ok(value);
@@ -164,6 +169,11 @@ impl Gatelet {
         wanted: impl Fn(&Value) -> bool,
     ) -> bool {
         self.wait_where(event, time, wanted).is_ok()
+    }
+
+    /// When it was so late by its clock.
+    pub(crate) fn moment(&self, at: f64) -> Option<Instant> {
+        Some(self.start? + Duration::try_from_secs_f64(at).ok()?)
     }
 
     /// Every event read so far.

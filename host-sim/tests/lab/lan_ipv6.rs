@@ -1,13 +1,15 @@
 //! IPv6 in the LAN: by a prefix that Kea, then dibbler delegates, and through a tunnel of Linux's own (6in4). The hosts are
 //! Linux's own SLAAC.
 
+use std::fs;
+use std::net::Ipv6Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::dialer::{Dial, UP_TIMEOUT};
+use crate::dialer::{Dial, Gatelet, UP_TIMEOUT};
 use crate::lan::{Host, PORTS};
 use crate::throughput::measured;
-use crate::{Checked, Lab, ensure};
+use crate::{Checked, Lab, ensure, fail};
 
 /// The internet host.
 const FAR: &str = "2001:db8:2::80";
@@ -34,6 +36,7 @@ fn by_delegation(lab: &mut Lab) -> Checked {
     gatelet.wait("ipv6-delegated", DELEGATED)?;
     let first = address(&home, "2001:db8:d:")?;
     surfs(&home, &first)?;
+    asks_the_router(&home, &first)?;
     // A large transfer meets the line's MTU both ways.
     let far = lab.isp.command("sh mkdir -p /run/files; head -c 3000000 /dev/urandom >/run/files/three")?;
     ensure(far.trim().is_empty(), || far.clone())?;
@@ -91,15 +94,26 @@ pub(crate) fn tunnel(lab: &mut Lab) -> Checked {
 
 fn by_tunnel(lab: &mut Lab) -> Checked {
     let home = Host::start("home", &lab.folder)?;
-    let leases = lab.folder.join("sit.leases");
+    let (leases, key) = (lab.folder.join("sit.leases"), lab.folder.join("broker.key"));
+    fs::write(&key, "wonderland\n").map_err(|error| format!("{}: {error}", key.display()))?;
     let options = format!(
-        "--lan {} --sit 198.51.100.2,2001:db8:6::11/127,2001:db8:6::10,2001:db8:66::/48 --leases {} --budget 8/60 --dial-budget 8/60",
+        "--lan {} --sit 198.51.100.2,2001:db8:6::11/127,2001:db8:6::10,2001:db8:66::/48 --leases {} --budget 8/60 --dial-budget 8/60 \
+         --sit-update http://192.0.2.80,alice,{key},123456 \
+         --sit-client unknown,2001:db8:7::10/127,2001:db8:7::11,2001:db8:77::/64 --sit-client-update home,alice,{key}",
         PORTS[0],
-        leases.display()
+        leases.display(),
+        key = key.display()
     );
     let dial = Dial { options: &options, tun: false, ..Dial::new(&lab.folder, "sit") };
-    let (mut gatelet, _) = dial.up()?;
+    let (mut gatelet, up) = dial.up()?;
     home.udhcpc()?;
+    let public = up["address"].as_str().unwrap_or_default().to_owned();
+    // Its broker, nginx on the internet host, is told; the settling of two seconds is waited out meanwhile.
+    gatelet.wait("broker-told", DELEGATED)?;
+    let asked = lab.isp.command("sh grep nic/update /run/http.access")?;
+    let line = format!("\"GET /nic/update?hostname=123456&myip={public} HTTP/1.1\" 200");
+    ensure(asked.contains("- alice [") && asked.contains(&line), || format!("{line}: {asked}"))?;
+    says_where(lab, &mut gatelet, &public)?;
     let is_up = |event: &serde_json::Value| event["what"].as_str().is_some_and(|what| what.contains("is up"));
     gatelet.wait_where("tunnel", DELEGATED, is_up)?;
     let address = address(&home, "2001:db8:66:")?;
@@ -120,6 +134,40 @@ fn by_tunnel(lab: &mut Lab) -> Checked {
     }
     let status = gatelet.interrupt()?;
     ensure(status.success(), || format!("after Ctrl-C it ended with {status}"))
+}
+
+/// A tunnel's far end, curl on the internet host, says where it is.
+fn says_where(lab: &Lab, gatelet: &mut Gatelet, public: &str) -> Checked {
+    for (account, answer) in [
+        ("alice:wrong", "badauth"),
+        ("alice:wonderland", "good 192.0.2.80"),
+        ("alice:wonderland", "nochg 192.0.2.80"),
+    ] {
+        let url = format!("http://{public}:8041/nic/update?hostname=home");
+        let heard = lab.isp.command(&format!("sh ip netns exec inet curl -sS -m 5 -u {account} '{url}'"))?;
+        ensure(heard.trim() == answer, || format!("{account}: {answer} is expected: {heard}"))?;
+    }
+    gatelet.wait("tunnel-moved", UP_TIMEOUT)?;
+    Ok(())
+}
+
+/// The router answers questions for names under both of its addresses in the LAN.
+fn asks_the_router(home: &Host, own: &str) -> Checked {
+    let route = home.run("ip", &["-6", "route", "show", "default"])?;
+    let near = route.split_whitespace().nth(2).and_then(|router| router.parse::<Ipv6Addr>().ok());
+    let (Some(near), Ok(own)) = (near, own.parse::<Ipv6Addr>()) else {
+        return fail(format!("no router's address: {route}"));
+    };
+    // Both end in its interface identifier.
+    let global = Ipv6Addr::from_bits(own.to_bits() >> 64 << 64 | near.to_bits() & u128::from(u64::MAX));
+    for server in [format!("@{global}"), format!("@{near}%eth0")] {
+        for transport in ["+notcp", "+tcp"] {
+            let question = ["+short", "+tries=2", "+time=2", transport, &server, "probe.isp.test", "AAAA"];
+            let answer = home.run("dig", &question)?;
+            ensure(answer.trim() == FAR, || format!("{server} {transport}: {answer}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The host reaches the Internet over IPv6, under an address of its own.

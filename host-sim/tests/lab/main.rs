@@ -1,7 +1,7 @@
 //! Interoperability: the real binary dials a concentrator nobody here wrote (`host-sim/peer-lab`).
 //!
 //! `cargo xtask interop [NAME…]`; `--list` names the checks, `--all` runs the long ones too, `--keep DIR` keeps captures and
-//! logs.
+//! logs. They run in two [lanes](lanes), side by side.
 //! A suite of its own, because it boots virtual machines and works in a network namespace: `cargo
 //! test` alone does not run it, `cargo xtask test` does, and it fails where it cannot run.
 
@@ -18,6 +18,7 @@ mod lan_ipv6;
 mod lan_modem;
 mod lan_services;
 mod lan_traffic;
+mod lanes;
 mod losses;
 mod machine;
 mod portal;
@@ -63,12 +64,45 @@ pub(crate) struct Lab {
     pub(crate) lans: u32,
 }
 
+/// Which of the two labs a check runs in. They work side by side, each with a provider and a network of its own: most checks
+/// wait, for a peer's timer or for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// One who dials. Begins alone: what is measured there must have the machine to itself.
+    Line,
+    /// The LAN behind it. Begins when nothing is measured any more.
+    House,
+}
+
+impl Lane {
+    const ALL: [Self; 2] = [Self::Line, Self::House];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::House => "house",
+        }
+    }
+
+    /// In the order in which they run: what a later one needs comes first.
+    const fn checks(self) -> &'static [Check] {
+        match self {
+            Self::Line => LINE,
+            Self::House => HOUSE,
+        }
+    }
+}
+
 type Check = (&'static str, fn(&mut Lab) -> Checked);
 
-/// In the order in which they run: what a later one needs comes first.
-const CHECKS: &[Check] = &[
+/// Those that are alone on the machine, the first of [`Lane::Line`].
+const ALONE: usize = 4;
+
+const LINE: &[Check] = &[
     ("calibrate: begin", calibration::begin),
     ("subscriber: dials, pings, throughput", throughput::subscriber),
+    ("traffic: throughput", throughput::ours),
+    ("lan: throughput", lan_traffic::throughput),
     ("dial: CHAP-MD5", dialing::chap),
     ("dial: PAP", dialing::pap),
     ("dial: MS-CHAPv2", dialing::mschapv2),
@@ -78,7 +112,6 @@ const CHECKS: &[Check] = &[
     ("dial: RFC 4638, an MTU of 1500", dialing::jumbo),
     ("dial: RFC 4638, a path that does not carry it", dialing::jumbo_black_hole),
     ("dial: by name of service and concentrator", dialing::filters),
-    ("traffic: throughput", throughput::ours),
     ("fault: wrong password", faults::wrong_password),
     ("fault: PADT from the server", faults::padt),
     ("fault: a PADT for another session", faults::padt_for_another),
@@ -89,7 +122,12 @@ const CHECKS: &[Check] = &[
     ("fault: session lost without a word", faults::silent_drop),
     ("fault: Ctrl-C twice while the wire is cut", faults::second_interrupt),
     ("loss: each message of a dial", losses::each_message),
-    ("lan: throughput", lan_traffic::throughput),
+    ("captures: of the line, read by tshark", capture::of_the_lab),
+    ("captures: of the simulator, read by tshark", capture::of_the_simulator),
+    ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
+];
+
+const HOUSE: &[Check] = &[
     ("lan: by TAP device", lan_traffic::by_tap),
     ("lan: DHCP", lan_services::dhcp),
     ("lan: DNS", lan_services::dns),
@@ -109,16 +147,23 @@ const CHECKS: &[Check] = &[
     ("board: from power-on to a page, by console", board::first_boot),
     ("portal: each way a carrier can be in the way", portal::every_mode),
     ("board: a hold outlasts a power cut", board::hold),
-    ("captures: of the lab, read by tshark", capture::of_the_lab),
-    ("captures: of the simulator, read by tshark", capture::of_the_simulator),
-    ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
+    ("captures: of the house, read by tshark", capture::of_the_lab),
 ];
 
-/// Those that take minutes: run when they are named, and with `--all`.
+/// Those of [`Lane::House`] that take minutes: run when they are named, and with `--all`.
 const LONG: &[Check] = &[("hotspot: a portal by openNDS", portal::hotspot)];
 
 fn main() -> ExitCode {
-    match suite() {
+    let outcome = Arguments::of(std::env::args().skip(1)).and_then(|arguments| match arguments.lane {
+        _ if arguments.list => {
+            let names = LINE.iter().chain(HOUSE).chain(LONG).map(|(name, _)| name);
+            names.for_each(|name| println!("{name}"));
+            Ok(true)
+        }
+        Some(lane) => run(lane, &arguments),
+        None => lanes::run(&arguments),
+    });
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -128,38 +173,55 @@ fn main() -> ExitCode {
     }
 }
 
-fn suite() -> Result<bool, String> {
-    let mut wanted = Vec::new();
-    let (mut keep, mut all) = (None, false);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--list" => {
-                for (name, _) in CHECKS.iter().chain(LONG) {
-                    println!("{name}");
+/// What is on the command line.
+#[derive(Default)]
+pub(crate) struct Arguments {
+    /// Parts of the names of those that are wanted; none: all.
+    wanted: Vec<String>,
+    list: bool,
+    all: bool,
+    /// Where captures and logs are to stay.
+    keep: Option<PathBuf>,
+    /// One lane alone, in this process.
+    lane: Option<Lane>,
+}
+
+impl Arguments {
+    fn of(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut found = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--list" => found.list = true,
+                "--all" => found.all = true,
+                "--keep" => found.keep = Some(arguments.next().ok_or("--keep wants a folder")?.into()),
+                "--lane" => {
+                    let name = arguments.next().unwrap_or_default();
+                    let lane = Lane::ALL.into_iter().find(|lane| lane.name() == name);
+                    found.lane = Some(lane.ok_or_else(|| format!("there is no lane {name:?}"))?);
                 }
-                return Ok(true);
+                // cargo hands its own --quiet down.
+                "--quiet" | "-q" => {}
+                _ => found.wanted.push(argument),
             }
-            "--all" => all = true,
-            "--keep" => keep = Some(PathBuf::from(arguments.next().ok_or("--keep wants a folder")?)),
-            // cargo hands its own --quiet down.
-            "--quiet" | "-q" => {}
-            _ => wanted.push(argument),
         }
-    }
-    let named = |name: &str| wanted.iter().any(|part| name.contains(part));
-    let usual = CHECKS.iter().filter(|(name, _)| all || wanted.is_empty() || named(name));
-    let checks: Vec<_> = usual.chain(LONG.iter().filter(|(name, _)| all || named(name))).collect();
-    for (name, _) in LONG.iter().filter(|(name, _)| wanted.is_empty() && !all && !named(name)) {
-        println!("a check of its own, not run now: {name}");
-    }
-    if checks.is_empty() {
-        return fail(format!("no check's name contains {wanted:?}"));
+        Ok(found)
     }
 
+    /// The checks of a lane that are to run.
+    pub(crate) fn checks(&self, lane: Lane) -> Vec<&'static Check> {
+        let named = |name: &str| self.wanted.iter().any(|part| name.contains(part));
+        let usual =
+            lane.checks().iter().filter(|(name, _)| self.all || self.wanted.is_empty() || named(name));
+        let long = LONG.iter().filter(|(name, _)| lane == Lane::House && (self.all || named(name)));
+        usual.chain(long).collect()
+    }
+}
+
+/// Runs the checks of one lane, in a network of this process alone.
+fn run(lane: Lane, arguments: &Arguments) -> Result<bool, String> {
+    let folder = arguments.keep.clone().ok_or("a lane wants a folder: --keep")?;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     machine::enter_namespace()?;
-    let (temporary, folder) = folder(keep)?;
-    let began = Instant::now();
     let isp = Machine::boot("isp", "isp", &folder)?;
     let subscriber = Machine::boot("subscriber", "sub", &folder)?;
     let (isp, subscriber) = (isp.ready()?, subscriber.ready()?);
@@ -179,15 +241,21 @@ fn suite() -> Result<bool, String> {
         lans: 0,
     };
     let mut failed = 0;
-    for (name, check) in &checks {
+    let alone: Vec<_> = LINE.iter().take(ALONE).map(|(name, _)| name).collect();
+    let mut is_alone = lane == Lane::Line;
+    for (name, check) in arguments.checks(lane) {
+        if is_alone && !alone.contains(&name) {
+            is_alone = false;
+            println!("{}", lanes::NOT_ALONE);
+        }
         let at = Instant::now();
         let outcome = check(&mut lab);
         let seconds = at.elapsed().as_secs_f64();
         match outcome {
-            Ok(()) => println!("ok    {seconds:6.1} s  {name}"),
+            Ok(()) => println!("{}{seconds:6.1} s  {name}", lanes::OK),
             Err(message) => {
                 failed += 1;
-                println!("FAIL  {seconds:6.1} s  {name}");
+                println!("{}{seconds:6.1} s  {name}", lanes::FAILED);
                 for line in message.lines() {
                     println!("        {line}");
                 }
@@ -198,16 +266,7 @@ fn suite() -> Result<bool, String> {
         }
     }
     for line in &lab.report {
-        println!("{line}");
-    }
-    println!("{:.1} s in all", began.elapsed().as_secs_f64());
-    println!("{} passed, {failed} failed", checks.len() - failed);
-    if failed == 0 && temporary {
-        let folder = lab.folder.clone();
-        drop(lab);
-        let _ = std::fs::remove_dir_all(folder);
-    } else {
-        println!("captures and logs: {}", lab.folder.display());
+        println!("{}{line}", lanes::REPORT);
     }
     Ok(failed == 0)
 }
@@ -235,14 +294,4 @@ impl Lab {
     pub(crate) fn tell(&mut self, line: impl Into<String>) {
         self.report.push(line.into());
     }
-}
-
-/// Where captures go, and whether it is to be deleted in the end. Short: the name of a machine's
-/// socket below it has 107 bytes at most.
-fn folder(keep: Option<PathBuf>) -> Result<(bool, PathBuf), String> {
-    let temporary = keep.is_none();
-    let folder =
-        keep.unwrap_or_else(|| std::env::temp_dir().join(format!("gatelet-lab-{}", std::process::id())));
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    Ok((temporary, folder))
 }

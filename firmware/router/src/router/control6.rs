@@ -166,14 +166,6 @@ impl<'p> Router<'p> {
         true
     }
 
-    /// Hosts of the LAN may have addresses of this /64, from before a reboot: they are told that it is gone, unless it is there
-    /// again (RFC 9096 §3.5). Without effect before [`advertise_ipv6`](Self::advertise_ipv6).
-    pub fn deprecate_ipv6_prefix(&mut self, now: Instant, prefix: Ipv6Cidr) {
-        if let Some(lan) = &mut self.control6.lan {
-            lan.router.deprecate(now, prefix);
-        }
-    }
-
     /// A captive portal has a WAN, or not any more: hosts are told that there is no way out over what it has, and fall back at
     /// once. What they send all the same is forwarded.
     pub fn set_captive(&mut self, now: Instant, wan: WanId, captive: Captive) {

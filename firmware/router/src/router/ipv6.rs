@@ -100,8 +100,10 @@ impl Router<'_> {
         datapath.set_ipv6_routes(hop, routes.iter().copied())
     }
 
-    /// Networks whose hosts are elsewhere, and for whom we answer Neighbor Solicitations on this side (RFC 4389). Those there were
-    /// are forgotten. False without tables, or if they do not all fit.
+    /// Networks whose hosts are elsewhere, and for whom we answer Neighbor Solicitations on this side (RFC 4389): for those behind
+    /// tunnels always, for those on the LAN once they have been heard. Those there were are forgotten. A WAN that
+    /// [acquires](Self::acquire_ipv6) its addresses needs none of it: the network that it shares with the LAN, and those of the
+    /// tunnels that we serve, are known. False without tables, or if they do not all fit.
     pub fn set_ndp_proxy(&mut self, via: Via, networks: &[Ipv6Cidr]) -> bool {
         let (Some(datapath), Some(hop)) = (&mut self.datapath, via.hop()) else { return false };
         datapath.set_ndp_proxy(hop, networks)

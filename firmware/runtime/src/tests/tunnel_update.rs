@@ -5,6 +5,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -18,7 +19,7 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use super::world::World;
 use crate::lan::LanAddresses;
-use crate::{Event, Gatelet, PlainHttp, Session, TunnelUpdate, UpdateSpace};
+use crate::{Event, Gatelet, PlainHttp, Session, TunnelUpdate, UpdateDesk, UpdateSpace};
 
 const WAN: WanId = WanId(0);
 const FIRST: Ipv4Address = Ipv4Address::new(203, 0, 113, 5);
@@ -98,14 +99,14 @@ async fn listen(gatelet: &Shared<'_>, heard: &Heard) {
     let mut events = gatelet.events().unwrap();
     loop {
         let command = gatelet.commands.receive();
-        match embassy_futures::select::select(command, events.next_message()).await {
-            embassy_futures::select::Either::First(Command::Listen { port }) => {
+        match select(command, events.next_message()).await {
+            Either::First(Command::Listen { port }) => {
                 heard.note(std::format!("listen {port:?}"));
             }
-            embassy_futures::select::Either::First(Command::MoveTunnel { tunnel, remote }) => {
+            Either::First(Command::MoveTunnel { tunnel, remote }) => {
                 heard.note(std::format!("tunnel {} moves to {remote}", tunnel.0));
             }
-            embassy_futures::select::Either::Second(WaitResult::Message(timed)) => match timed.event {
+            Either::Second(WaitResult::Message(timed)) => match timed.event {
                 Event::TunnelUpdate { tunnel, event } => {
                     heard.note(std::format!("tunnel {}: {event}", tunnel.0));
                 }
@@ -119,10 +120,14 @@ async fn listen(gatelet: &Shared<'_>, heard: &Heard) {
 /// The stacks, the tasks between them, and what `test` does.
 fn in_world(test: impl for<'a, 'p> FnOnce(&mut World<'a>, &'a Shared<'p>, Stack<'a>, &'a Heard)) {
     let frames = FramePool::<NoopRawMutex, 64>::new();
-    let gatelet: Shared<'_> = Gatelet::new(frames.pool());
+    let desk = UpdateDesk::new();
+    let mut gatelet: Shared<'_> = Gatelet::new(frames.pool());
+    gatelet.lend_tunnel_updates(&desk);
+    let gatelet = gatelet;
     let (mut first, mut second) = (StackResources::<2>::new(), StackResources::<5>::new());
     let mut third = StackResources::<{ 1 + UpdateSpace::LAN_SOCKETS }>::new();
     let mut space = UpdateSpace::new();
+    assert!(size_of_val(&space) <= 7 * 1024 && size_of_val(&desk) <= 1331, "as is said");
     let heard = Heard::default();
     let (wan, wan_runner) = gatelet.wan_stack(WAN, &mut first, 1).unwrap();
     let (stranger, stranger_runner) = gatelet.wan_stack(WanId(1), &mut second, 2).unwrap();
@@ -178,7 +183,7 @@ fn both_ends_ours() {
         gatelet.set_tunnel_update(HEARD, Some(hear()));
         world.run_for(SECOND_US);
         assert_eq!(heard.take(), ["listen None", "listen Some(8041)"]);
-        gatelet.updates.note_silence(TOLD);
+        gatelet.updates.unwrap().note_silence(TOLD);
         world.run_for(3500 * SECOND_US);
         assert_eq!(heard.take(), [""; 0], "not within the hour");
         world.run_for(200 * SECOND_US);
@@ -256,10 +261,19 @@ fn strangers_keep_nobody_out() {
             let dawdle = ask(stranger, PORT + 1, b"GET /nic/up");
             let (first, second) = join(dawdle, ask(stranger, PORT + 1, b"")).await;
             assert_eq!((first.unwrap_or_default(), second.unwrap_or_default()), (Vec::new(), Vec::new()));
+            // All of them are begun and not gone on with, as by who only pretends to be there.
+            let beginning = join(ask(stranger, PORT + 1, b""), ask(stranger, PORT + 1, b""));
+            let _ = select(beginning, Timer::after(Duration::from_micros(1500))).await;
+            come_up(gatelet, 1, None);
+            Timer::after(Duration::from_secs(5)).await;
+            come_up(gatelet, 1, Some(STRANGER));
+            Timer::after(Duration::from_secs(1)).await;
+            assert_eq!(ask(stranger, PORT + 1, GOOD).await, None, "they hold the places");
+            Timer::after(Duration::from_secs(6)).await;
             let answer = ask(stranger, PORT + 1, GOOD).await.unwrap();
             heard.note(String::from_utf8(answer).unwrap());
         });
-        world.run_for(30 * SECOND_US);
+        world.run_for(45 * SECOND_US);
         let heard = heard.take();
         assert_eq!(heard[..2], ["listen Some(8042)", "tunnel 2 moves to 198.51.100.9"]);
         assert!(heard[2].ends_with("\r\n\r\ngood 198.51.100.9\r\n"), "{}", heard[2]);

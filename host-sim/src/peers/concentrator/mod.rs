@@ -39,6 +39,7 @@ pub use self::moods::{Authentication, Cookie, Keepalive, MaxPayload, Moods, Rece
 use self::path::Path;
 pub use self::session::Ipv6Access;
 use self::session::{Fate, Happening, Session, Surroundings};
+pub(super) use self::session::{Made, Routes};
 use self::throttle::{Caller, Lockout, Outcome, Throttle};
 use super::radius::{Radius, Refusal, Verdict};
 use super::{broker, dhcpv6, internet, packet};

@@ -16,6 +16,7 @@ const HOP_LIMIT: u8 = 60;
 const UNREACHABLE: u8 = 1;
 const PACKET_TOO_BIG: u8 = 2;
 const TIME_EXCEEDED: u8 = 3;
+const PARAMETER_PROBLEM: u8 = 4;
 const REDIRECT: u8 = 137;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 
@@ -79,24 +80,38 @@ impl Attacker {
         Some(packet::tcp((source, port), (victim, port), TcpControl::Syn, 1, None))
     }
 
-    pub(super) fn icmpv6_error(&mut self, number: u64, random: u64) -> Option<Vec<u8>> {
-        let victim = self.victim(random >> 8)?;
+    /// A forged error about what was overheard last. Of each kind, of six in a row, two are as RFC 4890 §4.3.1 lets them in; the
+    /// others are about a connection there is not, to another host than they are about, too short to tell about what they are,
+    /// and damaged.
+    pub(super) fn icmpv6_error(&mut self, number: u64) -> Option<Vec<u8>> {
         // (RFC 8200 §5: no path has an MTU of less than 1280.)
         let kinds = [
             ((UNREACHABLE, 4), [0; 4]),
             ((UNREACHABLE, 1), [0; 4]),
             ((PACKET_TOO_BIG, 0), [0, 0, 0, 68]),
             ((TIME_EXCEEDED, 0), [0; 4]),
+            ((PARAMETER_PROBLEM, 1), [0, 0, 0, 6]),
             ((REDIRECT, 0), [0; 4]),
         ];
-        let (kind, rest) = kinds[(number % 5) as usize];
-        let known = &self.overheard6[(random % self.overheard6.len() as u64) as usize];
-        let about = match number / 5 % 3 {
-            0 | 1 => known.clone(),
-            _ => packet::udp((victim, (random >> 8) as u16), (HOST6, 80), b"12345678"),
-        };
-        let to = if number / 5 % 3 == 2 { victim } else { Ipv6Packet::new_unchecked(known).src_addr() };
-        Some(packet::icmpv6_error(ATTACKER6, to, kind, rest, &about))
+        let (kind, rest) = kinds[(number % 6) as usize];
+        let known = self.overheard6.back()?;
+        let host = Ipv6Packet::new_unchecked(known).src_addr();
+        let error = |to, about: &[u8]| packet::icmpv6_error(ATTACKER6, to, kind, rest, about);
+        Some(match number / 6 % 6 {
+            0 | 1 => error(host, known),
+            2 => {
+                let mut other = known.clone();
+                other[IPV6_HEADER] ^= 0x80;
+                error(host, &other)
+            }
+            3 => error(Ipv6Address::from_bits(host.to_bits() ^ 0xFF), known),
+            4 => error(host, &known[..IPV6_HEADER + 4]),
+            _ => {
+                let mut damaged = error(host, known);
+                *damaged.last_mut()? ^= 1;
+                damaged
+            }
+        })
     }
 
     pub(super) fn tunnel(&mut self, endpoint: Ipv4Address, number: u64, random: u64) -> Option<Vec<u8>> {

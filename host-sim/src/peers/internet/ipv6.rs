@@ -6,6 +6,7 @@ use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Address, Ipv6Packet, UdpPacket};
 use super::answers::answer_dns;
 use super::{DNS6, DnsMood, Internet, LATE_ECHO, LATEST_ECHO};
 use crate::peers::broker::{BROKER, Broker};
+use crate::peers::home::Home;
 use crate::peers::ndp;
 use crate::peers::packet::{self, IPV6_LEAST_MTU};
 
@@ -79,6 +80,17 @@ impl Internet<'_> {
         }
     }
 
+    /// Passes on what comes out of the other home.
+    pub(super) fn settle_home(&mut self, now: Instant) {
+        while let Some(packet) = self.home.as_mut().and_then(Home::sent) {
+            if packet::is_ipv6(&packet) {
+                self.handle_ipv6(now, &packet);
+            } else {
+                self.send(now, packet);
+            }
+        }
+    }
+
     /// Whether a packet fits through the way.
     fn passage(&mut self, bytes: &[u8]) -> Passage {
         let Some(narrow) = self.narrow.filter(|narrow| bytes.len() > narrow.mtu) else {
@@ -93,11 +105,23 @@ impl Internet<'_> {
         }
     }
 
+    /// Whether a packet is for the other home.
+    fn is_at_home(&self, now: Instant, bytes: &[u8]) -> bool {
+        let to = Ipv6Packet::new_unchecked(bytes).dst_addr();
+        self.home.as_ref().is_some_and(|home| home.routes(now, to))
+    }
+
     /// Sends an IPv6 packet to wherever the subscriber has its destination.
     pub(super) fn send_ipv6(&mut self, now: Instant, bytes: Vec<u8>) {
         match self.passage(&bytes) {
             Passage::Told(error) => self.machine.receive(now, &error),
             Passage::Swallowed => {}
+            Passage::Free if self.is_at_home(now, &bytes) => {
+                if let Some(home) = &mut self.home {
+                    home.deliver(now, &bytes);
+                }
+                self.settle_home(now);
+            }
             Passage::Free => match &mut self.broker {
                 Some(broker) if broker.routes(Ipv6Packet::new_unchecked(&bytes).dst_addr()) => {
                     if let Some(error) = broker.encapsulate(&bytes) {

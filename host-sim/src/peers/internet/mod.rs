@@ -41,6 +41,7 @@ pub(super) use self::network::server;
 use self::attacker::Attacker;
 use super::broker::{BROKER, Broker};
 use super::far::{FAR, Far};
+use super::home::{HOME, Home};
 use super::host::{Machine, Memory, News, Service, Task};
 use super::packet;
 use super::portal::Network;
@@ -116,6 +117,8 @@ pub struct Internet<'a> {
     pub broker: Option<Broker<'a>>,
     /// Somebody behind a tunnel that the subscriber serves.
     pub far: Option<Far<'a>>,
+    /// Another home, whose router serves a tunnel.
+    pub home: Option<Home<'a>>,
     machine: Machine<'a>,
     /// What is between the subscriber and all that.
     network: Option<Network>,
@@ -138,6 +141,7 @@ impl<'a> Internet<'a> {
             narrow: None,
             broker: None,
             far: None,
+            home: None,
             machine,
             network: None,
             attacker: Attacker::new(seed.rotate_left(7)),
@@ -223,6 +227,10 @@ impl<'a> Internet<'a> {
         while let Some(bytes) = self.far.as_mut().and_then(Far::sent) {
             self.send(now, bytes);
         }
+        if let Some(home) = self.home.as_mut().filter(|home| home.poll_at().is_some_and(|at| at <= now)) {
+            home.poll(now);
+        }
+        self.settle_home(now);
         while let Some(bytes) = self.attacker.poll(now) {
             self.send_either(now, bytes);
         }
@@ -233,7 +241,8 @@ impl<'a> Internet<'a> {
         let packets = [self.arriving.front(), self.leaving.front()].map(|first| first.map(|&(at, _)| at));
         let broker = self.broker.as_ref().and_then(Broker::poll_at);
         let far = self.far.as_ref().and_then(Far::poll_at);
-        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker, far];
+        let home = self.home.as_ref().and_then(Home::poll_at);
+        let others = [self.machine.poll_at(), self.attacker.poll_at(), broker, far, home];
         packets.into_iter().chain(others).flatten().min()
     }
 
@@ -249,7 +258,8 @@ impl<'a> Internet<'a> {
         let attacks = self.attacker.take_news();
         let broker = self.broker.iter_mut().flat_map(Broker::take_news);
         let far = self.far.iter_mut().flat_map(Far::take_news);
-        self.machine.take_news().chain(attacks).chain(broker).chain(far).collect()
+        let home = self.home.iter_mut().flat_map(Home::take_news);
+        self.machine.take_news().chain(attacks).chain(broker).chain(far).chain(home).collect()
     }
 
     fn serve(&mut self, now: Instant, bytes: &[u8]) {
@@ -267,6 +277,11 @@ impl<'a> Internet<'a> {
         }
         if let Some(far) = self.far.as_mut().filter(|_| to == FAR) {
             far.handle(now, bytes);
+            return;
+        }
+        if let Some(home) = self.home.as_mut().filter(|_| to == HOME) {
+            home.deliver(now, bytes);
+            self.settle_home(now);
             return;
         }
         if let Some(broker) = self.broker.as_mut().filter(|_| to == BROKER) {

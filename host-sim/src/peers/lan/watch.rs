@@ -19,6 +19,8 @@ pub struct Watch {
     pub malformed: u64,
     /// Those that nobody asked for.
     pub intruded: u64,
+    /// `ICMPv6` errors that somebody forged, about packets of the host's own.
+    pub forged_errors: u64,
     /// What was wrong with the first that was not in order.
     pub complaint: Option<String>,
 }
@@ -38,7 +40,10 @@ impl Watch {
         }
         let (what, source) = if is_ipv6 {
             let source = Ipv6Packet::new_unchecked(packet).src_addr();
-            (unwelcome_ipv6(packet, host)?, IpAddress::Ipv6(source))
+            let unwelcome = unwelcome_ipv6(packet, host);
+            let is_icmp = packet::ipv6_payload(packet).is_some_and(|(known, _)| known == IpProtocol::Icmpv6);
+            self.forged_errors += u64::from(is_icmp && source == ATTACKER6 && unwelcome.is_none());
+            (unwelcome?, IpAddress::Ipv6(source))
         } else {
             (unwelcome(packet, host)?, IpAddress::Ipv4(Ipv4Packet::new_unchecked(packet).src_addr()))
         };

@@ -206,10 +206,14 @@ impl Fault {
                     _ => "the DHCPv6 server falls silent",
                 };
                 carrier(network, what);
-                network.concentrator.moods.dhcpv6 = *mood;
+                set_dhcpv6(network, *mood);
             }
             Action::RenumberIpv6 => {
-                network.with_concentrator(|now, ac, out| ac.renumber(now, ROUTER_MAC, out));
+                let now = network.now();
+                match &mut network.edge {
+                    Some(edge) => edge.renumber_ipv6(now),
+                    None => network.with_concentrator(|now, ac, out| ac.renumber(now, ROUTER_MAC, out)),
+                }
             }
             Action::IgnoreEcho => {
                 carrier(network, "answers LCP echo no longer");
@@ -271,7 +275,7 @@ impl Fault {
                 (Actor::Carrier, "the DHCP server answers again".to_owned())
             }
             Action::Dhcpv6(_) => {
-                network.concentrator.moods.dhcpv6 = dhcpv6::Mood::Well;
+                set_dhcpv6(network, dhcpv6::Mood::Well);
                 (Actor::Carrier, "the DHCPv6 server is well again".to_owned())
             }
             Action::Broker(_) => {
@@ -319,6 +323,13 @@ fn set_dns(network: &mut Network<'_>, mood: DnsMood) {
 fn set_dhcp(network: &mut Network<'_>, mood: edge::Mood) {
     if let Some(edge) = &mut network.edge {
         edge.mood = mood;
+    }
+}
+
+fn set_dhcpv6(network: &mut Network<'_>, mood: dhcpv6::Mood) {
+    network.concentrator.moods.dhcpv6 = mood;
+    if let Some(edge) = &mut network.edge {
+        edge.set_dhcpv6_mood(mood);
     }
 }
 

@@ -1,15 +1,22 @@
 //! IPv6 in a report: what every scenario expects of it, and what is counted.
 
 use crate::peers::broker::Broker;
+use crate::peers::edge::Edge;
 use crate::peers::far::Far;
 use crate::peers::internet::Internet;
 use crate::scenario::Check;
 use crate::world::Network;
 
+/// Of what another home's router drops, what a report tells.
+const HOME_DROPPED: [(&str, &str); 2] =
+    [("router.tunnel-peer", "home-tunnel-peer"), ("router.tunnel-source", "home-tunnel-source")];
+
 /// What every scenario expects, where no link has damaged anything.
 pub(super) fn checks(network: &Network<'_>, internet: &Internet<'_>) -> Vec<Check> {
     let leaked = internet.traffic().leaked;
-    let malformed = network.concentrator.counters().malformed + network.concentrator.dhcpv6().malformed;
+    let on_ethernet = network.edge.as_ref().map_or(0, |edge| edge.counters().malformed);
+    let in_session = network.concentrator.counters().malformed + network.concentrator.dhcpv6().malformed;
+    let malformed = on_ethernet + in_session;
     let mut checks = vec![
         Check {
             name: "nothing leaves over IPv6 that belongs to a link or to nobody".into(),
@@ -62,6 +69,11 @@ pub(super) fn counters(network: &Network<'_>) -> Vec<(&'static str, u64)> {
             ("far-pings-answered", tally.pings),
         ]);
     }
+    if let Some(home) = &internet.home {
+        named.extend(home.dropped().filter_map(|(name, count)| {
+            HOME_DROPPED.iter().find(|(reason, _)| *reason == name).map(|(_, ours)| (*ours, count))
+        }));
+    }
     if let Some(broker) = internet.broker.as_ref().map(Broker::counters) {
         named.extend([
             ("tunnel-packets-sent", broker.from_clients),
@@ -73,8 +85,9 @@ pub(super) fn counters(network: &Network<'_>) -> Vec<(&'static str, u64)> {
             ("endpoint-updates-refused", broker.updates_refused),
         ]);
     }
-    if network.concentrator.moods.ipv6_access.is_some() {
-        let dhcpv6 = network.concentrator.dhcpv6();
+    let on_ethernet = network.edge.as_ref().and_then(Edge::dhcpv6).copied();
+    let in_session = network.concentrator.moods.ipv6_access.as_ref().map(|_| network.concentrator.dhcpv6());
+    if let Some(dhcpv6) = on_ethernet.or(in_session) {
         named.extend([
             ("dhcpv6-solicits", dhcpv6.solicits),
             ("dhcpv6-requests", dhcpv6.requests),

@@ -32,6 +32,7 @@ mod ndp;
 mod neighbour;
 mod output;
 mod packet;
+mod proxy;
 mod recheck;
 mod route;
 mod sit;
@@ -61,6 +62,7 @@ use encapsulation::{Reassembly, Tunnel};
 use flow::FlowTable6;
 use fragment::FragmentTable6;
 use neighbour::NeighbourTable6;
+use proxy::Asked;
 
 /// The most addresses of ours on one link, the link-local one not counted.
 pub const MAX_IPV6_ADDRESSES: usize = 4;
@@ -110,6 +112,8 @@ pub(crate) struct V6<'p> {
     routes: Vec<Route, MAX_ROUTES>,
     /// Networks for whose hosts we answer Neighbor Solicitations, and where.
     proxied: Vec<(Hop, Network6), MAX_PROXIED>,
+    /// Who asked for such a host that was not known.
+    asked: Vec<Asked, { proxy::ASKERS }>,
     fragments: FragmentTable6<'p, 'p>,
     /// Frames whose neighbour's hardware address is being asked for, by its place.
     waiting: Vec<(u8, Frame<'p>), WAITING>,
@@ -119,6 +123,7 @@ pub(crate) struct V6<'p> {
     errors_in: Limiter,
     echo: Limiter,
     defence: Limiter,
+    proxy: Limiter,
 }
 
 /// An interface, as IPv6 sees it.
@@ -206,6 +211,7 @@ impl<'p> V6<'p> {
             addresses: [const { Vec::new() }; Hop::COUNT6],
             routes: Vec::new(),
             proxied: Vec::new(),
+            asked: Vec::new(),
             fragments: FragmentTable6::new(datagrams),
             waiting: Vec::new(),
             reassemblies: Vec::new(),
@@ -214,6 +220,7 @@ impl<'p> V6<'p> {
             errors_in: Limiter::new(50, Duration::from_millis(20)),
             echo: Limiter::new(20, Duration::from_millis(50)),
             defence: Limiter::new(1, Duration::from_secs(10)),
+            proxy: Limiter::new(20, Duration::from_millis(50)),
         }
     }
 
@@ -413,6 +420,7 @@ const TUNNEL_ACCOUNTS: u8 = neighbour::MOST as u8;
 const _: () = assert!(neighbour::MOST + MAX_TUNNELS < NO_NEIGHBOUR as usize);
 /// Routes, of all links.
 const MAX_ROUTES: usize = 24;
-const MAX_PROXIED: usize = 8;
+/// Of each WAN its own network, if the LAN shares it, and those of the tunnels that we serve.
+const MAX_PROXIED: usize = (1 + 2 * MAX_TUNNELS) * crate::MAX_WANS;
 /// Frames that wait for hardware addresses.
 const WAITING: usize = 8;

@@ -1,13 +1,14 @@
-//! Neighbor Solicitations and Advertisements (RFC 4861 §7.2), for ourselves, and for whom we proxy (RFC 4389).
+//! Neighbor Solicitations and Advertisements (RFC 4861 §7.2), for ourselves, and for [whom we proxy](super::proxy).
 
 use gatelet_hal::{Frame, PortId};
 use gatelet_wire::EthernetAddress;
 use gatelet_wire::ndp::{self, Message, NdOption};
 use smoltcp::time::Instant;
 
-use super::address::{self, ALL_NODES, Address, Scope, UNSPECIFIED, solicited_node, words};
+use super::address::{self, ALL_NODES, Address, UNSPECIFIED, solicited_node, words};
 use super::neighbour::{Change6, Question6};
 use super::packet::Packet6;
+use super::proxy::Asker;
 use super::{MAX_IPV6_ADDRESSES, Medium};
 use crate::Dropped;
 use crate::datapath::interface::{Hop, Mac};
@@ -59,10 +60,11 @@ impl Datapath<'_> {
         target: &Address,
     ) -> Result<(), Dropped> {
         let hop = arrival.hop;
-        let is_ours = self.has6(hop, target);
-        if !is_ours && !self.is_proxied(hop, target) {
-            return Err(Dropped::NotForUs);
-        }
+        let way = if self.has6(hop, target) {
+            None
+        } else {
+            Some(self.proxied_way(hop, target).ok_or(Dropped::NotForUs)?)
+        };
         let is_probe = packet.source == UNSPECIFIED;
         if !is_probe {
             if self.has6(hop, &packet.source) {
@@ -78,26 +80,24 @@ impl Datapath<'_> {
             (false, None) => (packet.source, None),
             (true, _) => (ALL_NODES, Some(EthernetAddress([0x33, 0x33, 0, 0, 0, 1]))),
         };
+        let asker = Asker { hop, to, mac };
+        let is_there = match way {
+            Some(way) => self.is_there6(now, way, target, asker)?,
+            None => true,
+        };
+        if is_there { self.advertise6(target, asker) } else { Ok(()) }
+    }
+
+    /// Says to `asker` that `target` is ours, or for us to reach.
+    pub(super) fn advertise6(&mut self, target: &Address, asker: Asker) -> Result<(), Dropped> {
         let message = Message::NeighborAdvertisement {
             target: address::address(target),
             is_router: true,
-            is_solicited: !is_probe,
+            is_solicited: asker.to != ALL_NODES,
             // RFC 4389 §4.1.3.3: a proxy's word counts for less than the host's own.
-            overrides: is_ours,
+            overrides: self.has6(asker.hop, target),
         };
-        self.send_ndp(hop, target, &to, mac, &message)
-    }
-
-    /// Whether we answer for a host that is elsewhere.
-    fn is_proxied(&self, hop: Hop, target: &Address) -> bool {
-        let is_listed =
-            self.v6.proxied.iter().any(|(known, network)| *known == hop && network.contains(target));
-        is_listed
-            && self.owner6(target).is_none_or(|owner| owner != hop)
-            && Scope::of(target).is_routable()
-            && self
-                .route6(Hop::NONE, &UNSPECIFIED, target)
-                .is_some_and(|way| way.hop != hop && self.is_served(way.hop))
+        self.send_ndp(asker.hop, target, &asker.to, asker.mac, &message)
     }
 
     /// Asks whether anybody has one of our addresses (RFC 4862 §5.4.2), all on `hop`: once each, and they are used meanwhile

@@ -114,6 +114,7 @@ impl<'p> Datapath<'p> {
 
     /// Sends what waited for a neighbour that can be reached now.
     pub(super) fn release_waiting6(&mut self, now: Instant, neighbour: u8) {
+        self.answer_askers6(neighbour);
         while let Some(place) = self.v6.waiting.iter().position(|waiting| waiting.0 == neighbour) {
             let (_, frame) = self.v6.waiting.remove(place);
             let Some(hop) = self.v6.neighbours.neighbour(neighbour).map(super::Neighbour6::hop) else {

@@ -541,6 +541,13 @@ fn without_servers_of_the_owners_the_router_is_named() {
     let (local, others) = house.router.lan_ipv6().unwrap();
     assert_eq!((local, others.collect::<Vec<_>>()), (near, vec![Ipv6Cidr::new(own(FIRST), 64)]));
     assert_eq!(named(&mut house), [(own(FIRST), true), (near, true)]);
+    // It can be asked there, from the LAN and from nowhere else.
+    let host = Ipv6Address::from_bits(FIRST.to_bits() | 0x10);
+    house.v6.hosts = vec![host];
+    house.lan6_sends(host, &udp6((host, 5000), (own(FIRST), 53), b"?"));
+    assert_eq!(house.stacks6_got(), [format!("lan: UDP [{host}]:5000 > [{}]:53", own(FIRST))]);
+    let asked = udp6((WEB6, 5000), (own(FIRST), 53), b"?");
+    assert_eq!(house.dropped_by(|house| house.internet6_sends(&asked)), [(Dropped::Uninvited, 1)]);
     let dns = [Ipv6Address::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x53)];
     assert!(house.router.advertise_ipv6(house.now, &dns));
     assert_eq!(named(&mut house)[0], (dns[0], true));

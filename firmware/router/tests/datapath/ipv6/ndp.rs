@@ -2,6 +2,7 @@
 
 use gatelet_router::{Action, DatapathEvent, Dropped, Ipv6Route, Rule, Via, Zone};
 use gatelet_wire::EthernetAddress;
+use smoltcp::time::Duration;
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use crate::house::{House, LAN_MAC, WAN};
@@ -181,8 +182,23 @@ fn proxy_for_what_is_behind_us() {
     let dropped = house.dropped_by(|house| house.internet6_sends(&asked(ANN6)));
     assert_eq!(dropped, [(Dropped::NotForUs, 1)]);
     assert!(house.router.set_ndp_proxy(Via::Wan(WAN), &[Ipv6Cidr::new(at("2001:db8::"), 32)]));
+    // Not known yet: asked for on the LAN, and then answered for.
     house.internet6_sends(&asked(ANN6));
+    house.answer6();
     assert_eq!(house.internet6_got(), [format!("ICMP {ANN6} > fe80::ac I have {ANN6} (0xc0)")]);
+    house.internet6_sends(&asked(ANN6));
+    assert_eq!(house.internet6_got().len(), 1, "known");
+    // Nobody is there: it may be another station's of the carrier's, or is about to be.
+    let nobody = at("2001:db8:1::99");
+    let probe = neighbour(at("::"), group(nobody), 135, 0, nobody, &[]);
+    for packet in [asked(nobody), probe] {
+        house.internet6_sends(&packet);
+        house.run_for(Duration::from_secs(1));
+        assert_eq!(house.internet6_got(), [""; 0]);
+    }
+    // Our own address there is ours to answer for.
+    house.internet6_sends(&asked(GATEWAY6));
+    assert_eq!(house.internet6_got().len(), 1);
     // Listed, and its route does not lead inside.
     let elsewhere =
         Ipv6Route { destination: Ipv6Cidr::new(at("2001:db8:8::"), 48), source: EVERYWHERE, gateway: None };

@@ -9,7 +9,7 @@
 //! expects).
 
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpProtocol, Ipv6Address, Ipv6Cidr, Ipv6Packet, UdpPacket};
+use smoltcp::wire::{EthernetAddress, IpProtocol, Ipv6Address, Ipv6Cidr, Ipv6Packet, UdpPacket};
 
 use crate::peers::dhcpv6::{self, Mood, Server};
 use crate::peers::internet::{self, DNS6};
@@ -67,21 +67,23 @@ impl Default for Ipv6Access {
     }
 }
 
-/// IPv6 of one session.
+/// IPv6 of one session, or of a line without such.
 #[derive(Debug)]
-pub(in super::super) struct Routes {
+pub(in crate::peers) struct Routes {
     access: Ipv6Access,
     line: Ipv6Cidr,
     /// The prefix the line had, which advertisements take back.
     former: Option<Ipv6Cidr>,
     server: Server,
     advertise_at: Option<Instant>,
+    /// On Ethernet: its hardware address. The line's /64 is on the link there.
+    mac: Option<EthernetAddress>,
     pub(in super::super) advertised: u64,
     pub(in super::super) solicited: u64,
 }
 
 /// What came of a packet.
-pub(super) enum Made {
+pub(in crate::peers) enum Made {
     /// It goes on to the Internet.
     Forward,
     /// Its source is nobody's here.
@@ -93,7 +95,7 @@ pub(super) enum Made {
 }
 
 impl Routes {
-    pub(in super::super) fn new(access: Ipv6Access, subscriber: u32) -> Self {
+    pub(in crate::peers) fn new(access: Ipv6Access, subscriber: u32) -> Self {
         let line = line(subscriber);
         let address = access.address.then(|| Ipv6Address::from_bits(line.address().to_bits() | 0xD));
         let settings = dhcpv6::Settings {
@@ -106,37 +108,61 @@ impl Routes {
             dns: DNS6.to_vec(),
         };
         let server = Server::new(settings, subscriber);
-        Self { access, line, former: None, server, advertise_at: None, advertised: 0, solicited: 0 }
+        Self {
+            access,
+            line,
+            former: None,
+            server,
+            advertise_at: None,
+            mac: None,
+            advertised: 0,
+            solicited: 0,
+        }
     }
 
-    pub(in super::super) fn dhcp(&self) -> &dhcpv6::Counters {
+    pub(in crate::peers) fn dhcp(&self) -> &dhcpv6::Counters {
         self.server.counters()
     }
 
+    /// The same on Ethernet, of a router with this address.
+    pub(in crate::peers) fn on_ethernet(self, mac: EthernetAddress) -> Self {
+        Self { mac: Some(mac), ..self }
+    }
+
+    /// Whether an address is of the line's own /64.
+    pub(in crate::peers) fn is_on_line(&self, address: Ipv6Address) -> bool {
+        self.line.contains_addr(&address)
+    }
+
     /// IPV6CP is open.
-    pub(super) fn open(&mut self, now: Instant) {
+    pub(in crate::peers) fn open(&mut self, now: Instant) {
         self.advertise_at = Some(now);
     }
 
     /// IPV6CP is not open any more.
-    pub(super) fn close(&mut self) {
+    pub(in crate::peers) fn close(&mut self) {
         self.advertise_at = None;
     }
 
     /// Other prefixes from now on: said at once of the line, when it renews of what is delegated.
-    pub(in super::super) fn renumber(&mut self, now: Instant, subscriber: u32) {
+    pub(in crate::peers) fn renumber(&mut self, now: Instant, subscriber: u32) {
         self.former = Some(self.line);
         self.line = line(subscriber);
         self.server.renumber(subscriber);
         self.advertise_at = self.advertise_at.and(Some(now));
     }
 
-    pub(super) fn poll_at(&self) -> Option<Instant> {
+    pub(in crate::peers) fn poll_at(&self) -> Option<Instant> {
         self.advertise_at
     }
 
     /// The advertisement that is due.
-    pub(super) fn advertisement(&mut self, now: Instant, router: Ipv6Address, mtu: u16) -> Option<Vec<u8>> {
+    pub(in crate::peers) fn advertisement(
+        &mut self,
+        now: Instant,
+        router: Ipv6Address,
+        mtu: u16,
+    ) -> Option<Vec<u8>> {
         self.advertise_at.filter(|&at| at <= now)?;
         self.advertise_at = Some(now + ADVERTISES_EVERY);
         Some(self.advertise(router, mtu))
@@ -144,21 +170,16 @@ impl Routes {
 
     fn advertise(&mut self, router: Ipv6Address, mtu: u16) -> Vec<u8> {
         self.advertised += 1;
-        let preferred = self.access.preferred;
-        let of = |cidr, preferred| Prefix {
-            cidr,
-            on_link: false,
-            autonomous: true,
-            valid: preferred * 2,
-            preferred,
-        };
+        let (preferred, on_link) = (self.access.preferred, self.mac.is_some());
+        let of =
+            |cidr, preferred| Prefix { cidr, on_link, autonomous: true, valid: preferred * 2, preferred };
         let line = self.access.line_prefix.then(|| of(self.line, preferred));
         let former = self.former.filter(|_| self.access.line_prefix).map(|cidr| of(cidr, Duration::ZERO));
         let advertisement = Advertisement {
             lifetime: self.access.router_lifetime,
             managed: self.access.dhcp && self.access.address,
             other: self.access.dhcp,
-            mac: None,
+            mac: self.mac,
             mtu: Some(u32::from(mtu)),
             prefixes: line.into_iter().chain(former).collect(),
             dns: if self.access.rdnss { DNS6.to_vec() } else { Vec::new() },
@@ -170,14 +191,14 @@ impl Routes {
     }
 
     /// Whether an address is the subscriber's.
-    pub(super) fn has(&self, now: Instant, address: Ipv6Address) -> bool {
+    pub(in crate::peers) fn has(&self, now: Instant, address: Ipv6Address) -> bool {
         self.access.line_prefix && self.line.contains_addr(&address)
             || self.access.address && self.line.contains_addr(&address)
             || self.server.delegated(now).any(|prefix| prefix.contains_addr(&address))
     }
 
     /// A packet, in order, of the subscriber's. `router` is the concentrator's address on the session.
-    pub(super) fn handle(
+    pub(in crate::peers) fn handle(
         &mut self,
         now: Instant,
         mood: Mood,

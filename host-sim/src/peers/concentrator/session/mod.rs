@@ -17,9 +17,8 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv4Packet, Ipv6Packet};
 
 pub use self::ipv6::Ipv6Access;
-pub(super) use self::ipv6::Routes;
+pub(in crate::peers) use self::ipv6::{Made, Routes};
 
-use self::ipv6::Made;
 use self::options::options;
 use super::authenticator::{Authenticator, Proof};
 use super::layer::Layer;
