@@ -66,8 +66,8 @@ try {
   wait('Password: ');
   type('wonderland');
   figures.up = wait('You are on line.');
-  type('ping 192.0.2.80 count 3');
-  figures.ping = wait('3 sent, 3 answered');
+  type('ping 192.0.2.80 3');
+  figures.ping = wait('3 of 3 answered');
   rtt.take();
   if (values.log) writeFileSync(values.log, Uint8Array.from(rtt.taken));
   const seconds = (time) => `${time.toFixed(2)} s`;

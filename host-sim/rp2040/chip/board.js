@@ -1,6 +1,6 @@
 // The W5500-EVB-Pico: an RP2040 with flash, a W5500 on SPI0 and a console on UART0. Pins as in boards/rp2040/src/pins.rs.
 
-import { GPIOPinState, IRQ, LogLevel, ConsoleLogger, RP2040 } from 'rp2040js';
+import { ConsoleLogger, GPIOPinState, LogLevel, RP2040 } from 'rp2040js';
 
 import { loadSegments } from './elf.js';
 import { Flash, LENGTH, Ssi, XipStream } from './flash.js';
@@ -13,6 +13,7 @@ const CHIP_SELECT = 17;
 const RESET = 20;
 const INTERRUPT = 21;
 const UART0 = 0x40034;
+const UART0_IRQ = 20;
 const SSI = 0x18000;
 const XIP_CTRL = 0x14000;
 const XIP_AUX = 0x50400;
@@ -23,7 +24,7 @@ export class Board {
   /** `onFrame` is told each frame that the W5500 sends, `onOctet` each character on the console. */
   constructor(image, onFrame, onOctet) {
     const chip = new RP2040();
-    chip.logger = new ConsoleLogger(LogLevel.Error);
+    chip.logger = new Logger(chip.core);
     this.chip = chip;
     this.clock = chip.clock;
     for (const [address, octets] of loadSegments(image)) {
@@ -35,7 +36,7 @@ export class Board {
       (address) => chip.readUint32(address),
       (asks) => (asks ? chip.dma.setDREQ(DREQ_XIP_STREAM) : chip.dma.clearDREQ(DREQ_XIP_STREAM)),
     );
-    this.uart = new Uart(this.clock, () => chip.clkPeri, (level) => chip.setInterrupt(IRQ.UART0, level), onOctet);
+    this.uart = new Uart(this.clock, () => chip.clkPeri, (level) => chip.setInterrupt(UART0_IRQ, level), onOctet);
     Object.assign(chip.peripherals, { [SSI]: ssi, [XIP_CTRL]: stream, [XIP_AUX]: stream.port, [UART0]: this.uart });
     this.w5500 = new W5500(this.clock, (low) => chip.gpio[INTERRUPT].setInputValue(!low), onFrame);
     this.wire();
@@ -77,5 +78,17 @@ export class Board {
       if (isDone()) return true;
     }
     return false;
+  }
+}
+
+/** Of rp2040js's log, errors are shown. SEV is nothing but a line there: here it is an event, for which the next WFE does not wait. */
+class Logger extends ConsoleLogger {
+  constructor(core) {
+    super(LogLevel.Error);
+    this.core = core;
+  }
+
+  info(from, what) {
+    if (what === 'SEV') this.core.eventRegistered = true;
   }
 }
