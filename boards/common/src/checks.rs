@@ -75,47 +75,52 @@ impl OwnProbes {
 
     fn region(&'static mut self, settings: &Settings) -> Region<'static> {
         let Self { text, rows } = self;
-        let mut room: &'static mut [u8] = text;
+        let mut room = Room(text);
         if let Region::Custom(_) = settings.region(&[]) {
-            rows.extend(settings.probes().iter().filter_map(|probe| keep_probe(&mut room, probe)));
+            rows.extend(settings.probes().iter().filter_map(|probe| room.keep_probe(probe)));
         }
         settings.region(rows)
     }
 }
 
-/// A copy of `probe` whose texts are in `room`.
-fn keep_probe(room: &mut &'static mut [u8], probe: &Probe<'_>) -> Option<Probe<'static>> {
-    let host = keep(room, probe.host)?;
-    let owner = if probe.owner == probe.host { host } else { keep(room, probe.owner)? };
-    Some(Probe {
-        id: host,
-        owner,
-        served_by: owner,
-        host,
-        path: keep(room, probe.path)?,
-        expect: match probe.expect {
-            Expect::NoContent => Expect::NoContent,
-            Expect::Body(body) => Expect::Body(keep(room, body)?),
-            Expect::BodyContains(part) => Expect::BodyContains(keep(room, part)?),
-            Expect::Unknown => Expect::Unknown,
-        },
-        scheme: probe.scheme,
-        tls: probe.tls,
-        ipv6: probe.ipv6,
-        china: probe.china,
-        sets: probe.sets,
-        source: "settings",
-        confidence: probe.confidence,
-    })
-}
+/// Bytes for texts that are kept.
+struct Room(&'static mut [u8]);
 
-/// A copy of `text` in `room`, which is that much smaller afterwards.
-fn keep(room: &mut &'static mut [u8], text: &str) -> Option<&'static str> {
-    if room.len() < text.len() {
-        return None;
+impl Room {
+    /// A copy of `probe` whose texts are here.
+    fn keep_probe(&mut self, probe: &Probe<'_>) -> Option<Probe<'static>> {
+        let host = self.keep(probe.host)?;
+        let owner = if probe.owner == probe.host { host } else { self.keep(probe.owner)? };
+        Some(Probe {
+            id: host,
+            owner,
+            served_by: owner,
+            host,
+            path: self.keep(probe.path)?,
+            expect: match probe.expect {
+                Expect::NoContent => Expect::NoContent,
+                Expect::Body(body) => Expect::Body(self.keep(body)?),
+                Expect::BodyContains(part) => Expect::BodyContains(self.keep(part)?),
+                Expect::Unknown => Expect::Unknown,
+            },
+            scheme: probe.scheme,
+            tls: probe.tls,
+            ipv6: probe.ipv6,
+            china: probe.china,
+            sets: probe.sets,
+            source: "settings",
+            confidence: probe.confidence,
+        })
     }
-    let (copy, rest) = mem::take(room).split_at_mut(text.len());
-    copy.copy_from_slice(text.as_bytes());
-    *room = rest;
-    str::from_utf8(copy).ok()
+
+    /// A copy of `text`; there is that much less room afterwards.
+    fn keep(&mut self, text: &str) -> Option<&'static str> {
+        if self.0.len() < text.len() {
+            return None;
+        }
+        let (copy, rest) = mem::take(&mut self.0).split_at_mut(text.len());
+        copy.copy_from_slice(text.as_bytes());
+        self.0 = rest;
+        str::from_utf8(copy).ok()
+    }
 }

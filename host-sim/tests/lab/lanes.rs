@@ -1,8 +1,8 @@
 //! The lanes: a process for each, whose words are printed as they come, and what they report when all are done.
 //!
 //! ```text
-//!   line   ├─ alone: what is measured ─┤ dials, faults, losses ──────────────┤
-//!   house                              ├─ boots, LAN, IPv6, boards, portals ────┤
+//!   line   ├─ alone: what is measured ─┤ dials, faults, losses, portals ─────┤
+//!   house                              ├─ boots, LAN, IPv6, boards ───────────┤
 //! ```
 
 use std::collections::VecDeque;

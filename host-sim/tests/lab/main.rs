@@ -122,6 +122,7 @@ const LINE: &[Check] = &[
     ("fault: session lost without a word", faults::silent_drop),
     ("fault: Ctrl-C twice while the wire is cut", faults::second_interrupt),
     ("loss: each message of a dial", losses::each_message),
+    ("portal: each way a carrier can be in the way", portal::every_mode),
     ("captures: of the line, read by tshark", capture::of_the_lab),
     ("captures: of the simulator, read by tshark", capture::of_the_simulator),
     ("calibrate: PADI times of pppd and OpenWrt", calibration::end),
@@ -145,7 +146,6 @@ const HOUSE: &[Check] = &[
     ("lan: IPv6 by delegation, from Kea and dibbler", lan_ipv6::delegated),
     ("lan: IPv6 through a tunnel to Linux's sit", lan_ipv6::tunnel),
     ("board: from power-on to a page, by console", board::first_boot),
-    ("portal: each way a carrier can be in the way", portal::every_mode),
     ("board: a hold outlasts a power cut", board::hold),
     ("captures: of the house, read by tshark", capture::of_the_lab),
 ];

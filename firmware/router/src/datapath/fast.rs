@@ -40,10 +40,7 @@ impl<'p> Datapath<'p> {
                     None => self.find_hop(port, frame)?,
                 }
             }
-            ETHER_IPV6 => {
-                let words = *words;
-                return self.fast6_ethernet(now, port, &words, frame);
-            }
+            ETHER_IPV6 => return self.fast6_ethernet(now, port, frame),
             _ => self.find_hop(port, frame)?,
         };
         self.fast_packet(now, hop, at, room, frame)

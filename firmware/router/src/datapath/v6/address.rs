@@ -91,16 +91,19 @@ impl Network6 {
         Self { address: words(cidr.address()), prefix_len: cidr.prefix_len().min(128) }
     }
 
+    #[inline]
     pub(crate) fn contains(&self, address: &Address) -> bool {
-        let mut bits = u32::from(self.prefix_len);
-        for (known, word) in self.address.iter().zip(address) {
-            let mask = u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0).to_be();
-            if (known ^ word) & mask != 0 {
-                return false;
-            }
-            bits = bits.saturating_sub(32);
+        let whole = usize::from(self.prefix_len / 32);
+        // What a table's networks differ in is mostly in the first two words.
+        let differs = |n: usize| self.address[n] != address[n];
+        if whole >= 1 && differs(0) || whole >= 2 && differs(1) || whole >= 3 && differs(2) {
+            return false;
         }
-        true
+        let (Some(known), Some(word)) = (self.address.get(whole), address.get(whole)) else {
+            return !differs(3);
+        };
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_len % 32)).unwrap_or(0).to_be();
+        (known ^ word) & mask == 0
     }
 }
 

@@ -205,7 +205,9 @@ impl<'p> Datapath<'p> {
     /// long as there is a flow that was never answered.
     fn admit6(&mut self, now: Instant, account: u8) -> Result<(), Dropped> {
         let quota = (self.v6.flows.capacity() / HOST_SHARE).max(1);
-        if self.v6.flows_of(account).is_none_or(|flows| usize::from(flows) < quota) {
+        let is_below = |flows: u16| usize::from(flows) < quota;
+        // With fewer flows than that in all, nobody has more.
+        if self.v6.flows.len() < quota || self.v6.flows_of(account).is_none_or(is_below) {
             return Ok(());
         }
         let super::V6 { flows, neighbours, .. } = &mut self.v6;

@@ -14,16 +14,16 @@ use crate::datapath::packet::{FIN, HEADER_LEN as IPV4_LEN, RST, SYN, TCP, UDP};
 
 impl<'p> Datapath<'p> {
     /// Forwards an Ethernet frame with an IPv6 packet of an established flow, in place. `None`, and nothing has changed, if it is
-    /// anything else. `words` are the frame's first.
-    #[inline]
+    /// anything else.
+    #[inline(never)]
     pub(in crate::datapath) fn fast6_ethernet(
         &mut self,
         now: Instant,
         port: PortId,
-        words: &[u32; 4],
         frame: &mut Frame<'p>,
     ) -> Option<Passed> {
         let hop = self.v6.ports.get(usize::from(port.0))?.ethernet;
+        let words = frame.header_words::<4>()?;
         if self.v6.links.get(hop.index())?.framing.not_for_us(words) != 0 {
             return None;
         }

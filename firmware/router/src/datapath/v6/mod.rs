@@ -344,8 +344,12 @@ impl Datapath<'_> {
 
     /// Whether an address is ours on `hop`, and that is up.
     fn has6(&self, hop: Hop, address: &Address) -> bool {
-        let is_own = || self.addresses6(hop).iter().any(|own| own.address == *address);
-        self.link6(hop).is_some_and(|link| link.is_up() && (link.local == *address || is_own()))
+        // What differs is mostly the last word.
+        let is_own =
+            || self.addresses6(hop).iter().any(|own| own.address[3] == address[3] && own.address == *address);
+        self.link6(hop).is_some_and(|link| {
+            link.is_up() && (link.local[3] == address[3] && link.local == *address || is_own())
+        })
     }
 
     /// Our addresses on `hop`, up or down, but for the link-local one.
