@@ -37,7 +37,10 @@ use gatelet_hal::{DriverPort, EthernetPort, FramePool, PortId, W5500};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+    run_stacks,
+};
 use gatelet_settings::Radio;
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
@@ -192,12 +195,14 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
     let usb = UsbSerialJtag::new(p.USB_DEVICE).into_async();
     let checks: &Checks =
         CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
@@ -207,6 +212,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
         spawner.spawn(run_station(radio).map_err(|_| TWICE)?);
     }
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
+    spawner.spawn(run_own_stacks(wan_runner, lan_runner).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
     spawner.spawn(run_console(board, console, talks, usb, memories, password).map_err(|_| TWICE)?);
     spawner.spawn(
@@ -239,9 +245,14 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 }
 
 #[embassy_executor::task]
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
+}
+
+#[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await

@@ -26,8 +26,8 @@ use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
 use gatelet_runtime::{
-    DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, PlainHttp, ProbeSpace, Services, UpdateDesk,
-    UpdateSpace,
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, PlainHttp, ProbeSpace, Services,
+    UpdateDesk, UpdateSpace, WanRunner, run_stacks,
 };
 use rand_core::{Rng, SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -143,20 +143,23 @@ fn start(spawner: Spawner) -> Result<(), &'static str> {
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
     let (keyboard, screen) = uart::open();
     let checks: &Checks =
         CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
     let names = NAMES.init_with(DnsSpace::new);
-    let updates = run_updates(board, (lan_stack.0, wan_stack.0), UPDATES.init_with(UpdateSpace::new));
+    let updates = run_updates(board, (lan_stack, wan_stack), UPDATES.init_with(UpdateSpace::new));
     spawner.spawn(updates.map_err(|_| TWICE)?);
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
+    spawner.spawn(run_own_stacks(wan_runner, lan_runner).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
     let memories = [ledger_too, leases_too, kept_too];
     spawner.spawn(run_console(board, console, talks, keyboard, screen, memories).map_err(|_| TWICE)?);
@@ -180,9 +183,14 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 }
 
 #[embassy_executor::task]
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
+}
+
+#[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await

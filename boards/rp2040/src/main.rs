@@ -32,7 +32,10 @@ use gatelet_hal::{EthernetPort, FramePool, PortId};
 use gatelet_proto::connectivity::Family;
 use gatelet_router::{Command, Router, TableSpace};
 use gatelet_runtime::settings::{FlashSettings, SettingsDesk, Sides, WAN, load_settings};
-use gatelet_runtime::{DnsSpace, FlashLeases, FlashLedger, Gatelet, LeaseStore, ProbeSpace, Services};
+use gatelet_runtime::{
+    DnsSpace, FlashLeases, FlashLedger, Gatelet, LanRunner, LeaseStore, ProbeSpace, Services, WanRunner,
+    run_stacks,
+};
 use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -110,7 +113,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     static TYPED: ConstStaticCell<([u8; 64], [u8; 256])> = ConstStaticCell::new(([0; 64], [0; 256]));
 
     let now = gatelet_runtime::now();
-    let console = CONSOLE.init_with(|| Console::new(now, VERSION));
+    let console = place(&CONSOLE, || Console::new(now, VERSION));
     if let Some(words) = LAST_WORDS.take() {
         defmt::error!("the last run ended with a panic: {}", words.as_str());
         console.log(now, Level::Error, format_args!("the last run ended with a panic: {words}"));
@@ -127,7 +130,7 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let settings = block_on(load_settings(&mut kept, &mut |complaint| {
         console.log(now, Level::Warning, format_args!("{complaint}"));
     }));
-    let desk: &Desk = DESK.init_with(|| SettingsDesk::new(settings, SIDES));
+    let desk: &Desk = place(&DESK, || SettingsDesk::new(settings, SIDES));
 
     let pool = MEMORY.take().pool();
     for quota in [SIDES.wan, SIDES.lan, PortId::LOCAL] {
@@ -151,10 +154,10 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
         LanPort::new(adapter, pool, SIDES.lan).map_err(|_| "no frame for the USB adapter")?
     };
 
-    let router = ROUTER.init_with(|| Router::new(pool, random(&mut rng)));
+    let router = place(&ROUTER, || Router::new(pool, random(&mut rng)));
     router.add_port(SIDES.wan, wan.hardware_address(), wan.max_frame_len());
     router.add_port(SIDES.lan, lan.hardware_address(), lan.max_frame_len());
-    router.lend_tables(TABLES.init_with(TableSpace::new).lend());
+    router.lend_tables(place(&TABLES, TableSpace::new).lend());
     let (boot, past) = block_on(LAST_LEDGER.or(&mut ledger));
     if !desk.set_up(router, now, boot, past) {
         console.log(now, Level::Error, format_args!("the router does not take the settings"));
@@ -162,28 +165,31 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     block_on(leases.load(&mut |place, lease| router.restore_leases(now, [(place, lease)])));
     router.remember_ipv6_prefixes(&block_on(leases.load_prefixes()));
 
-    let board = BOARD.init_with(|| Gatelet::new(pool));
+    let board = place(&BOARD, || Gatelet::new(pool));
     board.lend_settings(desk);
     let board: &Board = board;
     let wan_stack = board.wan_stack(WAN, WAN_SOCKETS.init(StackResources::new()), rng.next_u64());
     let lan_stack = board.lan_stack(LAN_SOCKETS.init(StackResources::new()), rng.next_u64());
-    let (Some(wan_stack), Some(lan_stack)) = (wan_stack, lan_stack) else { return Err("too few frames") };
+    let (Some((wan_stack, wan_runner)), Some((lan_stack, lan_runner))) = (wan_stack, lan_stack) else {
+        return Err("too few frames");
+    };
     let (to_send, typed) = TYPED.take();
     let serial = usb::serial(&mut socket);
     spawner.spawn(run_usb(socket.build()).map_err(|_| TWICE)?);
     let uart = BufferedUart::new(p.UART0, p.PIN_0, p.PIN_1, Irqs, to_send, typed, uart::Config::default());
     let line = line::open(uart, serial);
     let checks: &Checks =
-        CHECKS.init_with(|| desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
-    let (talks, checks_rng) = ((desk, wan_stack.0, checks), ChaCha8Rng::from_rng(&mut rng));
-    let looks = run_checks(board, checks, wan_stack.0, PROBES.take(), checks_rng);
+        place(&CHECKS, || desk.read(|settings| engines(settings, FAMILIES, OWN_PROBES.take(), SLOTS)));
+    let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
+    let looks = run_checks(board, checks, wan_stack, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = NAMES.init_with(DnsSpace::new);
+    let names = place(&NAMES, DnsSpace::new);
     // For what keeps tunnels together when an end of them moves, there is no memory left.
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
     spawner.spawn(run_lan_port(board, lan).map_err(|_| TWICE)?);
     spawner.spawn(run_router(board, router, ledger).map_err(|_| TWICE)?);
+    spawner.spawn(run_own_stacks(wan_runner, lan_runner).map_err(|_| TWICE)?);
     spawner.spawn(run_services(board, services, rng).map_err(|_| TWICE)?);
     spawner.spawn(run_console(board, console, talks, line, memories).map_err(|_| TWICE)?);
     spawner.spawn(run_lamp(board, Output::new(p.PIN_25, gpio::Level::Low)).map_err(|_| TWICE)?);
@@ -208,9 +214,14 @@ async fn run_router(board: &'static Board, router: &'static mut Router<'static>,
 }
 
 #[embassy_executor::task]
+async fn run_own_stacks(wan: WanRunner<'static, 'static>, lan: LanRunner<'static, 'static>) -> ! {
+    run_stacks(wan, lan).await
+}
+
+#[embassy_executor::task]
 async fn run_services(
     board: &'static Board,
-    services: Services<'static, 'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
+    services: Services<'static, Leases, Kept, QUERIES, ANSWERS, MESSAGE>,
     mut rng: ChaCha8Rng,
 ) -> ! {
     board.run_services(services, || ChaCha8Rng::from_rng(&mut rng)).await
@@ -268,6 +279,13 @@ async fn run_mover(mover: usb::Mover) -> ! {
 fn panic(info: &PanicInfo<'_>) -> ! {
     LAST_WORDS.keep(info);
     cortex_m::peripheral::SCB::sys_reset()
+}
+
+/// Makes something where it stays. It comes into being on the stack first, hence a function that is never inlined: in one frame
+/// all of them together are more than the stack has.
+#[inline(never)]
+fn place<T>(cell: &'static StaticCell<T>, make: impl FnOnce() -> T) -> &'static mut T {
+    cell.init_with(make)
 }
 
 const NO_ROOM: &str = "the flash's parts are too small";

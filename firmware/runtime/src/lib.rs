@@ -169,6 +169,6 @@ pub use lan::LanRunner;
 pub use leases::{FlashLeases, LeaseStore, Prefixes};
 pub use ledger::{BadRange, FlashLedger, LedgerStore, StoreError, decode};
 pub use queues::QUEUE_DEPTH;
-pub use services::Services;
+pub use services::{Services, run_stacks};
 pub use tunnel_update::{PlainHttp, TunnelUpdate, UpdateDesk, UpdateSpace, UpdateTransport};
 pub use wan::{Session, WanRunner};

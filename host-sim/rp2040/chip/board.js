@@ -19,6 +19,7 @@ const XIP_CTRL = 0x14000;
 const XIP_AUX = 0x50400;
 const DREQ_XIP_STREAM = 37;
 const FLASH_AT = 0x10000000;
+const RAM_END = 0x20042000;
 
 export class Board {
   /** `onFrame` is told each frame that the W5500 sends, `onOctet` each character on the console. */
@@ -27,6 +28,10 @@ export class Board {
     chip.logger = new Logger(chip.core);
     this.chip = chip;
     this.clock = chip.clock;
+    /** How long the processor has slept. */
+    this.slept = 0;
+    /** The stack's deepest. */
+    this.lowest = RAM_END;
     for (const [address, octets] of loadSegments(image)) {
       if (address >= FLASH_AT && address < FLASH_AT + LENGTH) chip.flash.set(octets, address - FLASH_AT);
     }
@@ -70,9 +75,12 @@ export class Board {
     while (clock.nanos < nanos) {
       if (core.waiting) {
         if (clock.nextAlarm === null) throw new Error('the chip sleeps, and nothing will wake it');
-        clock.tick(clock.nanosToNextAlarm);
+        const nanos = clock.nanosToNextAlarm;
+        this.slept += nanos;
+        clock.tick(nanos);
       } else {
         const cycles = core.executeInstruction();
+        if (core.SP < this.lowest) this.lowest = core.SP;
         clock.tick((cycles * 1e9) / chip.clkSys);
       }
       if (isDone()) return true;

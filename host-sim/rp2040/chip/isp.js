@@ -12,15 +12,15 @@ const NO_MORE = 0xffffffff;
 const NEVER = 0xffffffffffffffffn;
 
 export class Isp {
-  /** `onFrame` is told what comes from it. */
-  constructor(program, extra, clock, onFrame) {
+  /** `onFrame` is told what comes from it; what it tells goes into the file `log`, if there is one. */
+  constructor(program, extra, log, clock, onFrame) {
     // Pipes with names: Node's own to a child cannot be waited for.
     this.folder = mkdtempSync(join(tmpdir(), 'gatelet-isp-'));
     const [to, from] = ['to', 'from'].map((name) => join(this.folder, name));
     execFileSync('mkfifo', [to, from]);
     this.child = spawn('sh', ['-c', 'exec "$0" isp pipe "$@" <"$TO" >"$FROM"', program, ...extra], {
       env: { ...process.env, TO: to, FROM: from },
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', log ? openSync(log, 'w') : 'ignore'],
     });
     this.to = openSync(to, 'w');
     this.from = openSync(from, 'r');

@@ -4,10 +4,16 @@
 const RAM = 0x20000000;
 
 export class Rtt {
-  constructor(chip, address) {
+  /** Looks every `nanos`. */
+  constructor(chip, address, nanos) {
     this.view = new DataView(chip.sram.buffer);
     this.at = address - RAM + 24;
     this.taken = [];
+    const alarm = chip.clock.createAlarm(() => {
+      this.take();
+      alarm.schedule(nanos);
+    });
+    alarm.schedule(nanos);
   }
 
   /** Takes what is there. */
