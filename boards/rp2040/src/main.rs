@@ -87,16 +87,19 @@ type LanPort = gatelet_hal::DriverPort<'static, usb::Adapter>;
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     let peripherals = embassy_rp::init(embassy_rp::config::Config::default());
-    if let Err(reason) = start(spawner, peripherals) {
+    static NAMES: StaticCell<Names> = StaticCell::new();
+    // Before there is anything else on the stack.
+    let names = place(&NAMES, DnsSpace::new);
+    if let Err(reason) = start(spawner, peripherals, names) {
         panic!("Gatelet does not start: {reason}");
     }
 }
 
 /// Makes everything, and sets it going.
-fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
+#[inline(never)]
+fn start(spawner: Spawner, p: Peripherals, names: &'static mut Names) -> Result<(), &'static str> {
     static MEMORY: ConstStaticCell<FramePool<NoopRawMutex, FRAMES>> = ConstStaticCell::new(FramePool::new());
     static TABLES: StaticCell<TableSpace<FLOWS, HOSTS, FLOWS6>> = StaticCell::new();
-    static NAMES: StaticCell<Names> = StaticCell::new();
     static WAN_SOCKETS: StaticCell<
         StackResources<{ Names::WAN_SOCKETS + 3 + FAMILIES.len() * ProbeSpace::<SLOTS>::SOCKETS }>,
     > = StaticCell::new();
@@ -183,7 +186,6 @@ fn start(spawner: Spawner, p: Peripherals) -> Result<(), &'static str> {
     let (talks, checks_rng) = ((desk, wan_stack, checks), ChaCha8Rng::from_rng(&mut rng));
     let looks = run_checks(board, checks, wan_stack, PROBES.take(), checks_rng);
     spawner.spawn(looks.map_err(|_| TWICE)?);
-    let names = place(&NAMES, DnsSpace::new);
     // For what keeps tunnels together when an end of them moves, there is no memory left.
     let services = Services { wan: WAN, wan_stack, lan_stack, names, leases, settings: kept };
     spawner.spawn(run_wan_port(board, wan).map_err(|_| TWICE)?);
