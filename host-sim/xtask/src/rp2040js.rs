@@ -18,17 +18,22 @@ pub(crate) struct Rp2040js {
 }
 
 /// What the log says of a dial, in this order: it has to come out of the octets that the chip leaves in its memory.
-const DIAL: [&str; 3] = ["Dialing", "LinkOpen", "Up"];
+const DIAL: [&str; 4] = ["DialBegun", "PadsReceived", "Authenticated", "wan 0: Up {"];
 
 /// Builds, runs, decodes.
 pub(crate) fn run(arguments: &Rp2040js) -> Outcome {
     let missing: Vec<_> = ["node", "npm"].into_iter().filter(|program| !has_program(program)).collect();
     if !missing.is_empty() {
-        return Err(format!("{} is missing: install Debian's nodejs and npm, then run this again", missing.join(", ")));
+        return Err(format!(
+            "{} is missing: install Debian's nodejs and npm, then run this again",
+            missing.join(", ")
+        ));
     }
     let folder = workspace().join("host-sim/rp2040");
     if !folder.join("node_modules/rp2040js").is_dir() {
-        run_command(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+        run_command(
+            Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder),
+        )?;
     }
     run_command(&mut cargo(&["build", "--quiet", "--package", "gatelet-sim"]))?;
     let board = workspace().join("boards/rp2040");
@@ -39,7 +44,12 @@ pub(crate) fn run(arguments: &Rp2040js) -> Outcome {
     let log = out.join("defmt");
     let mut node = Command::new("node");
     node.arg(folder.join("run.js")).args([&image, &target_dir().join("debug/gatelet-sim")]);
-    node.arg("--log").arg(&log).arg("--pcap").arg(out.join("wan.pcap")).arg("--isp-log").arg(out.join("isp.log"));
+    node.arg("--log")
+        .arg(&log)
+        .arg("--pcap")
+        .arg(out.join("wan.pcap"))
+        .arg("--isp-log")
+        .arg(out.join("isp.log"));
     if arguments.quiet {
         node.arg("--quiet");
     }
@@ -51,10 +61,17 @@ pub(crate) fn run(arguments: &Rp2040js) -> Outcome {
     let mut rest = lines.iter();
     for step in DIAL {
         if !rest.any(|line| line.contains(step)) {
-            return Err(format!("{} decoded lines of the log, and none in its place says {step}", lines.len()));
+            return Err(format!(
+                "{} decoded lines of the log, and none in its place says {step}",
+                lines.len()
+            ));
         }
     }
-    println!("   log: {} lines decoded, the dial's among them; what passed is in {}", lines.len(), out.display());
+    println!(
+        "   log: {} lines decoded, the dial's among them; what passed is in {}",
+        lines.len(),
+        out.display()
+    );
     Ok(())
 }
 
@@ -76,7 +93,9 @@ fn decode(image: &Path, log: &Path) -> Result<Vec<String>, Failure> {
                 lines.push(format!("{level:<5} {}", frame.display_message()));
             }
             Err(DecodeError::UnexpectedEof) => return Ok(lines),
-            Err(DecodeError::Malformed) => return Err(format!("{}: malformed after {lines:#?}", log.display())),
+            Err(DecodeError::Malformed) => {
+                return Err(format!("{}: malformed after {lines:#?}", log.display()));
+            }
         }
     }
 }
