@@ -69,16 +69,16 @@ impl Client {
         }
     }
 
-    /// The WAN is up: asks at once. Or it is down.
+    /// The WAN is up: asks at once, if there is anybody to ask. Or it is down.
     pub fn set_wan_up(&mut self, now: Instant, up: bool) {
         self.failures = 0;
-        self.state = if up { State::Waiting(now) } else { State::Off };
+        self.state = if up && self.servers > 0 { State::Waiting(now) } else { State::Off };
     }
 
     /// Writes the request that is due into `buffer`, which has 48 octets at least.
     pub fn poll_transmit(&mut self, now: Instant, rng: &mut impl Rng, buffer: &mut [u8]) -> Option<Outgoing> {
         let State::Waiting(at) = self.state else { return None };
-        if at > now || self.servers == 0 {
+        if at > now {
             return None;
         }
         let cookie = rng.next_u64();
@@ -181,6 +181,13 @@ mod tests {
         assert_eq!(client.handle_answer(now, &answer(&request, 2)), Some(0xEE00_0000 - 2_208_988_800));
         assert_eq!(client.handle_answer(now, &answer(&request, 2)), None, "twice");
         assert_eq!(client.poll_at(), Some(now + INTERVAL));
+    }
+
+    #[test]
+    fn without_servers_nothing_is_ever_due() {
+        let mut client = Client::new(0);
+        client.set_wan_up(Instant::from_secs(10), true);
+        assert_eq!(client.poll_at(), None);
     }
 
     #[test]
