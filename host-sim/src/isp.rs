@@ -8,7 +8,7 @@
 //!
 //! By pipes, a message to the provider is a time in microseconds (64 bits, little endian), a length (32 bits) and a frame of that
 //! length, none if it is 0. It is answered by a length and a frame, as often as there are any, then by a length of
-//! 0xFFFF_FFFF and the time at which something happens here if nothing comes before, all ones if nothing does.
+//! `0xFFFF_FFFF` and the time at which something happens here if nothing comes before, all ones if nothing does.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
