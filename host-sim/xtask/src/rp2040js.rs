@@ -56,7 +56,9 @@ pub(crate) fn run(arguments: &Rp2040js) -> Outcome {
     run_command(&mut node)?;
     let lines = decode(&image, &log)?;
     if !arguments.quiet {
-        lines.iter().for_each(|line| println!("   {line}"));
+        for line in &lines {
+            println!("   {line}");
+        }
     }
     let mut rest = lines.iter();
     for step in DIAL {
