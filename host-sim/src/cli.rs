@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod console;
 mod isp;
 mod run;
 mod show;
@@ -35,6 +36,8 @@ enum Command {
     List(run::ListArgs),
     /// Run a scenario and check what it expects
     Run(run::RunArgs),
+    /// Sit down at the console of a simulated router, while its line lives a scenario
+    Console(console::ConsoleArgs),
     /// Live a random year with every redial policy and compare them
     Year(year::Args),
     /// Send millions of packets through the router alone, over thousands of flows, and look for leaks
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::List(args)) => run::list(&args),
         Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Console(args)) => console::run(&args),
         Some(Command::Year(args)) => year::run(&args),
         Some(Command::Soak(args)) => soak::run(&args),
         Some(Command::Isp(args)) => isp::run(&args),

@@ -9,6 +9,7 @@
 //! its world, or crosses to another thread, finds no such world there and does nothing.
 
 use core::cell::{Cell, RefCell};
+use core::num::NonZeroU32;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
@@ -53,6 +54,8 @@ pub enum Mode {
     Virtual,
     /// When every task waits, the thread sleeps until the next timer or until a watched file is ready.
     Real,
+    /// As [`Real`](Self::Real), with so many seconds in one.
+    Fast(NonZeroU32),
 }
 
 /// One world's tasks, as far as time and readiness go.
@@ -62,6 +65,8 @@ pub(crate) struct Schedule {
     now: Cell<u64>,
     /// Real mode: what the time was at `booted`.
     began: Option<std::time::Instant>,
+    /// Real mode: how many of the world's seconds pass in one.
+    speed: NonZeroU32,
     /// When the machine was switched on, in microseconds since the world began: zero of `embassy-time`.
     booted: u64,
     sequence: Cell<u64>,
@@ -105,7 +110,8 @@ impl Schedule {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             now: Cell::new(booted),
             booted,
-            began: (mode == Mode::Real).then(std::time::Instant::now),
+            began: (mode != Mode::Virtual).then(std::time::Instant::now),
+            speed: if let Mode::Fast(speed) = mode { speed } else { NonZeroU32::MIN },
             sequence: Cell::new(0),
             tasks: RefCell::default(),
             ready: RefCell::default(),
@@ -121,7 +127,7 @@ impl Schedule {
         match self.began {
             Some(began) => {
                 let elapsed = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                self.booted.saturating_add(elapsed)
+                self.booted.saturating_add(elapsed.saturating_mul(u64::from(self.speed.get())))
             }
             None => self.now.get(),
         }
@@ -235,7 +241,7 @@ impl Schedule {
         }
         let timeout = until.map(|at| {
             nix::sys::time::TimeSpec::from_duration(core::time::Duration::from_micros(
-                at.saturating_sub(self.now()),
+                at.saturating_sub(self.now()).div_ceil(u64::from(self.speed.get())),
             ))
         });
         // An error here is an interrupting signal: whoever cares has a file for it.

@@ -122,7 +122,7 @@ impl<'a> Executor<'a> {
                     }
                 }
                 polls += 1;
-                if self.mode == Mode::Real {
+                if self.mode != Mode::Virtual {
                     if polls % POLLS_BETWEEN_FILES == 0 {
                         self.schedule.sleep(Some(0));
                         self.schedule.fire_due();
@@ -141,8 +141,10 @@ impl<'a> Executor<'a> {
                     self.schedule.jump(at);
                     last_time = at;
                 }
-                Mode::Real if next.is_none() && !self.schedule.has_watches() => return Err(Stuck::Deadlock),
-                Mode::Real => self.schedule.sleep(next),
+                Mode::Real | Mode::Fast(_) if next.is_none() && !self.schedule.has_watches() => {
+                    return Err(Stuck::Deadlock);
+                }
+                Mode::Real | Mode::Fast(_) => self.schedule.sleep(next),
             }
             polls = 0;
             self.schedule.fire_due();

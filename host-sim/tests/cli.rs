@@ -1,6 +1,10 @@
 //! The program as a user meets it: exit status, JSON, captures, errors.
 
-use std::process::{Command, Output};
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn gatelet_sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gatelet-sim")).args(args).output().expect("the program starts")
@@ -118,4 +122,73 @@ fn help_and_version_and_list() {
     }
     let names = text(&gatelet_sim(&["list", "--names"]).stdout);
     assert!(names.lines().count() >= 20 && names.lines().any(|name| name == "unicom"));
+}
+
+/// The console of a simulated router at a socket; ends with the test.
+struct SimulatedRouter {
+    program: Child,
+    path: PathBuf,
+}
+
+impl SimulatedRouter {
+    fn start(args: &[&str]) -> Self {
+        let path = std::env::temp_dir().join(format!("gatelet-{}-console", std::process::id()));
+        let program = Command::new(env!("CARGO_BIN_EXE_gatelet-sim"))
+            .args(["console", "--socket", path.to_str().unwrap()])
+            .args(args)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        Self { program, path }
+    }
+
+    fn connect(&self) -> UnixStream {
+        let begun = Instant::now();
+        loop {
+            match UnixStream::connect(&self.path) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    return stream;
+                }
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for SimulatedRouter {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// For what takes milliseconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Types, and reads until `wanted` is there.
+fn type_until(mut stream: &UnixStream, typed: &str, wanted: &str) {
+    stream.write_all(typed.as_bytes()).unwrap();
+    let (mut seen, mut octets) = (String::new(), [0; 1024]);
+    while !seen.contains(wanted) {
+        let len = stream.read(&mut octets).unwrap_or(0);
+        assert!(len > 0, "no {wanted:?} in {seen:?}");
+        seen.push_str(&text(&octets[..len]));
+    }
+}
+
+#[test]
+fn a_script_types_at_the_console_of_a_simulated_router() {
+    let router = SimulatedRouter::start(&["unicom", "--speed", "20"]);
+    let stream = router.connect();
+    type_until(&stream, "set system.host-name attic\rcommit\r", "Saved.");
+    type_until(&stream, "ping 192.0.2.80 1\r", "1 of 1 answered");
+    // A reboot is one: the connection stays, as a serial line does.
+    type_until(&stream, "reboot\ry", "Gatelet ");
+    type_until(&stream, "show settings\r", "attic");
+    type_until(&stream, "factory-reset\ry", "Three questions");
+    drop(stream);
+    type_until(&router.connect(), "", "Three questions");
 }

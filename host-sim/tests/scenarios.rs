@@ -150,6 +150,7 @@ scenarios! {
     sit_update "sit-update"
     sit_update_server "sit-update-server"
     sit_both_ends "sit-both-ends"
+    console_first_boot "console-first-boot"
 }
 
 #[test]

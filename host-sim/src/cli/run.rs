@@ -17,11 +17,11 @@ use crate::timeline::Painter;
 use crate::timeline::tags::TAGS;
 
 /// The scenario shown when none is named.
-const FIRST: &str = "unicom";
+pub(super) const FIRST: &str = "unicom";
 /// Exit status when the run itself could not be: a file that cannot be read, a wrong name.
-const TROUBLE: u8 = 2;
+pub(super) const TROUBLE: u8 = 2;
 /// Lines wider than this are hard to read.
-const MAX_WIDTH: usize = 140;
+pub(super) const MAX_WIDTH: usize = 140;
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -128,13 +128,13 @@ fn execute(name: &str, args: &RunArgs) -> Result<Report, String> {
 }
 
 /// A file for a capture.
-fn capture(path: &Path) -> Result<Box<dyn Write>, String> {
+pub(super) fn capture(path: &Path) -> Result<Box<dyn Write>, String> {
     let output = FsFile::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Box::new(BufWriter::new(output)))
 }
 
 /// The text of a scenario, from the program or from a file, and its name.
-fn load(name: &str) -> Result<(String, String), String> {
+pub(super) fn load(name: &str) -> Result<(String, String), String> {
     if let Some(bundled) = scenario::find(name) {
         return Ok((bundled.name.to_owned(), bundled.text.to_owned()));
     }

@@ -189,8 +189,13 @@ fn settings(args: &Args, config: &WanConfig) -> Result<Settings, String> {
     refused.take().map_or(Ok(settings), Err)
 }
 
-/// What the command line says of a tunnel, as settings below it.
-fn set_tunnel(tunnel: &Tunnel, update: Option<TunnelUpdate>, port: u16, set: &mut dyn FnMut(&str, String)) {
+/// A tunnel as settings below it; `port` is where its far end is heard, if that moves.
+pub fn set_tunnel(
+    tunnel: &Tunnel,
+    update: Option<TunnelUpdate>,
+    port: u16,
+    set: &mut dyn FnMut(&str, String),
+) {
     let (role, prefix) = match tunnel.routed {
         Routed::Client { prefix } => ("client", prefix),
         Routed::Server { prefix } => ("server", prefix),
@@ -292,9 +297,14 @@ impl Drop for RawTerminal {
     }
 }
 
-struct Stdin;
-struct Stdout;
-struct Socket<'a>(&'a UnixStream);
+/// What is typed at this program's terminal.
+pub struct Stdin;
+
+/// This program's terminal.
+pub struct Stdout;
+
+/// Both ends of a visitor's connection.
+pub struct Socket<'a>(pub &'a UnixStream);
 
 impl ErrorType for Stdin {
     type Error = io::Error;

@@ -105,6 +105,7 @@ enum Verb {
     IgnoreEcho,
     Ping,
     Resolve,
+    Type,
     Dial,
     HangUp,
     Shutdown,
@@ -199,6 +200,8 @@ pub(super) enum Action {
     BlackHole,
     IgnoreEcho,
     Errand(Errand),
+    /// A user types a line at the router's console.
+    Type(String),
     Command(Box<Command>),
     Credentials(Box<Credentials>),
     /// A computer on the LAN does something, perhaps about the router's address outside.
@@ -273,7 +276,7 @@ impl FaultFile {
             ("other-ac", self.other_ac.is_some(), &[Verb::StalePadt]),
             ("refusal", self.refusal.is_some(), &[Verb::Refuse]),
             ("tag", self.tag.is_some(), &[Verb::RefuseSession]),
-            ("text", self.text.is_some(), &[Verb::RefuseSession]),
+            ("text", self.text.is_some(), &[Verb::RefuseSession, Verb::Type]),
             ("to", self.to.is_some(), &[Verb::Ping]),
             ("name", self.name.is_some(), &[Verb::Resolve, Verb::Network]),
             ("force", self.force.is_some(), &[Verb::Dial]),
@@ -335,6 +338,7 @@ impl FaultFile {
             Verb::Resolve => {
                 Action::Errand(Errand::Resolve(self.name.clone().unwrap_or_else(|| "www.example.net".into())))
             }
+            Verb::Type => Action::Type(self.text.clone().ok_or("`text` is missing: what is typed?")?),
             Verb::Dial => command(Command::Dial { wan, force: self.force.unwrap_or(false) }),
             Verb::HangUp => command(Command::HangUp { wan }),
             Verb::Shutdown => command(Command::Shutdown),
@@ -405,6 +409,13 @@ pub(super) fn when(
     }
 }
 
+impl Fault {
+    /// Whether somebody types at the console.
+    pub(super) fn is_typed(&self) -> bool {
+        matches!(self.action, Action::Type(_))
+    }
+}
+
 impl When {
     /// So much later.
     pub(super) fn postpone(&mut self, by: Duration) {
@@ -462,6 +473,7 @@ mod tests {
             ("do = 'lock'\nat = '1s'", "how long is the lock"),
             ("do = 'cut'\nat = '1s'\ntimes = 3", "go together"),
             ("do = 'cut'\nat = '1 fortnight'", "is no duration"),
+            ("do = 'type'\nat = '1s'", "what is typed"),
         ];
         for (text, complaint) in cases {
             let error = check(text).unwrap_err();

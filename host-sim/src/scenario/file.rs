@@ -35,6 +35,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use super::access::{EdgeFile, Kind as WanKind, ModemFile, NeighbourFile};
+use super::console::ConsoleFile;
 use super::expect::Expectation;
 use super::fault::{Fault, FaultFile};
 use super::ipv6::{BrokerFile, FarFile, HomeFile, Ipv6File, OwnTunnelFile};
@@ -106,6 +107,8 @@ pub struct File {
     /// How long the ONT takes to boot at the start; it has long been up if not given.
     #[serde(default, deserialize_with = "values::some_duration")]
     pub ont_boots: Option<Duration>,
+    /// The router's console; the router then does what its settings say.
+    pub console: Option<ConsoleFile>,
     /// The script.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultFile>,
@@ -168,6 +171,16 @@ enum MinimumAuth {
 }
 
 impl RouterFile {
+    /// Whose line it is told it has.
+    pub fn carrier(&self) -> Preset {
+        match self.preset {
+            PresetName::Unicom => Preset::Unicom,
+            PresetName::Telecom => Preset::Telecom,
+            PresetName::Mobile => Preset::Mobile,
+            PresetName::Generic => Preset::Generic,
+        }
+    }
+
     /// What the router is told, and the longest frame of its port.
     ///
     /// # Errors
@@ -177,12 +190,7 @@ impl RouterFile {
         let password = self.password.as_deref().unwrap_or(ACCOUNT.1);
         let credentials = Credentials::new(user, password)
             .ok_or("router.user or router.password is longer than 128 octets")?;
-        let mut policy = Policy::preset(match self.preset {
-            PresetName::Unicom => Preset::Unicom,
-            PresetName::Telecom => Preset::Telecom,
-            PresetName::Mobile => Preset::Mobile,
-            PresetName::Generic => Preset::Generic,
-        });
+        let mut policy = Policy::preset(self.carrier());
         if let Some(nightly) = &self.nightly {
             policy.nightly = Some(self::nightly(nightly)?);
         }
@@ -535,6 +543,9 @@ impl File {
         let faults = numbered
             .map(|(index, fault)| fault.check().map_err(|error| format!("fault {}: {error}", index + 1)));
         let mut script: Vec<Fault> = faults.collect::<Result<_, _>>()?;
+        if self.console.is_none() && script.iter().any(Fault::is_typed) {
+            return Err("do = \"type\": there is no [console]".into());
+        }
         if let Some(lan) = &self.lan {
             script.extend(lan.script()?);
         }

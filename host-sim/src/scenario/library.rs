@@ -139,6 +139,7 @@ library! {
     "sit-update"
     "sit-update-server"
     "sit-both-ends"
+    "console-first-boot"
 }
 
 /// All of them.

@@ -5,17 +5,19 @@ mod ipv6;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::num::NonZeroU32;
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use gatelet_hal::{FramePool, PortId};
 use gatelet_router::TableSpace;
+use gatelet_settings::Settings;
 use serde::Serialize;
 use smoltcp::iface::SocketStorage;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use super::file::ConnectivityFile;
 use super::ipv6::Ipv6File;
-use super::{Check, File, LanFile, Script};
+use super::{Check, Expectation, File, LanFile, Script};
 use crate::executor::Mode;
 use crate::peers::broker::Broker;
 use crate::peers::edge::{EDGE_MAC, Edge};
@@ -27,7 +29,10 @@ use crate::peers::modem::{MODEM_MAC, Modem};
 use crate::peers::portal;
 use crate::timeline::{Actor, Entry, Timeline, Tone};
 use crate::world::mirror::Mirror;
-use crate::world::{Gateway, Network, Outbox, Run, Side, WorldPacer};
+use crate::world::{Gateway, Network, Outbox, Run, Seat, Side, WorldPacer};
+
+/// Longer than anybody sits at a console: a hundred years.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Frames, flows and hosts of another home's router.
 const HOME_FRAMES: usize = 48;
@@ -49,6 +54,18 @@ pub struct Options {
     pub listener: Option<crate::timeline::Listener>,
     /// Called before the clock jumps.
     pub pacer: Option<WorldPacer<'static>>,
+    /// Somebody sits down at the router's console. The world goes on until he leaves.
+    pub visit: Option<Visit>,
+}
+
+/// Somebody at the router's console.
+pub struct Visit {
+    /// Where.
+    pub seat: Seat,
+    /// So many seconds pass there in one of his.
+    pub speed: NonZeroU32,
+    /// The router has never been set up.
+    pub is_first_start: bool,
 }
 
 /// How it went. Serializes to the object that `--json` prints.
@@ -82,9 +99,7 @@ pub struct Report {
 pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> {
     let began = std::time::Instant::now();
     let seed = options.seed.unwrap_or(file.seed);
-    for expectation in &file.expectations {
-        expectation.check_fields()?;
-    }
+    file.expectations.iter().try_for_each(Expectation::check_fields)?;
     let faults = file.script()?;
     let (config, max_frame_len) = file.router.config(PortId(0))?;
     let budget = usize::from(config.policy.discovery.limit);
@@ -152,12 +167,13 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
     let script = Script::new(faults, config.clone(), file.line.clone());
     let mut gateway = gateway(file, seed)?;
     gateway.max_frame_len = max_frame_len;
-    let network = RefCell::new(network);
-    let world = Run {
+    let mut world = Run {
         mode: if options.real_time { Mode::Real } else { Mode::Virtual },
         end: Instant::ZERO + file.lasts,
         pacer: options.pacer,
     };
+    sit_down(file, options.visit, &mut gateway, &mut world)?;
+    let network = RefCell::new(network);
     let outcome = gateway.run(&network, &RefCell::new(script), world);
     let mut network = network.into_inner();
     network.end_capture().map_err(|error| format!("the capture: {error}"))?;
@@ -181,6 +197,34 @@ pub fn run(name: &str, file: &File, options: Options) -> Result<Report, String> 
         counters,
         entries,
     })
+}
+
+/// Puts somebody at the router's console, if the scenario has one or somebody wants to.
+fn sit_down(
+    file: &File,
+    visit: Option<Visit>,
+    gateway: &mut Gateway,
+    world: &mut Run<'_>,
+) -> Result<(), String> {
+    let settings = match (&file.console, &visit) {
+        (_, Some(visit)) if visit.is_first_start => Settings::new(),
+        (Some(console), _) => console.settings()?,
+        (None, Some(_)) => file.settings()?,
+        (None, None) => return Ok(()),
+    };
+    if file.lan.is_none() {
+        return Err("console: there is no [lan], and a router with a console has one".into());
+    }
+    if settings.records().next().is_some() {
+        gateway.keep(&settings).map_err(|stuck| stuck.to_string())?;
+    }
+    gateway.seat = Some(Seat::Script);
+    if let Some(visit) = visit {
+        gateway.seat = Some(visit.seat);
+        world.mode = Mode::Fast(visit.speed);
+        world.end = Instant::ZERO + FOR_EVER;
+    }
+    Ok(())
 }
 
 /// The box under test, as its owner has set it up.

@@ -18,6 +18,8 @@ pub enum Actor {
     Line,
     /// The router under test.
     Router,
+    /// Its console.
+    Console,
     /// The carrier: a concentrator and what stands behind it.
     Carrier,
     /// Somebody who uses the line.
@@ -33,6 +35,7 @@ impl Actor {
         match self {
             Self::Line => "line",
             Self::Router => "router",
+            Self::Console => "console",
             Self::Carrier => "carrier",
             Self::User => "user",
             Self::Lan => "lan",
@@ -43,7 +46,7 @@ impl Actor {
     fn color(self) -> Color {
         match self {
             Self::Line => Color::Magenta,
-            Self::Router => Color::Cyan,
+            Self::Router | Self::Console => Color::Cyan,
             Self::Carrier => Color::Yellow,
             Self::User => Color::Blue,
             Self::Lan => Color::Green,

@@ -33,6 +33,8 @@ pub const TAGS: &[Tag] = &[
     ("ping-lost", "a ping was not answered"),
     ("resolved", "a name was resolved"),
     ("resolve-failed", "a name was not resolved"),
+    ("typed", "a line is typed at the router's console"),
+    ("console", "a line that the console prints"),
     // Computers on the LAN and on the Internet.
     ("leased", "a computer got an address from DHCP"),
     ("lease-lost", "a computer's address is not its own any more"),

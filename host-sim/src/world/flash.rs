@@ -15,7 +15,9 @@ use embedded_storage_async::nor_flash::{
 pub const LEDGER: core::ops::Range<u32> = 0..2 * SECTOR as u32;
 /// As many as `FlashLeases` takes at least.
 pub const LEASES: core::ops::Range<u32> = LEDGER.end..LEDGER.end + 2 * SECTOR as u32;
-const CAPACITY: usize = LEASES.end as usize;
+/// Two banks, each with room for whatever settings there can be.
+pub const SETTINGS: core::ops::Range<u32> = LEASES.end..LEASES.end + 16 * SECTOR as u32;
+const CAPACITY: usize = SETTINGS.end as usize;
 /// A sector of the serial flash on RP2040 and ESP32-C3 boards (W25Q series data sheet).
 const SECTOR: usize = 4096;
 const WORD: usize = 4;
@@ -66,6 +68,13 @@ impl Flash {
     /// A new chip, erased.
     pub fn new() -> Self {
         Self(Rc::new(RefCell::new(Chip { bytes: vec![0xFF; CAPACITY], wear: Wear::default() })))
+    }
+
+    /// All of it is erased, at once: the box is not running.
+    pub fn forget(&self) {
+        let mut chip = self.0.borrow_mut();
+        chip.wear.erases += (CAPACITY / SECTOR) as u64;
+        chip.bytes.fill(0xFF);
     }
 
     /// How often it was written so far.

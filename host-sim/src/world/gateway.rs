@@ -3,6 +3,11 @@
 //! It lives from power-on to power-off. Each life has its own clock (`embassy-time` begins at zero), its own
 //! memory and its own tasks; what a life hands to the next is what flash holds and, over a reset, a ledger
 //! in retained memory.
+//!
+//! What it does it is told by who makes it, or, if there is a [`Seat`] at its console, by the settings in its flash (`board`).
+
+mod board;
+mod seat;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,6 +39,7 @@ use rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
+pub use self::seat::Seat;
 use super::flash::{self, Flash};
 use super::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::clock;
@@ -69,6 +75,8 @@ type Dns = DnsSpace<8, 8192>;
 const PROBES: usize = 8;
 /// The engine that asks them.
 type Checks = Connectivity<'static, NoopRawMutex>;
+/// The name of this firmware, for `show version`.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (simulator)");
 /// How long a user waits for a ping.
 const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(2);
 
@@ -126,6 +134,9 @@ pub struct Gateway {
     pub lan: Option<LanSettings>,
     /// Which probes it asks whether the Internet is there, if it asks any; needs [`stack`](Self::stack).
     pub connectivity: Option<Region<'static>>,
+    /// Who sits at its console. If there is one, the box does what the settings in its flash say ([`Gateway::keep`]), and not
+    /// what is said here of line, LAN and time servers; needs a LAN.
+    pub seat: Option<Seat>,
     flash: Flash,
     /// Survives a reset, not a power cut.
     retained: Option<Ledger>,
@@ -157,6 +168,7 @@ impl Gateway {
             stack: true,
             lan: None,
             connectivity: None,
+            seat: None,
             flash: Flash::new(),
             retained: None,
             dropped: BTreeMap::new(),
@@ -185,10 +197,13 @@ impl Gateway {
         mut run: Run<'_>,
     ) -> Result<(), Stuck> {
         let mut now = network.borrow().now();
-        while now < run.end {
+        while now < run.end && !network.borrow().is_over() {
             let power = network.borrow_mut().settle_power();
             now = match power {
                 Power::Off => self.rest(network, director, &mut run, now)?,
+                Power::On | Power::Reset if self.seat.is_some() => {
+                    self.live_by_settings(network, director, &mut run, now)?
+                }
                 Power::On | Power::Reset => self.live(network, director, &mut run, now)?,
             };
         }
@@ -403,7 +418,7 @@ async fn drive(network: &RefCell<Network<'_>>, director: &RefCell<dyn Director +
         let now = clock::now();
         network.wake_driver(cx.waker());
         network.poll(now, &mut *director);
-        if now >= end || network.power_was_touched() {
+        if now >= end || network.power_was_touched() || network.is_over() {
             return Poll::Ready(());
         }
         let next = [network.poll_at(), director.poll_at(), Some(end)].into_iter().flatten().min();

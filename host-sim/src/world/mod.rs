@@ -11,7 +11,7 @@ mod network;
 
 use smoltcp::time::Instant;
 
-pub use self::gateway::{Access, Gateway, Ipv6Settings, LanSettings, Run, WorldPacer};
+pub use self::gateway::{Access, Gateway, Ipv6Settings, LanSettings, Run, Seat, WorldPacer};
 pub use self::meter::Meter;
 pub use self::network::{Director, Errand, Network, Power, ROUTER_MAC, Side};
 use crate::timeline::Tone;

@@ -15,7 +15,7 @@ mod ports;
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use chacha20::ChaCha8Rng;
 use gatelet_router::Command;
@@ -79,6 +79,7 @@ pub enum Errand {
 }
 
 /// The world around the router.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Network<'a> {
     /// From the router's port to the concentrator. Change its quality at will.
     pub link: Link,
@@ -116,11 +117,16 @@ pub struct Network<'a> {
     capture_error: Option<std::io::Error>,
     commands: VecDeque<Command>,
     errands: VecDeque<Errand>,
+    typed: VecDeque<u8>,
+    /// Who was there has left.
+    is_over: bool,
     /// The task that polls.
     driver: Option<Waker>,
     /// Who takes commands to the router, and who runs errands.
     clerk: Option<Waker>,
     runner: Option<Waker>,
+    /// The console.
+    typist: Option<Waker>,
 }
 
 impl Network<'_> {
@@ -151,9 +157,12 @@ impl Network<'_> {
             capture_error: None,
             commands: VecDeque::new(),
             errands: VecDeque::new(),
+            typed: VecDeque::new(),
+            is_over: false,
             driver: None,
             clerk: None,
             runner: None,
+            typist: None,
         }
     }
 
@@ -205,6 +214,28 @@ impl Network<'_> {
     pub fn take_errand(&mut self, waker: &Waker) -> Option<Errand> {
         keep(&mut self.runner, waker);
         self.errands.pop_front()
+    }
+
+    /// What was typed at the router's console; ready when there is something.
+    pub fn poll_typed(&mut self, octets: &mut [u8], waker: &Waker) -> Poll<usize> {
+        keep(&mut self.typist, waker);
+        let len = octets.len().min(self.typed.len());
+        if len == 0 {
+            return Poll::Pending;
+        }
+        octets.iter_mut().zip(self.typed.drain(..len)).for_each(|(room, octet)| *room = octet);
+        Poll::Ready(len)
+    }
+
+    /// Ends the world.
+    pub fn leave(&mut self) {
+        self.is_over = true;
+        wake(self.driver.as_ref());
+    }
+
+    /// Whether somebody has ended the world.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Has `waker` woken when the network must be polled earlier than it said.

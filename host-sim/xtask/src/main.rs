@@ -3,6 +3,7 @@
 mod bench;
 mod lab;
 mod qemu;
+mod rp2040js;
 mod run;
 mod setup;
 mod size;
@@ -36,6 +37,8 @@ enum Task {
     Size(size::Weigh),
     /// Build the image for QEMU's virt machine and start it, with a simulated provider on the line
     Qemu(qemu::Qemu),
+    /// Build the RP2040's image and start it on an emulated chip: it has to come on line, and its log has to be readable
+    Rp2040js(rp2040js::Rp2040js),
     /// The peer lab: a virtual machine that plays the provider of a PPPoE line
     Lab {
         #[command(subcommand)]
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => setup::tools().and_then(|()| bench::run(&arguments)),
         Task::Size(arguments) => setup::rust_targets().and_then(|()| size::run(&arguments)),
         Task::Qemu(arguments) => setup::tools().and_then(|()| qemu::run(&arguments)),
+        Task::Rp2040js(arguments) => rp2040js::run(&arguments),
         Task::Lab { command } => lab::run(&command),
     };
     match result {

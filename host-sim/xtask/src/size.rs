@@ -93,6 +93,9 @@ impl Board {
         run_command(&mut build)?;
         let image: PathBuf =
             target_dir().join(self.target).join("firmware").join(format!("gatelet-{}", self.folder));
+        // What its log is decoded with, where it logs.
+        let octets = fs::read(&image).map_err(|error| format!("{}: {error}", image.display()))?;
+        defmt_decoder::Table::parse(&octets).map_err(|error| format!("{}: {error:#}", image.display()))?;
         Ok(Weight { board: self.name(), flash: weigh_image(&image)?, variables: variables(&image)? })
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn set_ipv6(router: &mut Router<'_>, now: Instant, settings: &Setting
 
 impl<M: RawMutex, const PORTS: usize, const WANS: usize> Gatelet<'_, M, PORTS, WANS> {
     /// Has the ends of tunnels tell and hear where they are, as the settings say.
-    pub(crate) fn follow_tunnel_settings(&self, settings: &Settings) {
+    pub fn follow_tunnel_settings(&self, settings: &Settings) {
         for n in 1..=TUNNELS {
             let told = settings.tunnel_update(n).map(TunnelUpdate::Tell);
             let heard = || settings.tunnel_update_entry(n).map(TunnelUpdate::Hear);

@@ -48,6 +48,10 @@ impl Fault {
             }
             Action::Lose(loss) => network.link.losses.push(loss.clone()),
             Action::Errand(errand) => network.errand(errand.clone()),
+            Action::Type(text) => {
+                network.tell(Actor::User, "typed", Tone::Plain, format!("types “{text}”"), self.why.clone());
+                network.type_in(&format!("{text}\r"));
+            }
             Action::Command(command) => {
                 let what = match **command {
                     Command::Dial { force: true, .. } => "the user says: dial, hold or not",

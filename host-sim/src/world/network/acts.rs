@@ -120,6 +120,14 @@ impl Network<'_> {
         }
     }
 
+    /// Types at the router's console. Without power, or while it boots, nobody takes it.
+    pub fn type_in(&mut self, text: &str) {
+        if self.power == Power::On {
+            self.typed.extend(text.bytes());
+            wake(self.typist.as_ref());
+        }
+    }
+
     /// Sends a user on an errand.
     pub fn errand(&mut self, errand: Errand) {
         self.errands.push_back(errand);

@@ -91,11 +91,12 @@ impl Network<'_> {
         Some(result)
     }
 
-    /// What waits at the ports when the router is switched off is gone.
+    /// What waits at the ports and was typed when the router is switched off is gone.
     pub fn drop_received(&mut self) {
         for side in [Side::Wan, Side::Lan] {
             while self.receive(side, |_| ()).is_some() {}
         }
+        self.typed.clear();
     }
 
     /// Has `waker` woken when a frame comes to a port or its carrier changes.
