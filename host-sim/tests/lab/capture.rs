@@ -84,7 +84,7 @@ fn judge(capture: &Path) -> Result<BTreeMap<String, usize>, String> {
     arguments.extend(["--disable-protocol", "thrift"]);
     // Off by default, because captures of sending hosts show what their network card has yet to fill in.
     arguments.extend(CHECKSUMS.iter().flat_map(|preference| ["-o", preference]));
-    // The same holds of iperf3. A segment that is in a tunnel as well is there twice, and no whole comes of it.
+    // What iperf3 sends is no protocol of anybody. A segment that is in a tunnel as well is there twice, and no whole comes of it.
     arguments.extend(["-d", "tcp.port==5201,data", "-o", "tcp.desegment_tcp_streams:FALSE"]);
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
     let mut counts = BTreeMap::new();
