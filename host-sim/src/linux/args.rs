@@ -286,7 +286,7 @@ pub struct Host {
 
     /// The router's console, at a Unix socket for scripts (`socat -,raw,echo=0 PATH`); without a path at this terminal, in
     /// place of the timeline.
-    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "-", conflicts_with = "json")]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "-")]
     pub console: Option<PathBuf>,
 
     /// File of what is set at the console; what it says goes before the command line. Without it, what is set is forgotten when

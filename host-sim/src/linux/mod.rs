@@ -111,6 +111,9 @@ fn dial(args: &Args) -> Result<(), String> {
         Inside::Lan(..) => None,
     };
     let console = args.host.console.as_deref().map(console::Seat::open).transpose()?;
+    if args.host.json && console.as_ref().is_some_and(console::Seat::is_terminal) {
+        return Err("--console at this terminal, and --json: name a Unix socket for one of them".into());
+    }
     let output = Output::new(args.host.json, console.as_ref().is_some_and(console::Seat::is_terminal));
     let signals = Signals::catch()?;
 

@@ -84,6 +84,8 @@ fn judge(capture: &Path) -> Result<BTreeMap<String, usize>, String> {
     arguments.extend(["--disable-protocol", "thrift"]);
     // Off by default, because captures of sending hosts show what their network card has yet to fill in.
     arguments.extend(CHECKSUMS.iter().flat_map(|preference| ["-o", preference]));
+    // What iperf3 sends is no protocol of anybody. A segment that is in a tunnel as well is there twice, and no whole comes of it.
+    arguments.extend(["-d", "tcp.port==5201,data", "-o", "tcp.desegment_tcp_streams:FALSE"]);
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
     let mut counts = BTreeMap::new();
     for line in output("tshark", &arguments)?.lines() {
@@ -91,8 +93,12 @@ fn judge(capture: &Path) -> Result<BTreeMap<String, usize>, String> {
         let (number, protocols) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
         let severities = columns.next().unwrap_or_default();
         let worst = severities.split(',').filter_map(|word| word.parse::<u32>().ok()).max().unwrap_or(0);
-        if worst >= EXPERT_ERROR || protocols.contains("malformed") {
-            let message = columns.next().unwrap_or_default();
+        let message = columns.next().unwrap_or_default();
+        // Of a segment that an error quotes tshark computes the checksum, though its end was cut off. Each was judged whole when it
+        // was sent.
+        let quotes = [":icmp:ip:", ":icmpv6:ipv6:"].iter().any(|quotes| protocols.contains(quotes));
+        let is_cut_off = quotes && message.starts_with("Bad checksum");
+        if worst >= EXPERT_ERROR && !is_cut_off || protocols.contains("malformed") {
             return fail(format!("{file}, frame {number} ({protocols}): tshark objects: {message}"));
         }
         for protocol in protocols.split(':') {

@@ -122,14 +122,14 @@ fn router(lab: &Lab, name: &str, further: &str) -> Result<(Gatelet, Value), Stri
 }
 
 /// The carrier's servers of addresses and names.
-struct Dnsmasq {
+pub(crate) struct Dnsmasq {
     process: Child,
     log: PathBuf,
 }
 
 impl Dnsmasq {
     /// Starts it; what an earlier one of this name has given away is still given away.
-    fn start(carrier: &Host, lab: &Lab, name: &str, further: &[&str]) -> Result<Self, String> {
+    pub(crate) fn start(carrier: &Host, lab: &Lab, name: &str, further: &[&str]) -> Result<Self, String> {
         let file = |kind: &str| lab.folder.join(format!("{name}.dnsmasq.{kind}"));
         let option = |option: &str, path: &Path| format!("--{option}={}", path.display());
         let log = file("log");

@@ -8,13 +8,32 @@ use std::time::{Duration, Instant};
 
 use crate::dialer::{Dial, Gatelet, UP_TIMEOUT};
 use crate::lan::{Host, PORTS};
-use crate::throughput::measured;
+use crate::throughput::{INTERNET_HOST6 as FAR, Throughput, compare};
 use crate::{Checked, Lab, ensure, fail};
 
-/// The internet host.
-const FAR: &str = "2001:db8:2::80";
 /// A DHCPv6 server that was started with the session needs its seconds, on an emulated machine.
-const DELEGATED: Duration = Duration::from_secs(25);
+pub(crate) const DELEGATED: Duration = Duration::from_secs(25);
+
+/// Both directions over IPv6, next to what the lab's own subscriber carried in the same run.
+pub(crate) fn throughput(lab: &mut Lab) -> Checked {
+    compare(
+        lab,
+        "the same over IPv6: ",
+        |baseline| baseline.ipv6,
+        |lab| {
+            let home = Host::start("home", &lab.folder)?;
+            let leases = lab.folder.join("ipv6-throughput.leases");
+            let options = format!("--lan {} --ipv6 --leases {}", PORTS[0], leases.display());
+            let dial = Dial { record: false, tun: false, ..Dial::new(&lab.folder, "ipv6-throughput") };
+            let (gatelet, _) = Dial { options: &options, ..dial }.up()?;
+            address(&home, "2001:db8:d:")?;
+            home.run("ping", &["-6", "-c", "2", "-i", "0.2", "-W", "3", FAR])?;
+            let ours = Throughput::measure6(&lab.isp, |arguments| home.run("iperf3", arguments))?;
+            gatelet.interrupt()?;
+            Ok(ours)
+        },
+    )
+}
 
 /// The prefix from Kea, and after a redial one from dibbler.
 pub(crate) fn delegated(lab: &mut Lab) -> Checked {
@@ -43,15 +62,6 @@ fn by_delegation(lab: &mut Lab) -> Checked {
     let count =
         home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
     ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))?;
-    for way in [&[][..], &["-R"]] {
-        let arguments = [&["-J", "-6", "-c", FAR, "-O", "1", "-t", "2"], way].concat();
-        let megabits = measured(&lab.isp, || home.run("iperf3", &arguments))?;
-        lab.tell(format!(
-            "IPv6 through the LAN {}: {megabits:.0} Mbit/s",
-            if way.is_empty() { "up" } else { "down" }
-        ));
-        ensure(megabits > 1.0, || format!("iperf3 {way:?}: {megabits} Mbit/s"))?;
-    }
     // Nobody gets in who was not asked.
     let knock =
         lab.isp.command(&format!("sh ip netns exec inet curl -s -m 3 http://[{first}]:8080/; echo $?"))?;
@@ -179,7 +189,7 @@ fn surfs(home: &Host, address: &str) -> Checked {
 }
 
 /// The host's own address of this prefix, once it has one that it uses.
-fn address(home: &Host, prefix: &str) -> Result<String, String> {
+pub(crate) fn address(home: &Host, prefix: &str) -> Result<String, String> {
     let deadline = Instant::now() + DELEGATED;
     loop {
         let found = addresses(home)?.into_iter().find(|(address, _)| address.starts_with(prefix));
@@ -194,7 +204,7 @@ fn address(home: &Host, prefix: &str) -> Result<String, String> {
 }
 
 /// Its global addresses that have passed duplicate detection, and whether each is deprecated.
-fn addresses(home: &Host) -> Result<Vec<(String, bool)>, String> {
+pub(crate) fn addresses(home: &Host) -> Result<Vec<(String, bool)>, String> {
     let text = home.run("ip", &["-6", "-o", "addr", "show", "dev", "eth0", "scope", "global"])?;
     let lines = text.lines().filter(|line| !line.contains("tentative"));
     Ok(lines

@@ -12,15 +12,20 @@ use crate::{Checked, Lab, ensure, fail};
 
 /// Both directions, next to what the lab's own subscriber carried in the same run.
 pub(crate) fn throughput(lab: &mut Lab) -> Checked {
-    compare(lab, "the LAN behind it:  ", |lab| {
-        // Without a capture, as one would run it.
-        let lan = Lan::start(lab, "lan-throughput", PORTS[0], false)?;
-        lan.one.udhcpc()?;
-        lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
-        let ours = Throughput::measure(&lab.isp, |arguments| lan.one.run("iperf3", arguments))?;
-        lan.gatelet.interrupt()?;
-        Ok(ours)
-    })
+    compare(
+        lab,
+        "the LAN behind it:  ",
+        |baseline| baseline.ipv4,
+        |lab| {
+            // Without a capture, as one would run it.
+            let lan = Lan::start(lab, "lan-throughput", PORTS[0], false)?;
+            lan.one.udhcpc()?;
+            lan.one.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", INTERNET_HOST])?;
+            let ours = Throughput::measure(&lab.isp, |arguments| lan.one.run("iperf3", arguments))?;
+            lan.gatelet.interrupt()?;
+            Ok(ours)
+        },
+    )
 }
 
 /// Ping, traceroute, a page, and packets as long as the line takes.

@@ -17,6 +17,7 @@ mod lan_ipoe;
 mod lan_ipv6;
 mod lan_modem;
 mod lan_services;
+mod lan_sit;
 mod lan_traffic;
 mod lanes;
 mod losses;
@@ -55,7 +56,7 @@ pub(crate) struct Lab {
     /// Lines printed after the checks: tables and figures.
     pub(crate) report: Vec<String>,
     /// What the subscriber's session carried.
-    pub(crate) baseline: Option<throughput::Throughput>,
+    pub(crate) baseline: Option<throughput::Baseline>,
     /// When the clients to be measured began to dial.
     pub(crate) calibration_began: Option<Instant>,
     /// The router with its LAN, once a check has started it.
@@ -96,13 +97,14 @@ impl Lane {
 type Check = (&'static str, fn(&mut Lab) -> Checked);
 
 /// Those that are alone on the machine, the first of [`Lane::Line`].
-const ALONE: usize = 4;
+const ALONE: usize = 5;
 
 const LINE: &[Check] = &[
     ("calibrate: begin", calibration::begin),
     ("subscriber: dials, pings, throughput", throughput::subscriber),
     ("traffic: throughput", throughput::ours),
     ("lan: throughput", lan_traffic::throughput),
+    ("lan: throughput over IPv6", lan_ipv6::throughput),
     ("dial: CHAP-MD5", dialing::chap),
     ("dial: PAP", dialing::pap),
     ("dial: MS-CHAPv2", dialing::mschapv2),
@@ -145,6 +147,11 @@ const HOUSE: &[Check] = &[
     ("lan: the modem's page beside the session", lan_modem::page),
     ("lan: IPv6 by delegation, from Kea and dibbler", lan_ipv6::delegated),
     ("lan: IPv6 through a tunnel to Linux's sit", lan_ipv6::tunnel),
+    ("lan: a tunnel's server, with Linux's sit as its client", lan_sit::server),
+    (
+        "lan: neighbours on Ethernet reach a tunnel's client, and what is theirs stays theirs",
+        lan_sit::neighbours,
+    ),
     ("board: from power-on to a page, by console", board::first_boot),
     ("board: a hold outlasts a power cut", board::hold),
     ("captures: of the house, read by tshark", capture::of_the_lab),

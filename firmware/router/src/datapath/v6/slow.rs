@@ -112,9 +112,23 @@ impl<'p> Datapath<'p> {
         } else if self.is_served(hop) {
             self.is_behind(hop, source)
         } else {
-            !self.is_ours6(source)
+            !self.is_ours6(source) || self.is_shared6(hop, source)
         };
         if is_good { Ok(()) } else { Err(Dropped::Spoofed) }
+    }
+
+    /// Whether an address is in a network that a WAN shares with our LAN, and none that is known to be in the LAN: its station may be
+    /// on the WAN's side (RFC 4389).
+    fn is_shared6(&self, hop: Hop, address: &Address) -> bool {
+        let is_listed =
+            || self.v6.proxied.iter().any(|(known, network)| *known == hop && network.contains(address));
+        let host = || {
+            let place = self.v6.neighbours.find(Hop::LAN, address)?;
+            self.v6.neighbours.neighbour(place)
+        };
+        is_listed()
+            && self.is_behind(Hop::LAN, address)
+            && host().is_none_or(|host| host.reachable().is_none())
     }
 
     /// Whether an address is in a network of ours, in use or not.

@@ -19,7 +19,7 @@ use smoltcp::wire::{
 
 use crate::house::{FIBRE_MAC, House, LAN_MAC, OURS, WAN};
 use crate::house6::{FAR6, WEB6, mac6};
-use crate::packets6::{neighbour, udp6, with_hop_limit};
+use crate::packets6::{icmp6, neighbour, udp6, with_hop_limit};
 
 /// The concentrator's link-local address, and what it delegates.
 const BRAS: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xB);
@@ -424,6 +424,14 @@ fn on_ethernet_the_gateway_is_asked_for_and_we_answer_for_hosts_that_share_its_n
     house.run_secs(4);
     let answers = house.ndp_seen();
     assert!(answers.iter().any(|said| said.contains(&format!("I have {host}"))), "{answers:?}");
+    // Another station of the link may be on the gateway's side: it is let in like anybody, but not under the address of a host.
+    let station = Ipv6Address::from_bits(SECOND.to_bits() | 0x77);
+    let echo = |from, to| icmp6(from, to, (128, 0), [0, 1, 0, 1], b"hello");
+    house.lan6_frames();
+    house.fibre6_sends(mac6(station), &echo(station, host));
+    assert_eq!(house.lan6_frames().len(), 1);
+    let dropped = house.dropped_by(|house| house.fibre6_sends(mac6(station), &echo(host, WEB6)));
+    assert_eq!(dropped, [(Dropped::Spoofed, 1)]);
     house.check_tables();
 }
 
