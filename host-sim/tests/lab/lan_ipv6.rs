@@ -56,12 +56,7 @@ fn by_delegation(lab: &mut Lab) -> Checked {
     let first = address(&home, "2001:db8:d:")?;
     surfs(&home, &first)?;
     asks_the_router(&home, &first)?;
-    // A large transfer meets the line's MTU both ways.
-    let far = lab.isp.command("sh mkdir -p /run/files; head -c 3000000 /dev/urandom >/run/files/three")?;
-    ensure(far.trim().is_empty(), || far.clone())?;
-    let count =
-        home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
-    ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))?;
+    downloads(lab, &home)?;
     // Nobody gets in who was not asked.
     let knock =
         lab.isp.command(&format!("sh ip netns exec inet curl -s -m 3 http://[{first}]:8080/; echo $?"))?;
@@ -128,9 +123,7 @@ fn by_tunnel(lab: &mut Lab) -> Checked {
     gatelet.wait_where("tunnel", DELEGATED, is_up)?;
     let address = address(&home, "2001:db8:66:")?;
     surfs(&home, &address)?;
-    let count =
-        home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
-    ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))?;
+    downloads(lab, &home)?;
     // From the Internet: the far end sends through the tunnel, and the router lets a ping in (RFC 4890 §4.3.1).
     let ping = lab.isp.command(&format!("sh ip netns exec inet ping -6 -c 2 -i 0.2 -W 3 {address}"))?;
     ensure(ping.contains(" 0% packet loss"), || ping.clone())?;
@@ -186,6 +179,15 @@ fn surfs(home: &Host, address: &str) -> Checked {
     ensure(ping.contains(" 0% packet loss"), || ping.clone())?;
     let seen = home.curl(8, &format!("http://[{FAR}]/ip"))?;
     ensure(seen.trim() == address, || format!("the Internet sees {seen}, the host has {address}"))
+}
+
+/// A large transfer, which meets the way's MTU.
+fn downloads(lab: &Lab, home: &Host) -> Checked {
+    let far = lab.isp.command("sh mkdir -p /run/files; head -c 3000000 /dev/urandom >/run/files/three")?;
+    ensure(far.trim().is_empty(), || far.clone())?;
+    let count =
+        home.run("sh", &["-c", &format!("curl -sS -f -m 20 'http://[{FAR}]/files/three' | wc -c")])?;
+    ensure(count.trim() == "3000000", || format!("of 3,000,000 octets came {count}"))
 }
 
 /// The host's own address of this prefix, once it has one that it uses.
