@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
@@ -25,6 +26,8 @@ use crate::{Checked, fail};
 pub(crate) const ISP_MAC: [u8; 6] = [0x02, 0x00, 0x5e, 0x00, 0x53, 0x01];
 /// How long a machine may take to boot, emulated, on a machine busy with other things.
 const BOOT_TIMEOUT: Duration = Duration::from_mins(4);
+/// Commands so far, in all machines.
+static COMMANDS: AtomicU32 = AtomicU32::new(0);
 /// How long a command in a machine may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -140,7 +143,8 @@ impl Machine {
         let fault = |error: std::io::Error| format!("`{line}` in the machine: {error}");
         let mut stream = UnixStream::connect(&self.control).map_err(fault)?;
         stream.set_read_timeout(Some(COMMAND_TIMEOUT)).map_err(fault)?;
-        let token = format!("{:x}", Instant::now().elapsed().as_nanos() ^ u128::from(std::process::id()));
+        // No answer to an earlier command is taken for that to this one.
+        let token = format!("{:x}-{:x}", std::process::id(), COMMANDS.fetch_add(1, Ordering::Relaxed));
         stream.write_all(format!("{token} {line}\n").as_bytes()).map_err(fault)?;
         let (start, end) = (format!("<<{token}"), format!(">>{token} "));
         let mut reader = BufReader::new(stream);
